@@ -1,0 +1,42 @@
+"""What a lot answers instead of taking a bid. Errors alone: no rule stands here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from core.errors import DomainError
+from core.money import to_decimal
+
+
+class BidTooLow(DomainError):
+    """The maximum is under the least this bidder may offer now: `minimum_bid_minor` of `asset`.
+
+    It is this bidder's own minimum: the leader's must also exceed the old maximum.
+    """
+
+    code = "BID_TOO_LOW"
+
+    def __init__(self, minimum_bid_minor: int, asset: str) -> None:
+        super().__init__(f"bid at least {to_decimal(minimum_bid_minor, asset)} {asset}")
+        self.minimum_bid_minor = minimum_bid_minor
+        self.asset = asset
+
+
+class AuctionNotOpen(DomainError):
+    """The lot takes no bids at this moment: not begun, past its end, or closed."""
+
+    code = "AUCTION_NOT_OPEN"
+
+    def __init__(self, status: str, ends_at: datetime) -> None:
+        super().__init__(f"the auction takes no bids: it is {status}, its end is {ends_at:%FT%TZ}")
+        self.status = status
+        self.ends_at = ends_at
+
+
+class SellerCannotBid(DomainError):
+    """The bidder is the seller, or shares the seller's stall."""
+
+    code = "SELLER_CANNOT_BID"
+
+    def __init__(self) -> None:
+        super().__init__("a seller, and whoever shares the stall, cannot bid on its lots")
