@@ -1,0 +1,141 @@
+"""The errors Mela raises on purpose, in two trees. No GraphQL and no HTTP here.
+
+DomainError                a rule refused; the transaction rolls back; a union's member
+├── InvalidInput           a value breaks a documented limit
+├── NotFound               the thing named does not exist, or is hidden from who asks
+├── Forbidden              it exists, and it is not theirs to change
+└── IdempotencyConflict    the key was used with other arguments
+RequestError               not the domain's business; a top-level GraphQL error with a code
+├── Unauthenticated        with reason TOKEN_MISSING | TOKEN_EXPIRED | REVOKED | INVALID
+├── AccessDenied           signed in, and without the scope
+├── BadUserInput           malformed ids, cursors, arguments
+├── RateLimited            too many tries; says when to come back
+├── CursorExpired          older than the log's retention
+├── SlowConsumer           a subscriber that does not keep up; carries the last cursor
+└── Unavailable            a queue is full or the server is shutting down; the caller may retry
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+
+class DomainError(Exception):
+    """A refusal by a rule. Raising it rolls the transaction back; nothing is published.
+
+    `code` is the value of the GraphQL `ErrorCode`; public attributes are the facts a client needs.
+    """
+
+    code: ClassVar[str] = "DOMAIN_ERROR"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidInput(DomainError):
+    """A value breaks a documented limit: `field` names the input field, `reason` says how."""
+
+    code = "INVALID_INPUT"
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class NotFound(DomainError):
+    """What was named does not exist, or is hidden from who asks: the answer is the same."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} not found")
+        self.what = what
+
+
+class Forbidden(DomainError):
+    """The thing exists and may be seen, and this viewer may not do that to it."""
+
+    code = "FORBIDDEN"
+
+
+class IdempotencyConflict(DomainError):
+    """The idempotency key was already used with other arguments."""
+
+    code = "IDEMPOTENCY_CONFLICT"
+
+    def __init__(self) -> None:
+        super().__init__("this idempotency key was used before with other arguments")
+
+
+class RequestError(Exception):
+    """A top-level error: its message and `details` reach the client, with `code`."""
+
+    code: ClassVar[str] = "BAD_USER_INPUT"
+
+    def __init__(self, message: str, details: Mapping[str, object] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: Mapping[str, object] = details or {}
+
+
+UnauthenticatedReason = Literal["TOKEN_MISSING", "TOKEN_EXPIRED", "REVOKED", "INVALID"]
+
+
+class Unauthenticated(RequestError):
+    """No viewer, or a token that does not hold."""
+
+    code = "UNAUTHENTICATED"
+
+    def __init__(self, reason: UnauthenticatedReason, message: str = "sign in first") -> None:
+        super().__init__(message, {"reason": reason})
+        self.reason = reason
+
+
+class AccessDenied(RequestError):
+    """Signed in, but the declaration of the field asks for scopes the viewer lacks."""
+
+    code = "FORBIDDEN"
+
+
+class BadUserInput(RequestError):
+    """Malformed ids, cursors or arguments."""
+
+    code = "BAD_USER_INPUT"
+
+
+class RateLimited(RequestError):
+    """Too many tries; `retry_after_s` is in whole seconds."""
+
+    code = "RATE_LIMITED"
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message, {"retryAfter": retry_after_s})
+        self.retry_after_s = retry_after_s
+
+
+class CursorExpired(RequestError):
+    """The cursor is older than what the log still holds: query afresh, then subscribe."""
+
+    code = "CURSOR_EXPIRED"
+
+
+class SlowConsumer(RequestError):
+    """The subscriber's buffer was full; resume with `after: lastCursor`."""
+
+    code = "SLOW_CONSUMER"
+
+    def __init__(self, last_cursor: str | None) -> None:
+        super().__init__(
+            "the subscriber did not keep up; subscribe again after lastCursor",
+            {"lastCursor": last_cursor},
+        )
+        self.last_cursor = last_cursor
+
+
+class Unavailable(RequestError):
+    """Nothing was done: a bounded queue is full or the server is going down. Retry."""
+
+    code = "UNAVAILABLE"

@@ -1,0 +1,89 @@
+"""All configuration: one frozen `Settings`, read from `MELA_…` in `app.py` and `cli.py` alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Profile = Literal["dev", "prod", "test"]
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Every limit and address of a server. Durations end in `_s`, sizes in `_bytes`."""
+
+    model_config = SettingsConfigDict(env_prefix="MELA_", frozen=True, extra="forbid")
+
+    profile: Profile = Field("dev", description="dev shows GraphiQL and introspection; prod hides")
+    state_dir: Path = Field(Path(".mela"), description="Embedded servers, keys, outbox, builds")
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL 15 or later; unset starts the embedded one"
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="Redis 7 or later, or Valkey; unset starts the embedded one"
+    )
+    bus_prefix: str = Field("mela", max_length=64, description="Prefix of every Redis name")
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: int = Field(8000, ge=0, le=65_535, description="First port to try; 0 takes any")
+    workers: int = Field(1, ge=1, le=64, description="Server processes")
+    jobs: bool = Field(True, description="Run background jobs inside the server")
+    demo: bool = Field(True, description="Seed a demo world into an empty embedded database")
+
+    pool_min: int = Field(5, ge=1, le=100)
+    pool_max: int = Field(20, ge=1, le=100)
+    connect_timeout_s: float = Field(2.0, gt=0)
+    idle_timeout_s: float = Field(30.0, gt=0)
+    statement_timeout_s: float = Field(5.0, gt=0)
+    slow_statement_s: float = Field(0.1, gt=0, description="Slower statements are logged")
+    transaction_tries: int = Field(5, ge=1, le=20, description="Tries of a unit of work")
+
+    page_default: int = Field(20, ge=1)
+    page_max: int = Field(100, ge=1, description="Largest `first`")
+    max_depth: int = Field(12, ge=1, description="Nesting of selections")
+    max_aliases: int = Field(30, ge=0, description="Aliases in one document")
+    max_tokens: int = Field(2_000, ge=1, description="Tokens in one document")
+    max_body_bytes: int = Field(1 * MIB, ge=1, description="Largest HTTP body or socket message")
+    document_cache_size: int = Field(1_000, ge=1, description="Parsed, validated documents kept")
+    max_operations_per_socket: int = Field(100, ge=1)
+    max_sockets: int = Field(10_000, ge=1, description="WebSockets a process")
+
+    subscriber_buffer: int = Field(1_000, ge=1, description="Events waiting for one subscriber")
+    heads_interval_s: float = Field(1.0, gt=0, description="Pause between looks for lost events")
+    bid_queue_size: int = Field(1_000, ge=1, description="Bids waiting on one auction")
+    bid_batch_size: int = Field(200, ge=1, description="Bids taken in one transaction")
+
+    access_token_s: int = Field(15 * 60, ge=1)
+    refresh_token_s: int = Field(7 * 24 * 3600, ge=1)
+    signing_algorithm: Literal["RS256", "ES256", "EdDSA"] = "RS256"
+    signing_keys_dir: Path | None = Field(
+        None, description="PEM private keys, the newest signs; unset: made in the state folder"
+    )
+    token_issuer: str = "mela"
+    token_audience: str = "mela"
+    sign_in_tries_per_account: int = Field(10, ge=1, description="In 15 minutes")
+    sign_in_tries_per_address: int = Field(100, ge=1, description="In 15 minutes")
+    trust_forwarded_for: bool = Field(False, description="Take the address from the proxy")
+    argon2_memory_kib: int = Field(19_456, ge=8, description="OWASP's first choice: 19 MiB, t=2")
+    argon2_time_cost: int = Field(2, ge=1)
+
+    log_format: Literal["auto", "json", "console"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    otlp_endpoint: str | None = Field(None, description="OpenTelemetry collector over HTTP")
+
+    @model_validator(mode="after")
+    def _prod_brings_its_own(self) -> Settings:
+        if self.profile == "prod":
+            missing = [
+                name
+                for name in ("database_url", "redis_url", "signing_keys_dir")
+                if getattr(self, name) is None
+            ]
+            if missing:
+                names = ", ".join(f"MELA_{name.upper()}" for name in missing)
+                raise ValueError(f"the prod profile needs {names}")
+        if self.pool_min > self.pool_max:
+            raise ValueError("MELA_POOL_MIN is larger than MELA_POOL_MAX")
+        return self
