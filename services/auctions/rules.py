@@ -243,7 +243,8 @@ class _Lot:
     def _rank(self, offer: Offer) -> bool:
         """Place the offer among the maxima; whether it leads. A tie stays with the earlier bid."""
         if self.maximum is not None and offer.maximum_minor <= self.maximum:
-            self.runner_up = max(self.runner_up or 0, offer.maximum_minor)
+            # Never below the old one: it is over the price, which no beaten maximum is.
+            self.runner_up = offer.maximum_minor
             return False
         if offer.bidder_id != self.leader_id:
             self.runner_up = self.maximum
@@ -261,11 +262,14 @@ class _Lot:
         return price
 
     def _extend(self, now: datetime) -> datetime | None:
-        """Soft close: a bid in the last `window` leaves at least `extension` for an answer."""
+        """Soft close: a bid in the last `window` leaves at least `extension` for an answer.
+
+        With a window of 0 s none is: a bid that counts comes before the end.
+        """
         if now < self.ends_at - timedelta(seconds=self.fixed.soft_close_window_s):
             return None
         end = now + timedelta(seconds=self.fixed.soft_close_extension_s)
-        if end <= self.ends_at or not self.fixed.soft_close_window_s:
+        if end <= self.ends_at:
             return None
         self.ends_at = end
         self.extensions += 1

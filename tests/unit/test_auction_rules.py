@@ -279,6 +279,12 @@ def test_a_late_bid_leaves_at_least_the_extension(before_end_s, extended_by_s):
     assert decision.state.extensions == int(moved)
 
 
+def test_the_window_begins_exactly_its_length_before_the_end():
+    state, begin = lot(soft_close_window_s=60), END - timedelta(seconds=60)
+    assert not play(state, (ANN, 50_00), now=begin - timedelta(microseconds=1)).state.extensions
+    assert play(state, (ANN, 50_00), now=begin).state.ends_at == begin + timedelta(seconds=120)
+
+
 def test_bids_taken_together_extend_once_and_refused_ones_never():
     late = END - timedelta(seconds=10)
     decision = play(lot(), (ANN, 1_00), (ANN, 50_00), (BEN, 60_00), now=late)
