@@ -1,0 +1,54 @@
+# Everything a developer runs. Needs Python 3.11 and make; the rest is put into .venv at first use.
+# Paths are relative throughout, so that a folder with spaces in its name works.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+# uv writes where it pleases otherwise, and a developer's own environment is not to be changed.
+unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT PYTHONHOME PYTHONPATH
+
+BIN := .venv/bin
+STAMP := .venv/.synced
+# An environment that was moved has the former path in its scripts.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(shell pwd))
+MOVED := moved
+endif
+
+.PHONY: help serve graphiql test check format bench soak fuzz clean $(MOVED)
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+serve: $(STAMP) graphiql ## Start Mela with everything it needs (ARGS="--port 8080 --workers 2 …")
+	@exec $(BIN)/mela serve $(ARGS)
+
+graphiql: $(STAMP)
+	@$(BIN)/python -m web.graphiql_build
+
+test: $(STAMP) ## Run all tests (ARGS="tests/unit -k money -x")
+	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
+check: $(STAMP) ## Lint, types, layers, migrations against models, schema against the committed one
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/mela db check
+	$(BIN)/mela schema check
+
+format: $(STAMP) ## Format the code and fix what can be fixed without thought
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure latency and throughput (ARGS="--help" tells what of)
+	@$(BIN)/python -m bench $(ARGS)
+
+soak: $(STAMP) ## Run for long under load, looking for leaks and lost events (ARGS="--minutes 60")
+	@$(BIN)/python -m bench.soak $(ARGS)
+
+fuzz: $(STAMP) ## Throw generated operations at the server (ARGS="--minutes 10")
+	@$(BIN)/python -m bench.fuzz $(ARGS)
+
+clean: ## Remove the environment and caches; keeps the data in .mela
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(STAMP): pyproject.toml uv.lock scripts/bootstrap.sh $(MOVED)
+	@sh scripts/bootstrap.sh
