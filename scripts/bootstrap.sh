@@ -19,10 +19,11 @@ is_python_311() {
   "$1" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' </dev/null >/dev/null 2>&1
 }
 
+# Prints the interpreter itself: not a shim before it, nor the one of an environment that is active.
 find_python() {
   for candidate in python3.11 python3 python; do
     if is_python_311 "$candidate"; then
-      command -v "$candidate"
+      "$candidate" -c 'import sys; print(sys._base_executable)'
       return
     fi
   done
@@ -76,5 +77,9 @@ else
 fi
 
 say "bringing .venv in line with uv.lock ($("$uv" --version), $("$python" --version))"
-"$uv" sync --locked --python "$python" </dev/null
+# Given an interpreter, uv would make an existing environment anew: perhaps the one it runs from.
+set -- sync --locked
+[ -d .venv ] || set -- "$@" --python "$python"
+[ -t 2 ] || set -- "$@" --quiet
+"$uv" "$@" </dev/null
 printf '%s\n' "$PWD" >$stamp
