@@ -1,0 +1,264 @@
+"""The one writer of bids: takes the offers that wait on a lot under one lock, in one transaction.
+
+The rules themselves are `rules.decide`; here they are given the lot, and what they accept is
+written. Nobody else inserts into `bid`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+
+from core.database import Transaction
+from core.errors import DomainError, InvalidInput, NotFound
+from core.events import NewEvent
+from core.ids import new_id
+from core.money import INT64_MAX
+from services.auctions.rules import Accepted, Decision, Offer, decide
+from services.auctions.state import LockedAuction, auction_topic, lock_auction, opened_event
+from services.idempotency import IdempotentRequest, idempotent_request, keep, recall
+
+OPERATION = "placeBid"
+
+# One statement for a whole batch: the lot, the new bids, and what the bids already there now show.
+_APPLY = text(
+    """
+    WITH lot AS (
+        UPDATE auction SET
+            status = :status, opened_at = coalesce(opened_at, :now), ends_at = :ends_at,
+            current_price_minor = :price, bid_count = :bid_count, leader_id = :leader_id,
+            leader_bid_id = :leader_bid_id, leader_maximum_minor = :leader_maximum,
+            runner_up_maximum_minor = :runner_up_maximum, reserve_met = :reserve_met,
+            extension_count = :extensions
+        WHERE id = :auction_id
+    ), shown AS (
+        UPDATE bid SET amount_minor = s.amount
+        FROM jsonb_to_recordset(CAST(:shown AS jsonb)) AS s(id uuid, amount bigint)
+        WHERE bid.id = s.id
+    )
+    INSERT INTO bid (id, auction_id, bidder_id, sequence, amount_minor, maximum_minor, nonce,
+                     commitment, placed_at)
+    SELECT id, :auction_id, bidder_id, sequence, amount, maximum, decode(nonce, 'hex'),
+           decode(commitment, 'hex'), :now
+    FROM jsonb_to_recordset(CAST(:bids AS jsonb)) AS b(
+        id uuid, bidder_id uuid, sequence int, amount bigint, maximum bigint, nonce text,
+        commitment text)
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BidRequest:
+    """Somebody's wish to bid up to `maximum_minor`, under their idempotency key."""
+
+    auction_id: UUID
+    bidder_id: UUID
+    maximum_minor: int
+    idempotency: IdempotentRequest
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedBid:
+    """An accepted bid as its maker is told: the row that was written, amounts in minor units."""
+
+    id: UUID
+    auction_id: UUID
+    bidder_id: UUID
+    sequence: int
+    amount_minor: int
+    asset: str
+    placed_at: datetime
+
+
+def bid_request(
+    *, auction_id: UUID, bidder_id: UUID, maximum_minor: int, idempotency_key: str
+) -> BidRequest:
+    """A checked request. Raises `InvalidInput` for a maximum outside 1 … 2^63 - 1 or a bad key."""
+    if not 0 < maximum_minor <= INT64_MAX:
+        raise InvalidInput("maximum", "must be more than zero and fit in 64 bits")
+    arguments = {"auction": auction_id, "maximum": maximum_minor}
+    request = idempotent_request(bidder_id, idempotency_key, arguments)
+    return BidRequest(auction_id, bidder_id, maximum_minor, request)
+
+
+async def place_bids(
+    tx: Transaction,
+    auction_id: UUID,
+    requests: Sequence[BidRequest],
+    *,
+    now: datetime | None = None,
+) -> list[PlacedBid | DomainError]:
+    """Take the requests in their order at one moment; each gets its bid or its refusal.
+
+    Refusals: `NotFound`, `AuctionNotOpen`, `SellerCannotBid`, `BidTooLow`, `IdempotencyConflict`.
+    A request whose key was answered before gets that answer again. `now` is for replay alone.
+    """
+    locked = await lock_auction(tx, auction_id, now=now)
+    if locked is None:
+        return [NotFound("auction") for _ in requests]
+    # After the lock, so that an earlier try with the same key has committed and is seen.
+    known = await recall(tx, OPERATION, [request.idempotency for request in requests])
+    fresh = _unanswered(requests, known)
+    if locked.due_to_open:
+        locked = locked.opened()
+    decision, placed = _decide(locked, fresh)
+    if decision.accepted:
+        await _write(tx, locked, decision)
+        await keep(tx, OPERATION, {key: _answer(bid) for key, bid in placed.items() if bid})
+    refused = {
+        request.idempotency: outcome
+        for request, outcome in zip(fresh, decision.outcomes, strict=True)
+        if isinstance(outcome, DomainError)
+    }
+    return [
+        placed.get(request.idempotency)
+        or refused.get(request.idempotency)
+        or _recalled(request, known[request.idempotency])
+        for request in requests
+    ]
+
+
+def _unanswered(requests: Sequence[BidRequest], known: Any) -> list[BidRequest]:
+    """The requests to decide on: without the answered ones, and one of each key."""
+    first = {request.idempotency: request for request in reversed(requests)}
+    return [
+        request
+        for request in requests
+        if request.idempotency not in known and first[request.idempotency] is request
+    ]
+
+
+def _decide(
+    locked: LockedAuction, requests: Sequence[BidRequest]
+) -> tuple[Decision, dict[IdempotentRequest, PlacedBid]]:
+    offers = [Offer(new_id(), r.bidder_id, r.maximum_minor) for r in requests]
+    decision = decide(locked.state, offers, locked.now)
+    placed = {
+        request.idempotency: PlacedBid(
+            id=outcome.bid_id,
+            auction_id=request.auction_id,
+            bidder_id=request.bidder_id,
+            sequence=outcome.sequence,
+            amount_minor=outcome.amount_minor,
+            asset=locked.state.asset,
+            placed_at=locked.now,
+        )
+        for request, outcome in zip(requests, decision.outcomes, strict=True)
+        if isinstance(outcome, Accepted)
+    }
+    return decision, placed
+
+
+async def _write(tx: Transaction, locked: LockedAuction, decision: Decision) -> None:
+    state, accepted = decision.state, decision.accepted
+    nonces = {bid.bid_id: secrets.token_bytes(16) for bid in accepted}
+    fresh = [_bid_row(bid, decision, nonces[bid.bid_id]) for bid in accepted]
+    before = [
+        {"id": id, "amount": amount}
+        for id, amount in decision.shown_minor.items()
+        if id not in nonces
+    ]
+    await tx.execute(
+        _APPLY,
+        {
+            "auction_id": state.id,
+            "now": locked.now,
+            "status": state.status,
+            "ends_at": state.ends_at,
+            "price": state.price_minor,
+            "bid_count": state.bid_count,
+            "leader_id": state.leader_id,
+            "leader_bid_id": state.leader_bid_id,
+            "leader_maximum": state.leader_maximum_minor,
+            "runner_up_maximum": state.runner_up_maximum_minor,
+            "reserve_met": state.reserve_met,
+            "extensions": state.extensions,
+            "shown": orjson.dumps(before).decode(),
+            "bids": orjson.dumps(fresh).decode(),
+        },
+    )
+    if locked.row.status == "SCHEDULED":
+        tx.collect(opened_event(locked))
+    ends_at = locked.state.ends_at
+    reserve_met = locked.state.reserve_met
+    for bid in accepted:
+        ends_at = bid.extended_to or ends_at
+        reserve_met = reserve_met or bid.reserve_met_now
+        tx.collect(_placed_event(locked, bid, nonces[bid.bid_id], ends_at, reserve_met))
+
+
+def _bid_row(bid: Accepted, decision: Decision, nonce: bytes) -> dict[str, object]:
+    return {
+        "id": bid.bid_id,
+        "bidder_id": bid.bidder_id,
+        "sequence": bid.sequence,
+        "amount": decision.shown_minor[bid.bid_id],
+        "maximum": bid.maximum_minor,
+        "nonce": nonce.hex(),
+        "commitment": commitment(nonce, bid.bid_id, bid.maximum_minor).hex(),
+    }
+
+
+def commitment(nonce: bytes, bid_id: UUID, maximum_minor: int) -> bytes:
+    """SHA-256(nonce ‖ bid id ‖ maximum as 8 bytes, big-endian): binds a bidder's secret maximum
+    without telling it (auctions.md, What must be shown)."""
+    return hashlib.sha256(nonce + bid_id.bytes + maximum_minor.to_bytes(8)).digest()
+
+
+def _placed_event(
+    locked: LockedAuction, bid: Accepted, nonce: bytes, ends_at: datetime, reserve_met: bool
+) -> NewEvent:
+    return NewEvent(
+        topic=auction_topic(locked.state.id),
+        type="BidPlaced",
+        payload={
+            "bid": bid.bid_id.hex,
+            "auction": locked.state.id.hex,
+            "bidder": bid.bidder_id.hex,
+            "sequence": bid.sequence,
+            "amount": bid.amount_minor,
+            "asset": locked.state.asset,
+            "price": bid.price_minor,
+            "leader": bid.leader_id.hex,
+            "placedAt": locked.now,
+            "endsAt": ends_at,
+            "extended": bid.extended_to is not None,
+            "reserveMet": reserve_met,
+            "reserveMetNow": bid.reserve_met_now,
+            "commitment": commitment(nonce, bid.bid_id, bid.maximum_minor).hex(),
+        },
+        actor_id=bid.bidder_id,
+        occurred_at=locked.now,
+    )
+
+
+def _answer(bid: PlacedBid) -> dict[str, object]:
+    return {
+        "id": bid.id.hex,
+        "sequence": bid.sequence,
+        "amount": bid.amount_minor,
+        "asset": bid.asset,
+        "placedAt": bid.placed_at,
+    }
+
+
+def _recalled(request: BidRequest, kept: Any) -> PlacedBid | DomainError:
+    if isinstance(kept, DomainError):
+        return kept
+    return PlacedBid(
+        id=UUID(hex=kept["id"]),
+        auction_id=request.auction_id,
+        bidder_id=request.bidder_id,
+        sequence=kept["sequence"],
+        amount_minor=kept["amount"],
+        asset=kept["asset"],
+        placed_at=datetime.fromisoformat(kept["placedAt"]),
+    )
