@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,14 +53,16 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def build(project: Path = PROJECT) -> bool:
+def build(
+    project: Path = PROJECT, *, find_tools: Callable[[], NodeTools | None] | None = None
+) -> bool:
     """Brings `dist/` up to date; False when it was already. Raises BuildError."""
     if is_current(project):
         return False
     with _alone(project):
         if is_current(project):  # Another process built it while this one waited.
             return False
-        tools = node_tools()
+        tools = (find_tools or node_tools)()
         if not tools:
             raise BuildError(
                 "it needs Node.js 20.19 or newer with npm. None was found, and the Python package "

@@ -128,7 +128,7 @@ def _page_headers(host: str) -> dict[str, str]:
         "Content-Security-Policy": _content_security_policy(host),
         "Cross-Origin-Opener-Policy": "same-origin",
         "Referrer-Policy": "no-referrer",
-        "Vary": "Accept, Host",
+        "Vary": "Accept",
         "X-Content-Type-Options": "nosniff",
     }
 

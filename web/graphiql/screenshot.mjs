@@ -81,13 +81,32 @@ async function answer(page, tab, text) {
   await page.locator('.result-window .view-lines', { hasText: text }).waitFor();
 }
 
+/** The documentation pane has root types only when introspection worked. */
+async function readDocs(page) {
+  const toggle = page.getByRole('button', { name: /Documentation Explorer/ });
+  await toggle.first().click();
+  await page.locator('.graphiql-doc-explorer', { hasText: 'subscription' }).waitFor();
+  await toggle.first().click();
+}
+
+/** A header of one's own must reach the server, and must not be kept by the browser. */
+async function typeHeader(page) {
+  await page.getByRole('button', { name: 'Headers' }).click();
+  await page.locator('.graphiql-editor-tool .graphiql-editor:not(.hidden)').click();
+  await page.keyboard.insertText('{"authorization": "Bearer typed-by-hand"}');
+}
+
 async function journey(page, events) {
+  await readDocs(page);
   await run(page); // Stops the subscription.
   await page.locator('.mela-live', { hasText: 'Stopped' }).waitFor();
-  await answer(page, TABS.auctions, '"hasNextPage"');
+  await answer(page, TABS.auctions, '"edges"');
   await answer(page, TABS.signIn, '"accessToken"');
   await page.locator('.mela-session', { hasText: 'Signed in as' }).waitFor();
   await answer(page, TABS.placeBid, 'PlaceBidSuccess');
+  await typeHeader(page);
+  await run(page);
+  await page.locator('.result-window .view-lines', { hasText: 'PlaceBidSuccess' }).waitFor();
   await watch(page, events);
 }
 
@@ -111,7 +130,8 @@ async function main() {
     if (options.journey) await journey(page, Number(options.events));
     const rows = await page.locator('.mela-live summary').allInnerTexts();
     if (options.out) await page.screenshot({ path: options.out });
-    console.log(JSON.stringify({ title: await page.title(), rows, ...seen }, null, 2));
+    const stored = await page.evaluate(() => JSON.stringify(localStorage));
+    console.log(JSON.stringify({ title: await page.title(), rows, stored, ...seen }, null, 2));
   } finally {
     await context.close();
     await rm(profile, { recursive: true, force: true });

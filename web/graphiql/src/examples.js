@@ -6,8 +6,7 @@ import signIn from '../examples/sign-in.graphql?raw';
 import watchBids from '../examples/watch-bids.graphql?raw';
 import { NEW_KEY } from './fetcher.js';
 
-const NO_AUCTION = 'auc_… (an id from the Auctions tab)';
-const AUCTION_KEY = 'mela:demoAuction';
+export const NO_AUCTION = 'auc_… (an id from the Auctions tab)';
 
 const json = (value) => JSON.stringify(value, null, 2);
 
@@ -25,17 +24,4 @@ export function defaultTabs({ demoAuctionId, demoUsername, demoPassword }) {
       variables: json({ input: { auctionId, maximum: '12.50', idempotencyKey: NEW_KEY } }),
     },
   ];
-}
-
-/** A reseeded demo has a new auction: put its id where stored tabs still name the old one. */
-export function renewStoredAuction(storage, { demoAuctionId }) {
-  const auctionId = demoAuctionId ?? NO_AUCTION;
-  const old = storage.getItem(AUCTION_KEY);
-  if (old && old !== auctionId) {
-    for (const key of ['graphiql:tabState', 'graphiql:variables']) {
-      const stored = storage.getItem(key);
-      if (stored) storage.setItem(key, stored.replaceAll(old, auctionId));
-    }
-  }
-  storage.setItem(AUCTION_KEY, auctionId);
 }

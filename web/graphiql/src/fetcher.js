@@ -14,19 +14,23 @@ export function createFetcher(endpoint) {
   const socket = createSocket(endpoint);
   return async (params, options) => {
     const headers = withAuthorization(options?.headers);
-    const request = { ...params, variables: fillKeys(params.variables) };
-    if (isSubscription(request)) return watch(socket(headers), request);
-    const result = await post(request, { ...options, headers });
-    if (!result?.[Symbol.asyncIterator]) noticeSession(result);
-    return result;
+    // GraphiQL's own idea of the document lags behind a change of tab, so the text decides.
+    const operation = findOperation(params);
+    const operationName = operation?.name?.value;
+    const request = { ...params, operationName, variables: fillKeys(params.variables) };
+    if (operation?.operation === 'subscription') return watch(socket(headers), request);
+    const results = await post(request, { headers });
+    // A single result for introspection, else the parts of a possibly incremental delivery.
+    return results[Symbol.asyncIterator] ? tap(results, { push: noticeSession }) : results;
   };
 }
 
-function isSubscription({ query, operationName }) {
+function findOperation({ query, operationName }) {
   try {
-    return getOperationAST(parse(query), operationName)?.operation === 'subscription';
+    const document = parse(query);
+    return getOperationAST(document, operationName) ?? getOperationAST(document);
   } catch {
-    return false; // A syntax error: the server says it best.
+    return undefined; // A syntax error: the server says it best.
   }
 }
 
@@ -79,28 +83,32 @@ function createSocket(endpoint) {
   };
 }
 
-// Not an async generator: its return() would wait for the next event, so Stop would hang.
 function watch(client, request) {
-  const events = client.iterate(request);
-  const log = beginLive(request.operationName || 'subscription');
+  return tap(client.iterate(request), beginLive(request.operationName ?? 'subscription'));
+}
+
+// Shows each result to `push` on its way. Not an async generator: the return() of one would
+// wait for the next event, so Stop would hang.
+function tap(results, { push, end = () => {} }) {
+  const iterator = results[Symbol.asyncIterator]();
   return {
     [Symbol.asyncIterator]() {
       return this;
     },
     async next() {
       try {
-        const step = await events.next();
-        if (step.done) log.end();
-        else log.push(step.value);
+        const step = await iterator.next();
+        if (step.done) end();
+        else push(step.value);
         return step;
       } catch (error) {
-        log.end();
+        end();
         throw readable(error);
       }
     },
     return() {
-      log.end();
-      return events.return();
+      end();
+      return iterator.return();
     },
   };
 }

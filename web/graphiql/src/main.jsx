@@ -13,9 +13,10 @@ import { GraphiQL } from 'graphiql';
 import { useSyncExternalStore } from 'react';
 import { createRoot } from 'react-dom/client';
 
-import { defaultTabs, renewStoredAuction } from './examples.js';
+import { defaultTabs } from './examples.js';
 import { createFetcher } from './fetcher.js';
 import { LivePanel, useLive } from './live.jsx';
+import { createStorage, renewStoredAuction } from './storage.js';
 import { session } from './stores.js';
 import markUrl from './mela.svg?no-inline';
 
@@ -35,11 +36,12 @@ function Session({ config }) {
   );
 }
 
-function Page({ config, fetcher, tabs, firstVisit }) {
+function Page({ config, fetcher, storage, tabs, firstVisit }) {
   const hasLive = useLive() !== null;
   return (
     <GraphiQL
       fetcher={fetcher}
+      storage={storage}
       plugins={PLUGINS}
       defaultTabs={tabs}
       // GraphiQL does not show the variables of the first default tab by itself.
@@ -72,10 +74,11 @@ async function start() {
     const response = await fetch(CONFIG_URL, { headers: { accept: 'application/json' } });
     if (!response.ok) throw new Error(`${CONFIG_URL} answered ${response.status}`);
     const config = await response.json();
-    renewStoredAuction(localStorage, config);
+    renewStoredAuction(config);
     const page = {
       config,
       fetcher: createFetcher(config.endpoint),
+      storage: createStorage(config),
       tabs: defaultTabs(config),
       firstVisit: localStorage.getItem('graphiql:tabState') === null,
     };
