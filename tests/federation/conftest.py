@@ -1,0 +1,126 @@
+"""The schemas that are split (a toy one and the real one) and the composers that join them."""
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from schema.projection import DomainSchema
+
+HERE = Path(__file__).parent
+TOY_MODULES = ("toy_common", "toy_auctions", "toy_search", "toy_users", "toy_build")
+COMPOSE_TIMEOUT_S = 100
+
+Subgraphs = dict[str, str]  # name -> SDL
+
+
+@dataclass(frozen=True)
+class Split:
+    """A schema to be split, and the domains it has."""
+
+    schema: DomainSchema
+    domains: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What a composer made of a set of subgraphs; `api` is None where there are errors."""
+
+    errors: list[str]
+    warnings: list[str]
+    api: str | None
+    supergraph: str | None
+
+
+Compose = Callable[[dict[str, Subgraphs]], dict[str, dict[str, Composed]]]
+
+
+def _load(name: str) -> ModuleType:
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, HERE / "toy" / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def toy_modules() -> dict[str, ModuleType]:
+    """The toy schema's modules by name, importable by those names from now on."""
+    return {name: _load(name) for name in TOY_MODULES}
+
+
+@pytest.fixture(scope="session")
+def toy(toy_modules: dict[str, ModuleType]) -> Split:
+    build = toy_modules["toy_build"]
+    return Split(build.build_schema(), build.DOMAINS)
+
+
+@pytest.fixture(scope="session", params=["toy", "real"])
+def split(request: pytest.FixtureRequest) -> Split:
+    """The toy schema, then the real one."""
+    if request.param == "toy":
+        found: Split = request.getfixturevalue("toy")
+        return found
+    if importlib.util.find_spec("schema.build") is None:
+        pytest.skip("schema/build.py is not written yet")
+    build = importlib.import_module("schema.build")
+    if len(build.DOMAINS) < 2:
+        pytest.skip(f"schema/build.py has one domain yet: {build.DOMAINS}")
+    return Split(build.build_schema(), tuple(build.DOMAINS))
+
+
+def _install(npm: str) -> None:
+    """`npm ci`, where the lock file is not the one installed already."""
+    wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
+    stamp = HERE / "node_modules" / ".installed"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, f"npm ci: {done.stderr}"
+    stamp.write_text(wanted)
+
+
+@pytest.fixture(scope="session")
+def compose() -> Compose:
+    """Composes sets of subgraphs with Apollo's and The Guild's composers."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("node and npm are needed to compose subgraphs; neither is in the path")
+    lock = Path(tempfile.gettempdir()) / "mela-federation-composers.lock"
+    with lock.open("w") as held:  # test processes share one node_modules
+        fcntl.flock(held, fcntl.LOCK_EX)
+        _install(npm)
+
+    def run(sets: dict[str, Subgraphs]) -> dict[str, dict[str, Composed]]:
+        asked = {
+            name: [{"name": one, "sdl": sdl} for one, sdl in subgraphs.items()]
+            for name, subgraphs in sets.items()
+        }
+        command = [node, str(HERE / "compose.mjs")]
+        done = subprocess.run(
+            command,
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            timeout=COMPOSE_TIMEOUT_S,
+        )
+        assert done.returncode == 0, done.stderr
+        return {
+            name: {composer: Composed(**one) for composer, one in answers.items()}
+            for name, answers in json.loads(done.stdout).items()
+        }
+
+    return run
