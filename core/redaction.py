@@ -20,26 +20,11 @@ MAX_DEPTH: Final = 6
 MAX_ITEMS: Final = 200
 
 _SECRET_WORDS: Final = frozenset(
-    [
-        "password",
-        "passwd",
-        "passphrase",
-        "pwd",
-        "secret",
-        "secrets",
-        "token",
-        "tokens",
-        "authorization",
-        "cookie",
-        "cookies",
-        "credential",
-        "credentials",
-        "jwt",
-        "otp",
-        "totp",
-        "apikey",
-        "dsn",
-    ]
+    re.findall(
+        r"\w+",
+        """password passwd passphrase pwd secret secrets token tokens authorization cookie cookies
+        credential credentials jwt otp totp apikey dsn""",
+    )
 )
 _SECRET_PAIRS: Final = ("api_key", "private_key", "signing_key", "recovery_code")
 _WORD: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+(?![a-z])")

@@ -1,0 +1,305 @@
+"""What happens to each request at the edge: its id, its metrics, its headers, its size.
+
+Pure ASGI, outside Starlette: also its answers to unknown paths and to crashes pass through here.
+Nothing here knows GraphQL but the shape of an error.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Final
+
+import orjson
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.clock import utc_now
+from core.ids import new_id
+from core.metrics import add_sockets, observe_request
+from core.settings import Settings
+from core.tracing import traced_request, tracing_is_on
+
+log = structlog.get_logger(__name__)
+
+REQUEST_ID_HEADER: Final = b"x-request-id"
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,64}")
+_HEADS: Final = frozenset(
+    {"http.response.start", "websocket.accept", "websocket.http.response.start"}
+)
+_SECURITY: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_NO_FRAMES: Final = (b"content-security-policy", b"frame-ancestors 'none'")
+
+
+def wrap(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """The application with the whole edge around it, in the order that holds."""
+    edge: ASGIApp = BodyLimit(app, settings.max_body_bytes)
+    edge = SecurityHeaders(edge)
+    edge = Observed(edge)
+    return RequestId(edge)
+
+
+class RequestId:
+    """Gives each request and socket an id: in every log line, in the answer, in its errors.
+
+    The caller's `X-Request-Id` holds if it is 1 to 64 of `[A-Za-z0-9_-]`. An exception that
+    nobody caught is logged here, where the id is still known, and answered by a masked 500.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        request_id = _inbound_id(scope) or str(new_id())
+        header = (REQUEST_ID_HEADER, request_id.encode())
+        progress = ""
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal progress
+            progress = message["type"]
+            if progress in _HEADS:
+                message["headers"] = [*message.get("headers", ()), header]
+            elif progress == "http.response.body" and not message.get("more_body"):
+                progress = "answered"
+            await send(message)
+
+        tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self.app(scope, receive, send_with_id)
+        except Exception:
+            log.exception("request_failed", path=scope["path"], kind=scope["type"])
+            if scope["type"] == "websocket" or progress == "http.response.start":
+                raise  # half an answer: only the server can cut it off
+            if progress != "answered":
+                await _send_error(
+                    scope, send_with_id, 500, "internal server error", "INTERNAL_SERVER_ERROR"
+                )
+        finally:
+            structlog.contextvars.reset_contextvars(**tokens)
+
+
+class Observed:
+    """Counts requests by route, method and class of status; times them to the answer's head.
+
+    To the head and not to the end, because a stream of events lasts as long as its reader.
+    Opens the request's span when tracing is on.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            inner = self._http
+        elif kind == "websocket":
+            inner = self._websocket
+        else:
+            await self.app(scope, receive, send)
+            return
+        if tracing_is_on():
+            with traced_request(f"{kind} {scope.get('method', '')}".strip(), _headers(scope)):
+                await inner(scope, receive, send)
+        else:
+            await inner(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        answered = False
+
+        async def send_observed(message: Message) -> None:
+            nonlocal answered
+            if not answered and message["type"] == "http.response.start":
+                answered = True
+                observe_request(
+                    _route(scope), scope["method"], message["status"], time.perf_counter() - began
+                )
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_observed)
+        except Exception:
+            if not answered:
+                observe_request(_route(scope), scope["method"], 500, time.perf_counter() - began)
+            raise
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        accepted = False
+
+        async def send_observed(message: Message) -> None:
+            nonlocal accepted
+            if message["type"] == "websocket.accept" and not accepted:
+                accepted = True
+                add_sockets(1)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_observed)
+        finally:
+            if accepted:
+                add_sockets(-1)
+
+
+class SecurityHeaders:
+    """No sniffing, no referrer, no framing unless the answer's own policy speaks of framing."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = _secured(message.get("headers", ()))
+            await send(message)
+
+        await self.app(scope, receive, send_secured)
+
+
+class BodyLimit:
+    """Answers 413 to a body above the limit: at once by Content-Length, else while it streams.
+
+    For a streamed body the application is stopped by an exception from `receive`; whatever it
+    still sends is dropped. Messages of sockets are bounded by uvicorn's `ws_max_size`.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = _declared_length(scope)
+        if declared is None:
+            await self._counted(scope, receive, send)
+        elif declared <= self.max_bytes:
+            await self.app(scope, receive, send)  # the server holds the body to its declaration
+        else:
+            await self._refuse(scope, send)
+
+    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        received = 0
+        started = False
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > self.max_bytes:
+                    raise BodyTooLarge
+            return message
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal started
+            if received > self.max_bytes and not started:
+                return
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive_counted, send_guarded)
+        except Exception:
+            # Any exception: what we raised may have been wrapped on its way.
+            if received <= self.max_bytes or started:
+                raise
+        if received > self.max_bytes and not started:
+            await self._refuse(scope, send)
+
+    async def _refuse(self, scope: Scope, send: Send) -> None:
+        message = f"the request's body is larger than {self.max_bytes} bytes"
+        details = {"maxBodyBytes": self.max_bytes}
+        await _send_error(scope, send, 413, message, "BAD_USER_INPUT", details, close=True)
+
+
+class BodyTooLarge(Exception):
+    """Raised by `receive` inside the application; nothing need catch it."""
+
+
+async def _send_error(
+    scope: Scope,
+    send: Send,
+    status: int,
+    message: str,
+    code: str,
+    details: dict[str, object] | None = None,
+    *,
+    close: bool = False,
+) -> None:
+    extensions = {
+        "code": code,
+        "requestId": structlog.contextvars.get_contextvars().get("request_id"),
+        "timestamp": utc_now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "details": details or {},
+    }
+    body = orjson.dumps({"errors": [{"message": message, "extensions": extensions}]})
+    headers = [
+        (b"content-type", _error_type(scope)),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    if close:  # else the server would read the rest of the body to reuse the connection
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _error_type(scope: Scope) -> bytes:
+    accept = _header(scope, b"accept") or b""
+    if b"application/graphql-response+json" in accept:
+        return b"application/graphql-response+json; charset=utf-8"
+    return b"application/json; charset=utf-8"
+
+
+def _secured(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    secured = list(headers)
+    names = {name for name, _ in headers}
+    secured += [pair for pair in _SECURITY if pair[0] not in names]
+    if not any(n == _NO_FRAMES[0] and b"frame-ancestors" in value for n, value in headers):
+        secured.append(_NO_FRAMES)  # browsers hold all the policies they are sent
+    return secured
+
+
+def _inbound_id(scope: Scope) -> str | None:
+    found = _header(scope, REQUEST_ID_HEADER)
+    return found.decode() if found is not None and _REQUEST_ID.fullmatch(found) else None
+
+
+def _declared_length(scope: Scope) -> int | None:
+    """The body's length as declared; None if it is not, or if a transfer coding overrides it."""
+    length: int | None = None
+    for name, value in scope["headers"]:
+        if name == b"transfer-encoding":
+            return None
+        if name == b"content-length":
+            length = int(value) if value.isdigit() else None
+    return length
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes | None:
+    for name, value in scope["headers"]:
+        if name == wanted:
+            found: bytes = value
+            return found
+    return None
+
+
+def _headers(scope: Scope) -> Headers:
+    return Headers(scope=scope)
+
+
+def _route(scope: Scope) -> str:
+    # The pattern, set by Starlette's router; a path would be a series for each.
+    return getattr(scope.get("route"), "path", None) or "unmatched"
