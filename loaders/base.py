@@ -70,12 +70,12 @@ class OneBy:
 
 @dataclass(frozen=True, eq=False)
 class ManyBy:
-    """The first rows of each key, in order. The loader's key is `(key, limit)`."""
+    """The first rows of each key by `order_by`. The loader's key is `(key, limit)`."""
 
     name: str
     row: Any
     key: Any
-    order: Order
+    order_by: tuple[Any, ...]
     limit: int
     where: ColumnElement[bool] | None = None
     visible: Visible | None = None
@@ -128,13 +128,13 @@ def many_by(
     row: Any,
     key: Any,
     *,
-    order: Order,
+    order_by: Sequence[Any],
     limit: int,
     where: ColumnElement[bool] | None = None,
     visible: Visible | None = None,
 ) -> ManyBy:
     """A loader of each key's first rows; a key may ask for `limit` at most."""
-    return ManyBy(name, row, _column(key), order, limit, where, visible)
+    return ManyBy(name, row, _column(key), tuple(order_by), limit, where, visible)
 
 
 def count_by(
@@ -310,7 +310,7 @@ async def _many(
     limit = min(max(n for _, n in keys), loader.limit)
     inner = select(*loader.row.__columns__).where(*_conditions(loader, viewer_id))
     found = await _lateral(
-        db, loader, inner.order_by(*loader.order.by()), limit, [k for k, _ in keys]
+        db, loader, inner.order_by(*loader.order_by), limit, [k for k, _ in keys]
     )
     return [found[key][: min(n, loader.limit)] for key, n in keys]
 

@@ -184,6 +184,7 @@ class Auction(SQLModel, table=True):
 
 class Bid(SQLModel, table=True):
     """An accepted bid. `amount_minor` is what all may see; the maximum is the bidder's secret.
+    `asset` is the auction's, here too so that a bid is read without it.
 
     `commitment` is SHA-256(nonce ‖ bid id ‖ maximum), published with the bid and opened at the
     end, so that anyone may check the result (auctions.md, What must be shown).
@@ -192,6 +193,7 @@ class Bid(SQLModel, table=True):
     __tablename__ = "bid"
     __table_args__ = (
         CheckConstraint("sequence >= 1", name="sequence_positive"),
+        CheckConstraint(ASSET_KNOWN, name="asset_known"),
         CheckConstraint("amount_minor > 0", name="amount_positive"),
         CheckConstraint("maximum_minor >= amount_minor", name="amount_not_above_maximum"),
         CheckConstraint("octet_length(commitment) = 32", name="commitment_sha256"),
@@ -206,6 +208,7 @@ class Bid(SQLModel, table=True):
     auction_id: UUID = reference("auction.id")
     bidder_id: UUID = reference("user_account.id")
     sequence: int
+    asset: str = words()
     amount_minor: int = minor_units()
     maximum_minor: int = minor_units()
     nonce: bytes = Field(sa_type=LargeBinary)

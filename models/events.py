@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 
@@ -20,6 +21,9 @@ class TransactionId(UserDefinedType[int]):
 
     def get_col_spec(self, **_: Any) -> str:
         return "xid8"
+
+
+ischema_names["xid8"] = TransactionId  # so that reflection, as `alembic check` does it, knows it
 
 
 class EventTopic(SQLModel, table=True):

@@ -521,7 +521,9 @@ def upgrade() -> None:
             name=op.f("ck_auction_status_known"),
         ),
         sa.CheckConstraint(
-            "(bid_count = 0) = (leader_id IS NULL) AND (leader_id IS NULL) = (leader_bid_id IS NULL) AND (leader_id IS NULL) = (leader_maximum_minor IS NULL)",
+            "(bid_count = 0) = (leader_id IS NULL)"
+            " AND (leader_id IS NULL) = (leader_bid_id IS NULL)"
+            " AND (leader_id IS NULL) = (leader_maximum_minor IS NULL)",
             name=op.f("ck_auction_leader_if_bids"),
         ),
         sa.CheckConstraint("bid_count >= 0", name=op.f("ck_auction_bid_count_not_negative")),
@@ -624,11 +626,15 @@ def upgrade() -> None:
         sa.Column("auction_id", sa.Uuid(), nullable=False),
         sa.Column("bidder_id", sa.Uuid(), nullable=False),
         sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("asset", sa.Text(), nullable=False),
         sa.Column("amount_minor", sa.BigInteger(), nullable=False),
         sa.Column("maximum_minor", sa.BigInteger(), nullable=False),
         sa.Column("nonce", sa.LargeBinary(), nullable=False),
         sa.Column("commitment", sa.LargeBinary(), nullable=False),
         sa.Column("placed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "asset IN ('USD', 'EUR', 'INR', 'JPY', 'SPARK')", name=op.f("ck_bid_asset_known")
+        ),
         sa.CheckConstraint("amount_minor > 0", name=op.f("ck_bid_amount_positive")),
         sa.CheckConstraint(
             "maximum_minor >= amount_minor", name=op.f("ck_bid_amount_not_above_maximum")

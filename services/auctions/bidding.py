@@ -44,9 +44,9 @@ _APPLY = text(
         FROM jsonb_to_recordset(CAST(:shown AS jsonb)) AS s(id uuid, amount bigint)
         WHERE bid.id = s.id
     )
-    INSERT INTO bid (id, auction_id, bidder_id, sequence, amount_minor, maximum_minor, nonce,
-                     commitment, placed_at)
-    SELECT id, :auction_id, bidder_id, sequence, amount, maximum, decode(nonce, 'hex'),
+    INSERT INTO bid (id, auction_id, bidder_id, sequence, asset, amount_minor, maximum_minor,
+                     nonce, commitment, placed_at)
+    SELECT id, :auction_id, bidder_id, sequence, :asset, amount, maximum, decode(nonce, 'hex'),
            decode(commitment, 'hex'), :now
     FROM jsonb_to_recordset(CAST(:bids AS jsonb)) AS b(
         id uuid, bidder_id uuid, sequence int, amount bigint, maximum bigint, nonce text,
@@ -170,6 +170,7 @@ async def _write(tx: Transaction, locked: LockedAuction, decision: Decision) -> 
         _APPLY,
         {
             "auction_id": state.id,
+            "asset": state.asset,
             "now": locked.now,
             "status": state.status,
             "ends_at": state.ends_at,

@@ -1,0 +1,99 @@
+"""What an operation is given: the server's parts, who asks, and loaders of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+from uuid import UUID
+
+from core.database import Database, Transaction
+from core.errors import BadUserInput, Unauthenticated
+from core.pagination import PageRequest, page_request
+from core.settings import Settings
+from loaders.base import Loaders, Order
+from services.auctions.queue import BidQueue
+from services.users.access import Viewer
+from services.users.accounts import Passwords
+from services.users.revocations import Revocations
+from services.users.throttle import Throttle
+from subscriptions.hub import Hub
+from core.tokens import KeyRing
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The parts of one server process; made in `app.py`, passed down, never a global."""
+
+    settings: Settings
+    db: Database
+    hub: Hub
+    bids: BidQueue
+    keys: KeyRing
+    revocations: Revocations
+    throttle: Throttle
+
+
+@dataclass(frozen=True, slots=True)
+class OperationContext:
+    """One operation's view of the server. A WebSocket's operations each get their own."""
+
+    server: Server
+    viewer: Viewer | None
+    request_id: str
+    address: str | None
+    user_agent: str
+    loaders: Loaders
+
+    def fresh(self) -> OperationContext:
+        """The same asker with loaders that remember nothing."""
+        return replace(self, loaders=Loaders(self.server.db, self.viewer_id))
+
+    @property
+    def viewer_id(self) -> UUID | None:
+        """Who asks, or None."""
+        return None if self.viewer is None else self.viewer.user_id
+
+    def signed_in(self) -> Viewer:
+        """The viewer of a field declared `authenticated`. Raises `Unauthenticated` without one."""
+        if self.viewer is None:
+            raise Unauthenticated("TOKEN_MISSING")
+        return self.viewer
+
+    async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """One unit of work; see `Database.transaction`."""
+        return await self.server.db.transaction(work)
+
+    def page_request(
+        self,
+        order: Order,
+        first: int | None,
+        after: str | None,
+        last: int | None,
+        before: str | None,
+    ) -> PageRequest:
+        """Relay's arguments, checked against this server's page limits."""
+        settings = self.server.settings
+        return page_request(
+            order.key,
+            first=first,
+            after=after,
+            last=last,
+            before=before,
+            default=min(settings.page_default, settings.page_max),
+            maximum=settings.page_max,
+        )
+
+    def checked_first(self, first: int, *, maximum: int) -> int:
+        """`first` of a bounded list. Raises `BadUserInput` outside 0 … maximum."""
+        if not 0 <= first <= maximum:
+            raise BadUserInput(f"first must be from 0 to {maximum}", {"maximum": maximum})
+        return first
+
+
+def context_of(info: Any) -> OperationContext:
+    """The context of a resolver's info."""
+    context: OperationContext = info.context
+    return context

@@ -1,0 +1,221 @@
+"""Typed decorators for fields: description, authorisation, cost and loader in one declaration.
+
+What is declared here is what the SDL shows, what guards enforce and what an executor plans by;
+Strawberry's own decorators are not used for fields elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import strawberry
+from strawberry.federation import field as federation_field
+from strawberry.federation.schema_directives import (
+    Authenticated,
+    Cost,
+    ListSize,
+    RequiresScopes,
+    Tag,
+)
+from strawberry.types import Info
+
+from execution.guards import guards_of
+from loaders.base import Loader, ManyBy, PageBy
+from resolvers.context import OperationContext
+from schema.scalars import Cursor
+
+T = TypeVar("T")
+Resolver = TypeVar("Resolver", bound=Callable[..., Any])
+Context = Info[OperationContext, None]
+
+QUERY_COST = 1
+MUTATION_COST = 10
+PAGE_ARGUMENTS = ["first", "last"]
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """How a field follows a key: the metadata that `loaded` and `connected` leave on the field."""
+
+    loader: Loader
+    key: str
+    viewer: bool
+
+
+def argument(description: str, **options: Any) -> Any:
+    """An argument's description, for `Annotated[T, argument("…")]`."""
+    return strawberry.argument(description=description, **options)
+
+
+def attribute(description: str, *, name: str | None = None, **options: Any) -> Any:
+    """A field read from the row as it is. `name` where GraphQL's differs from the row's."""
+    directives, extensions, metadata = _declared(**options)
+    return federation_field(
+        name=name,
+        description=description,
+        directives=directives,
+        extensions=extensions,
+        metadata=metadata,
+        deprecation_reason=options.get("deprecated"),
+    )
+
+
+def resolved(
+    description: str, *, name: str | None = None, **options: Any
+) -> Callable[[Resolver], Any]:
+    """A field with a resolver. Options: `authenticated`, `scopes`, `cost`, `list_size`, `viewer`,
+    `tags`, `deprecated`. Cost is 1 unless said otherwise."""
+    options.setdefault("cost", QUERY_COST)
+    return _decorator(description, name, options)
+
+
+def mutation(description: str, **options: Any) -> Callable[[Resolver], Any]:
+    """A root mutation: cost 10 unless said otherwise."""
+    options.setdefault("cost", MUTATION_COST)
+    return _decorator(description, None, options)
+
+
+def subscription(description: str, **options: Any) -> Callable[[Resolver], Any]:
+    """A root subscription: an async generator; its guard runs once, when it starts."""
+    options.setdefault("cost", QUERY_COST)
+    return _decorator(description, None, options, is_subscription=True)
+
+
+def loaded(loader: Loader, *, key: str, description: str, viewer: bool = False, **options: Any) -> Any:
+    """A field that follows `key` of its row through a loader. A key of None gives null.
+
+    `viewer=True` where the answer depends on who asks. Under graphql-core it is one DataLoader
+    call; nothing is awaited here, so no task is spent.
+    """
+    options.setdefault("cost", QUERY_COST)
+
+    def resolve(root: Any, info: Info) -> Any:  # type: ignore[type-arg]
+        value = getattr(root, key)
+        return None if value is None else info.context.loaders.load(loader, value)
+
+    return _made(resolve, description, options | {"keyed": Keyed(loader, key, viewer)})
+
+
+def loaded_first(loader: ManyBy, *, key: str, description: str, default: int, **options: Any) -> Any:
+    """The first rows of a key, `first` of them (at most the loader's limit), as a plain list."""
+    options.setdefault("cost", QUERY_COST)
+    options["list_size"] = ListSize(
+        assumed_size=loader.limit,
+        slicing_arguments=["first"],
+        sized_fields=None,
+        require_one_slicing_argument=False,
+    )
+
+    def resolve(
+        root: Any,
+        info: Info,  # type: ignore[type-arg]
+        first: Annotated[int, argument(f"How many, from 0 to {loader.limit}.")] = default,
+    ) -> Any:
+        limit = info.context.checked_first(first, maximum=loader.limit)
+        return info.context.loaders.load(loader, (getattr(root, key), limit))
+
+    return _made(resolve, description, options | {"keyed": Keyed(loader, key, False)})
+
+
+def connected(
+    loader: PageBy, *, key: str, description: str, viewer: bool = False, **options: Any
+) -> Any:
+    """A Relay connection of each row's children, one statement for all rows of a level."""
+    options.setdefault("cost", QUERY_COST)
+    options["list_size"] = page_size()
+
+    def resolve(
+        root: Any,
+        info: Info,  # type: ignore[type-arg]
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Any:
+        request = info.context.page_request(loader.order, first, after, last, before)
+        return info.context.loaders.load(loader, (getattr(root, key), request))
+
+    return _made(resolve, description, options | {"keyed": Keyed(loader, key, viewer)})
+
+
+First = Annotated[int | None, argument("How many from the start of the list; 20 if none is given.")]
+After = Annotated[Cursor | None, argument("Only what comes after this cursor.")]
+Last = Annotated[int | None, argument("How many from the end of the list, instead of `first`.")]
+Before = Annotated[Cursor | None, argument("Only what comes before this cursor.")]
+
+
+def page_size() -> ListSize:
+    """How long a connection gets: by `first` or `last`, else the default page."""
+    return ListSize(
+        assumed_size=20,
+        slicing_arguments=PAGE_ARGUMENTS,
+        sized_fields=["edges", "nodes"],
+        require_one_slicing_argument=False,
+    )
+
+
+def bounded(size: int) -> ListSize:
+    """A plain list that nature or a rule keeps at `size` or fewer."""
+    return ListSize(
+        assumed_size=size,
+        slicing_arguments=None,
+        sized_fields=None,
+        require_one_slicing_argument=False,
+    )
+
+
+def _decorator(
+    description: str, name: str | None, options: dict[str, Any], *, is_subscription: bool = False
+) -> Callable[[Resolver], Any]:
+    def decorate(resolver: Resolver) -> Any:
+        return _made(resolver, description, options, name=name, is_subscription=is_subscription)
+
+    return decorate
+
+
+def _made(
+    resolver: Callable[..., Any],
+    description: str,
+    options: dict[str, Any],
+    *,
+    name: str | None = None,
+    is_subscription: bool = False,
+) -> Any:
+    directives, extensions, metadata = _declared(**options)
+    return federation_field(
+        resolver=resolver,
+        name=name,
+        description=description,
+        directives=directives,
+        extensions=extensions,
+        metadata=metadata,
+        is_subscription=is_subscription,
+        deprecation_reason=options.get("deprecated"),
+    )
+
+
+def _declared(
+    *,
+    authenticated: bool = False,
+    scopes: Sequence[str] = (),
+    cost: int | None = None,
+    list_size: ListSize | None = None,
+    tags: Sequence[str] = (),
+    viewer: bool = False,
+    keyed: Keyed | None = None,
+    deprecated: str | None = None,
+) -> tuple[list[object], list[Any], dict[str, Any]]:
+    """Directives, the guards that enforce them, and the metadata an executor reads."""
+    directives: list[object] = [Tag(name=tag) for tag in tags]
+    if scopes:
+        directives += [Authenticated(), RequiresScopes(scopes=[list(scopes)])]
+    elif authenticated:
+        directives.append(Authenticated())
+    if cost is not None:
+        directives.append(Cost(weight=cost))
+    if list_size is not None:
+        directives.append(list_size)
+    metadata = {"viewer": viewer or (keyed is not None and keyed.viewer), "keyed": keyed}
+    return directives, guards_of(directives), metadata

@@ -1,0 +1,129 @@
+"""The scalars, and the value types every domain shares. No fields with rules here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import Any, NewType
+
+import strawberry
+from strawberry.types.scalar import ScalarDefinition
+
+from core.money import INT64_MAX
+
+BigInt = NewType("BigInt", int)
+Cursor = NewType("Cursor", str)
+URL = NewType("URL", str)
+JSON = NewType("JSON", object)
+
+
+def _datetime_text(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _parse_datetime(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError("DateTime must be a string, as in 2026-01-31T12:00:00Z")
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("DateTime must be RFC 3339, as in 2026-01-31T12:00:00Z") from None
+    if moment.tzinfo is None:
+        raise ValueError("DateTime must name its offset: end it with Z or +01:00")
+    return moment.astimezone(UTC)
+
+
+def _parse_date(value: object) -> date:
+    if not isinstance(value, str):
+        raise ValueError("Date must be a string, as in 2026-01-31")
+    return date.fromisoformat(value)
+
+
+def _parse_decimal(value: object) -> Decimal:
+    if not isinstance(value, str) or len(value) > 40:
+        raise ValueError('Decimal must be a string of 40 characters at most, as in "12.50"')
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        raise ValueError('Decimal must be a number in a string, as in "12.50"') from None
+    if not number.is_finite():
+        raise ValueError("Decimal must be finite")
+    return number
+
+
+def _parse_big_int(value: object) -> int:
+    text = value if isinstance(value, str) else ""
+    if not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit():
+        raise ValueError('BigInt must be a whole number in a string, as in "1250"')
+    number = int(text) if len(text) <= 20 else INT64_MAX + 1
+    if not -INT64_MAX - 1 <= number <= INT64_MAX:
+        raise ValueError("BigInt must fit in 64 bits")
+    return number
+
+
+def _parse_text(name: str, maximum: int) -> Any:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or len(value) > maximum:
+            raise ValueError(f"{name} must be a string of {maximum} characters at most")
+        return value
+
+    return parse
+
+
+SCALARS: Mapping[object, ScalarDefinition] = {
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="A moment in UTC, RFC 3339: `2026-01-31T12:00:00Z`. Input may carry an offset.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+        serialize=_datetime_text,
+        parse_value=_parse_datetime,
+    ),
+    date: strawberry.scalar(
+        name="Date",
+        description="A day: `2026-01-31`.",
+        serialize=date.isoformat,
+        parse_value=_parse_date,
+    ),
+    Decimal: strawberry.scalar(
+        name="Decimal",
+        description='An exact decimal number, as a string: `"12.50"`. Never a float.',
+        serialize=str,
+        parse_value=_parse_decimal,
+    ),
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description='A 64-bit whole number, as a string: `"1250"`.',
+        serialize=str,
+        parse_value=_parse_big_int,
+    ),
+    Cursor: strawberry.scalar(
+        name="Cursor",
+        description="An opaque position in a list or a stream. Keep it, pass it back, never read it.",
+        serialize=str,
+        parse_value=_parse_text("Cursor", 512),
+    ),
+    URL: strawberry.scalar(
+        name="URL",
+        description="An absolute http or https address.",
+        serialize=str,
+        parse_value=_parse_text("URL", 2_048),
+    ),
+    JSON: strawberry.scalar(
+        name="JSON",
+        description="Any JSON value.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
+        serialize=lambda value: value,
+        parse_value=lambda value: value,
+    ),
+}
+
+
+@strawberry.enum(description="What is counted: a currency (ISO 4217) or the platform's token.")
+class AssetCode(Enum):
+    USD = strawberry.enum_value("USD", description="US dollar, 2 decimal places.")
+    EUR = strawberry.enum_value("EUR", description="Euro, 2 decimal places.")
+    INR = strawberry.enum_value("INR", description="Indian rupee, 2 decimal places.")
+    JPY = strawberry.enum_value("JPY", description="Yen, no decimal places.")
+    SPARK = strawberry.enum_value("SPARK", description="The platform's token, 6 decimal places.")
