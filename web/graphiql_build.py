@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     strict = "--strict" in (sys.argv[1:] if argv is None else argv)
     try:
         build()
-    except BuildError as error:
+    except (BuildError, OSError) as error:
         _say(f"GraphiQL was not built: {error}\nThe server works without it; /graphql says so too.")
         return 1 if strict else 0
     return 0
