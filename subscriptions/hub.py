@@ -1,0 +1,393 @@
+"""One hub a process: publishes committed events, listens for everybody's, and misses none.
+
+Redis is the fast way; the log is the sure one. What a topic lacks is read from the log once for all
+of its subscribers here. Nothing here knows what an event means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import structlog
+from broadcaster import Broadcast
+
+from core.clock import utc_now
+from core.database import Database
+from core.errors import CursorExpired, RequestError, Unavailable
+from core.events import CommittedEvent
+from subscriptions.backend import RedisBackend
+from subscriptions.fanout import ConflateKey, Counts, Subscription, Topic
+from subscriptions.log import (
+    LogEvent,
+    decode_event,
+    encode_event,
+    outlast,
+    read_heads,
+    read_page,
+)
+
+log = structlog.get_logger(__name__)
+
+GAP_GRACE_S = 0.005
+"""Two processes' publications often cross: wait this long before reading the log for a gap."""
+READS_AT_ONCE = 4
+"""Reads of the log together: subscribers must not take the requests' connections."""
+BURST = 100
+"""Events delivered before consumers get a turn."""
+ROOM_S = 0.25
+"""The longest that healing waits for a consumer to make room."""
+
+
+EXPIRED = "the log no longer holds what follows this cursor"
+GOING_DOWN = "the server is shutting down"
+
+
+@dataclass(frozen=True, slots=True)
+class HubStatus:
+    """For /readyz and metrics. `mode` is "polling" while Redis is away: late, yet complete."""
+
+    mode: Literal["push", "polling", "memory"]
+    connected: bool
+    connects: int
+    last_connected_at: datetime | None
+    topics: int
+    subscribers: int
+    live: int
+
+
+class Hub:
+    """Made by `app.py` and `cli.py`: `Database(after_commit=hub.publish)`, then `start(db)`.
+
+    `url` is `redis://…`, `rediss://…`, `unix://…`, or `memory://` for one process alone.
+    """
+
+    def __init__(
+        self, url: str, *, prefix: str = "mela", buffer: int = 1_000, heads_interval_s: float = 1.0
+    ) -> None:
+        self.counts = Counts()
+        self.buffer = buffer
+        self._prefix = prefix
+        self._interval_s = heads_interval_s
+        self._redis: RedisBackend | None = None
+        if url.startswith("memory://"):
+            self._broadcast = Broadcast(url)
+        else:
+            self._redis = RedisBackend(
+                url, on_connect=self._on_connect, on_disconnect=self._on_disconnect
+            )
+            self._broadcast = Broadcast(backend=self._redis)
+        self._topics: dict[str, Topic] = {}
+        self._asked: dict[str, asyncio.Future[int]] = {}
+        self._look = asyncio.Event()
+        self._look_at_all = False
+        self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pumps: dict[str, asyncio.Task[None]] = {}
+        self._started = False
+        self._connects = 0
+        self._last_connected_at: datetime | None = None
+
+    async def start(self, db: Database) -> None:
+        """Begin to listen. Redis may be away: the log is polled until it comes."""
+        self._db = db
+        self._started = True
+        await self._broadcast.connect()
+        self._spawn(self._watch_heads())
+
+    async def close(self) -> None:
+        """End what is left of the streams, hand the last publications to Redis, and stop."""
+        if not self._started:
+            return
+        self._started = False
+        self.end_all(Unavailable(GOING_DOWN))
+        for topic in list(self._topics.values()):
+            self._close_topic(topic)
+        # Pumps end by themselves, or were cancelled where that is safe: see `_close_topic`.
+        for task in self._tasks.difference(self._pumps.values()):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._answer(self._asked, Unavailable(GOING_DOWN))
+        await self._broadcast.disconnect()
+
+    def end_all(self, error: RequestError) -> None:
+        """End every stream with `error`, after what it has in hand (for a graceful shutdown)."""
+        for topic in self._topics.values():
+            topic.end(error)
+
+    def status(self) -> HubStatus:
+        """Where the hub stands now."""
+        redis = self._redis
+        connected = redis is None or redis.connected
+        return HubStatus(
+            mode="memory" if redis is None else "push" if connected else "polling",
+            connected=connected,
+            connects=self._connects,
+            last_connected_at=self._last_connected_at,
+            topics=len(self._topics),
+            subscribers=sum(len(topic.members) for topic in self._topics.values()),
+            live=sum(len(topic.live) for topic in self._topics.values()),
+        )
+
+    async def publish(self, events: Sequence[CommittedEvent]) -> None:
+        """Deliver committed events here and send them to the other processes.
+
+        Never raises and never waits for Redis: whoever misses one finds it in the log.
+        """
+        try:
+            for n, event in enumerate(events, 1):
+                message = encode_event(event)
+                self._receive(event.topic, message)
+                if self._started:
+                    await self._broadcast.publish(self._channel(event.topic), message)
+                self.counts.published += 1
+                if n % BURST == 0:
+                    await asyncio.sleep(0)
+        except Exception:
+            log.exception("publication_failed", topics=sorted({event.topic for event in events}))
+
+    async def join(
+        self,
+        name: str,
+        *,
+        types: frozenset[str] | None = None,
+        conflate_key: ConflateKey | None = None,
+    ) -> Subscription:
+        """Become a member of a topic; returns when the process listens to it. Nothing is pushed
+        before `Topic.go_live`. Whoever joined must `leave`.
+        """
+        if not self._started:
+            raise Unavailable(GOING_DOWN)
+        topic = self._topics.get(name) or self._open_topic(name)
+        subscription = Subscription(
+            topic, limit=self.buffer, types=types, conflate_key=conflate_key
+        )
+        topic.members.add(subscription)
+        try:
+            await topic.opened.wait()
+            if topic.delivered is None:
+                raise Unavailable("events cannot be read now")
+        except BaseException:
+            self.leave(subscription)
+            raise
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        """Give the subscription up; the last one out closes the topic. Twice is harmless."""
+        topic = subscription.topic
+        topic.live.pop(subscription, None)
+        topic.members.discard(subscription)
+        if not topic.members and self._topics.get(topic.name) is topic:
+            self._close_topic(topic)
+
+    async def head(self, name: str) -> int:
+        """The last sequence of a topic, as the log says after this call began.
+
+        All who ask at the same time share one statement.
+        """
+        future = self._asked.get(name)
+        if future is None:
+            future = self._asked[name] = asyncio.get_running_loop().create_future()
+            self._look.set()
+        return await asyncio.shield(future)
+
+    async def page(self, db: Database, name: str, *, after: int) -> list[LogEvent]:
+        """The rows after `after`, for one who must have them: waits out an outage of the database.
+
+        Raises `CursorExpired` if the next row is no longer kept. Empty only at the head.
+        """
+
+        async def read() -> list[LogEvent]:
+            async with self._reads:
+                return await read_page(db, name, after=after)
+
+        page = await outlast(read)
+        if not page and await self.head(name) > after:
+            # Written since, or removed by retention: the next look tells.
+            page = await outlast(read)
+            if not page:
+                raise CursorExpired(EXPIRED)
+        if page and page[0].sequence != after + 1:
+            raise CursorExpired(EXPIRED)
+        return page
+
+    # Topics: opened by the first member, closed by the last
+
+    def _open_topic(self, name: str) -> Topic:
+        topic = self._topics[name] = Topic(name, self.counts)
+        pump = self._spawn(self._pump(topic, former=self._pumps.get(name)))
+        topic.pump = self._pumps[name] = pump
+        return topic
+
+    def _close_topic(self, topic: Topic) -> None:
+        del self._topics[topic.name]
+        topic.opened.set()
+        if topic.heal is not None:
+            topic.heal.cancel()
+        # Broadcaster breaks when it is cancelled while it subscribes: such a pump ends by itself.
+        if topic.listening and topic.pump is not None:
+            topic.pump.cancel()
+
+    async def _pump(self, topic: Topic, *, former: asyncio.Task[None] | None) -> None:
+        """Listen to the topic's channel for as long as the topic is open."""
+        try:
+            if former is not None:
+                # Broadcaster cannot subscribe to a channel that it is just leaving.
+                await asyncio.wait({former})
+            await self._listen(topic)
+        except Exception:
+            log.exception("topic_failed", topic=topic.name)
+            topic.end(Unavailable("events cannot be read now"))
+            if self._topics.get(topic.name) is topic:
+                self._close_topic(topic)
+        finally:
+            if self._pumps.get(topic.name) is asyncio.current_task():
+                del self._pumps[topic.name]
+
+    async def _listen(self, topic: Topic) -> None:
+        async with self._broadcast.subscribe(self._channel(topic.name)) as subscriber:
+            topic.listening = True
+            if self._topics.get(topic.name) is not topic:
+                return
+            topic.start_at(await self.head(topic.name))
+            self._heal_if_behind(topic)
+            while True:
+                message = await subscriber.get()
+                self.counts.received += 1
+                self._receive(topic.name, message.message)
+
+    def _receive(self, name: str, message: bytes | str) -> None:
+        topic = self._topics.get(name)
+        if topic is None:
+            return
+        try:
+            event = decode_event(message)
+        except (ValueError, KeyError, TypeError):
+            log.warning("not_an_event", topic=name)
+            return
+        topic.receive(event)
+        self._heal_if_behind(topic)
+
+    def _channel(self, name: str) -> str:
+        return f"{self._prefix}:topic:{name}"
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # Healing: what push lost is read from the log
+
+    def _heal_if_behind(self, topic: Topic) -> None:
+        if topic.behind() and (topic.heal is None or topic.heal.done()):
+            topic.heal = self._spawn(self._heal(topic))
+
+    async def _heal(self, topic: Topic) -> None:
+        await asyncio.sleep(GAP_GRACE_S)
+        try:
+            while topic.behind():
+                assert topic.delivered is not None
+                page = await self.page(self._db, topic.name, after=topic.delivered)
+                if not page:
+                    log.warning("sequence_beyond_log", topic=topic.name, sequence=topic.target)
+                    topic.start_at(topic.delivered)
+                    return
+                await self._deliver_page(topic, page)
+        except CursorExpired as error:
+            log.error("events_removed_before_delivery", topic=topic.name)
+            self._fail(topic, error)
+
+    async def _deliver_page(self, topic: Topic, page: Sequence[LogEvent]) -> None:
+        """Deliver a page at a pace that consumers can follow: it is no fault of theirs."""
+        chunk = max(1, min(BURST, self.buffer // 4))
+        for start in range(0, len(page), chunk):
+            for event in page[start : start + chunk]:
+                if topic.delivered is not None and event.sequence > topic.delivered:
+                    self.counts.healed += 1
+                    topic.receive(event)
+            await self._room(topic)
+
+    async def _room(self, topic: Topic) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ROOM_S
+        await asyncio.sleep(0)
+        # Looked at, not waited for: an event would burden every `take` for this rare moment.
+        while topic.fullest() > self.buffer // 2 and loop.time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    def _fail(self, topic: Topic, error: RequestError) -> None:
+        topic.end(error)
+        if self._topics.get(topic.name) is topic:
+            self._close_topic(topic)
+
+    # Heads: what the log has, against what was delivered
+
+    async def _watch_heads(self) -> None:
+        """Look at all topics once an interval and after each connect; at some when asked."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), max(0.0, due - loop.time()))
+            self._look.clear()
+            everything = self._look_at_all or loop.time() >= due
+            if everything:
+                self._look_at_all = False
+                due = loop.time() + self._interval_s
+            try:
+                await self._look_once(everything=everything)
+            except Exception:
+                log.exception("heads_unreadable")
+                await asyncio.sleep(self._interval_s)
+
+    async def _look_once(self, *, everything: bool) -> None:
+        asked, self._asked = self._asked, {}
+        delivered: dict[Topic, int] = {}
+        if everything:
+            delivered = {t: t.delivered for t in self._topics.values() if t.delivered is not None}
+        names = list(asked.keys() | {topic.name for topic in delivered})
+        if not names:
+            return
+        try:
+            heads = await outlast(lambda: read_heads(self._db, names))
+        except BaseException as error:
+            self._answer(asked, error if isinstance(error, Exception) else Unavailable(GOING_DOWN))
+            raise
+        self._answer(asked, heads)
+        for topic, before in delivered.items():
+            self._compare(topic, before, heads[topic.name])
+
+    def _compare(self, topic: Topic, delivered: int, head: int) -> None:
+        if head < delivered:
+            # Only a restore from a backup does this. What was delivered since is no longer true.
+            log.error("log_went_back", topic=topic.name, delivered=delivered, head=head)
+            self._fail(topic, CursorExpired(EXPIRED))
+            return
+        topic.target = max(topic.target, head)
+        self._heal_if_behind(topic)
+
+    @staticmethod
+    def _answer(asked: dict[str, asyncio.Future[int]], outcome: dict[str, int] | Exception) -> None:
+        for name, future in asked.items():
+            if future.done():
+                continue
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+                future.exception()  # Marks it as seen: whoever asked may have left.
+            else:
+                future.set_result(outcome[name])
+
+    def _on_connect(self) -> None:
+        self._connects += 1
+        self._last_connected_at = utc_now()
+        log.info("realtime_by_push", connects=self._connects)
+        self._look_at_all = True
+        self._look.set()
+
+    def _on_disconnect(self) -> None:
+        log.warning("realtime_by_polling", interval_s=self._interval_s)
