@@ -162,7 +162,7 @@ class Auction(SQLModel, table=True):
     starting_price_minor: int = minor_units()
     reserve_minor: int | None = minor_units(nullable=True)
     buy_now_minor: int | None = minor_units(nullable=True)
-    increments: list[list[int]] | None = json(nullable=True)
+    increments: list[dict[str, int | None]] | None = json(nullable=True)
     soft_close_window_s: int = Field(default=120)
     soft_close_extension_s: int = Field(default=120)
     starts_at: datetime = moment()

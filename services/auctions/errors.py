@@ -40,3 +40,13 @@ class SellerCannotBid(DomainError):
 
     def __init__(self) -> None:
         super().__init__("a seller, and whoever shares the stall, cannot bid on its lots")
+
+
+class SlugTaken(DomainError):
+    """Another stall has this slug."""
+
+    code = "SLUG_TAKEN"
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(f"the slug {slug} is taken")
+        self.slug = slug

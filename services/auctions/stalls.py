@@ -1,0 +1,239 @@
+"""Stalls and the products they list: who may open and change them, within which limits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from slugify import slugify
+from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
+
+from core.database import Transaction, violated_constraint
+from core.errors import Forbidden, InvalidInput, NotFound
+from core.events import NewEvent
+from core.ids import new_id
+from core.money import ASSETS, INT64_MAX
+from core.text import clean_text
+from models.auctions import Product, Stall, StallMember
+from models.users import UserRole
+from services.auctions.errors import SlugTaken
+
+MAX_TAGS = 20
+MAX_IMAGES = 10
+MAX_THEME_BYTES = 4_096
+MAX_STALLS = 10
+MAX_INVENTORY = 1_000_000
+_SLUG = re.compile(r"[a-z0-9](-?[a-z0-9]){2,59}")
+_REGION = re.compile(r"[A-Z]{2}")
+_URL = re.compile(r"https?://[^\s<>\"\\^`{|}\x00-\x20]{1,2040}")
+
+
+@dataclass(frozen=True, slots=True)
+class ProductDetails:
+    """What a seller says of a product. Limits: name 1-200, texts ≤ 10,000, category 1-60
+    characters, 20 tags of 1-40, 10 images, region ISO 3166-1 alpha-2, price and stock ≥ 0."""
+
+    kind: str
+    name: str
+    category: str
+    asset: str
+    description: str = ""
+    story: str = ""
+    region: str | None = None
+    tags: Sequence[str] = ()
+    image_urls: Sequence[str] = ()
+    price_minor: int | None = None
+    inventory_count: int = 1
+    low_stock_threshold: int = 0
+
+
+async def create_stall(
+    tx: Transaction,
+    *,
+    owner_id: UUID,
+    name: str,
+    description: str = "",
+    slug: str | None = None,
+    theme: Mapping[str, object] | None = None,
+) -> UUID:
+    """Open a stall and make its owner an ARTISAN; a person may have 10.
+
+    Without `slug` one is made from the name. Raises `SlugTaken`, `InvalidInput`.
+    """
+    stall = Stall(
+        id=new_id(),
+        owner_id=owner_id,
+        name=clean_text(name, field="name", maximum=100),
+        description=clean_text(
+            description, field="description", minimum=0, maximum=5_000, multiline=True
+        ),
+        slug=_slug(slug, name),
+        theme=_theme(theme or {}),
+    )
+    await _refuse_too_many(tx, owner_id)
+    try:
+        async with tx.begin_nested():
+            tx.add(stall)
+    except IntegrityError as error:
+        if violated_constraint(error) == "uq_stall_slug":
+            raise SlugTaken(stall.slug) from None
+        raise
+    await _make_artisan(tx, owner_id)
+    tx.collect(NewEvent(f"stall:{stall.id.hex}", "StallOpened", {"owner": owner_id.hex}, owner_id))
+    return stall.id
+
+
+async def create_product(
+    tx: Transaction, *, viewer_id: UUID, stall_id: UUID, details: ProductDetails
+) -> UUID:
+    """List a product. Raises `NotFound`, `Forbidden` (not one's stall), `InvalidInput`."""
+    await require_seller(tx, stall_id, viewer_id)
+    product = Product(id=new_id(), stall_id=stall_id, **_checked(details))
+    tx.add(product)
+    tx.collect(
+        NewEvent(f"stall:{stall_id.hex}", "ProductCreated", {"product": product.id.hex}, viewer_id)
+    )
+    return product.id
+
+
+async def update_product(
+    tx: Transaction, *, viewer_id: UUID, product_id: UUID, changes: Mapping[str, Any]
+) -> UUID:
+    """Change the given fields of a product, all or none; the same limits and errors as
+    `create_product`. The kind and the asset of a product in an unfinished auction stay."""
+    product = (
+        await tx.execute(select(Product).where(Product.id == product_id).with_for_update())  # type: ignore[arg-type]
+    ).scalar_one_or_none()
+    if product is None:
+        raise NotFound("product")
+    await require_seller(tx, product.stall_id, viewer_id)
+    fields = ProductDetails.__dataclass_fields__
+    kept = {name: getattr(product, name) for name in fields}
+    if {"kind", "asset"} & {n for n, v in changes.items() if kept[n] != v}:
+        await _refuse_while_on_auction(tx, product_id)
+    for name, value in _checked(ProductDetails(**{**kept, **changes})).items():
+        setattr(product, name, value)
+    tx.add(product)
+    tx.collect(
+        NewEvent(
+            f"stall:{product.stall_id.hex}",
+            "ProductChanged",
+            {"product": product_id.hex},
+            viewer_id,
+        )
+    )
+    return product_id
+
+
+async def require_seller(tx: Transaction, stall_id: UUID, viewer_id: UUID) -> Stall:
+    """The stall, if the viewer owns or shares it. Raises `NotFound`, or `Forbidden`."""
+    stall = await tx.get(Stall, stall_id)
+    if stall is None or not stall.active:
+        raise NotFound("stall")
+    if stall.owner_id != viewer_id and await tx.get(StallMember, (stall_id, viewer_id)) is None:
+        raise Forbidden("this stall is not yours")
+    return stall
+
+
+def checked_tags(tags: Sequence[str]) -> list[str]:
+    """20 tags at most, of 1-40 characters, each once."""
+    if len(tags) > MAX_TAGS:
+        raise InvalidInput("tags", f"{MAX_TAGS} at most")
+    return list(dict.fromkeys(clean_text(tag, field="tags", maximum=40) for tag in tags))
+
+
+def checked_region(region: str | None) -> str | None:
+    """Two capital letters, ISO 3166-1."""
+    if region is not None and not _REGION.fullmatch(region):
+        raise InvalidInput("region", "two capital letters, as in FR (ISO 3166-1)")
+    return region
+
+
+def _checked(details: ProductDetails) -> dict[str, Any]:
+    if details.kind not in ("PHYSICAL", "DIGITAL"):
+        raise InvalidInput("kind", "PHYSICAL or DIGITAL")
+    if details.asset not in ASSETS:
+        raise InvalidInput("asset", "unknown")
+    if details.price_minor is not None and not 0 < details.price_minor <= INT64_MAX:
+        raise InvalidInput("price", "must be more than zero")
+    return {
+        "kind": details.kind,
+        "name": clean_text(details.name, field="name", maximum=200),
+        "category": clean_text(details.category, field="category", maximum=60),
+        "asset": details.asset,
+        "description": _long(details.description, "description"),
+        "story": _long(details.story, "story"),
+        "region": checked_region(details.region),
+        "tags": checked_tags(details.tags),
+        "image_urls": _images(details.image_urls),
+        "price_minor": details.price_minor,
+        "inventory_count": _count(details.inventory_count, "inventoryCount"),
+        "low_stock_threshold": _count(details.low_stock_threshold, "lowStockThreshold"),
+    }
+
+
+def _long(value: str, field: str) -> str:
+    return clean_text(value, field=field, minimum=0, maximum=10_000, multiline=True)
+
+
+def _count(value: int, field: str) -> int:
+    if not 0 <= value <= MAX_INVENTORY:
+        raise InvalidInput(field, f"from 0 to {MAX_INVENTORY}")
+    return value
+
+
+def _images(urls: Sequence[str]) -> list[str]:
+    if len(urls) > MAX_IMAGES:
+        raise InvalidInput("imageUrls", f"{MAX_IMAGES} at most")
+    if not all(_URL.fullmatch(url) for url in urls):
+        raise InvalidInput("imageUrls", "absolute http or https addresses")
+    return list(urls)
+
+
+def _slug(given: str | None, name: str) -> str:
+    slug = slugify(name, max_length=60) if given is None else given
+    if not _SLUG.fullmatch(slug):
+        raise InvalidInput("slug", "3 to 60 of a-z and 0-9, with single hyphens between them")
+    return slug
+
+
+def _theme(theme: Mapping[str, object]) -> dict[str, Any]:
+    try:
+        size = len(orjson.dumps(theme))
+    except TypeError:
+        raise InvalidInput("theme", "not JSON that can be stored") from None
+    if not isinstance(theme, dict) or size > MAX_THEME_BYTES or b"\\u0000" in orjson.dumps(theme):
+        raise InvalidInput("theme", f"a JSON object of {MAX_THEME_BYTES} bytes at most")
+    return theme
+
+
+async def _refuse_too_many(tx: Transaction, owner_id: UUID) -> None:
+    # The owner's row is locked, so that two requests at once cannot both be the tenth.
+    await tx.execute(text("SELECT 1 FROM user_account WHERE id = :id FOR UPDATE"), {"id": owner_id})
+    owned = await tx.execute(
+        text("SELECT count(*) FROM stall WHERE owner_id = :id"), {"id": owner_id}
+    )
+    if owned.scalar_one() >= MAX_STALLS:
+        raise Forbidden(f"a person may have {MAX_STALLS} stalls")
+
+
+async def _make_artisan(tx: Transaction, user_id: UUID) -> None:
+    if await tx.get(UserRole, (user_id, "ARTISAN")) is None:
+        tx.add(UserRole(user_id=user_id, role="ARTISAN"))
+
+
+async def _refuse_while_on_auction(tx: Transaction, product_id: UUID) -> None:
+    found = await tx.execute(
+        text(
+            "SELECT 1 FROM auction WHERE product_id = :id AND status IN ('SCHEDULED', 'OPEN')"
+            " LIMIT 1"
+        ),
+        {"id": product_id},
+    )
+    if found.first() is not None:
+        raise InvalidInput("kind", "kind and asset stay as they are while an auction runs")
