@@ -6,6 +6,7 @@ Each type resolves its own references (`resolve_reference`); nothing here knows 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isawaitable
@@ -31,14 +32,14 @@ from strawberry.types.union import StrawberryUnion
 from strawberry.utils.inspect import get_func_args
 
 from core.errors import BadUserInput
-from schema.projection_plan import FieldNames, Plan, definition_of, strawberry_field
+from schema.projection_plan import FieldNames, Plan, definition_of
 
 
 @dataclass(frozen=True, slots=True)
 class KeyField:
-    """A field of a key: its name in Python and the type its value is read with."""
+    """A field of a key: the argument it becomes and the type its value is read with."""
 
-    python_name: str
+    argument: str
     type: GraphQLScalarType | GraphQLEnumType
 
 
@@ -57,7 +58,8 @@ References = Mapping[str, Reference]
 
 
 def make_references(graphql: GraphQLSchema, plan: Plan) -> dict[str, Reference]:
-    """The entities a subgraph resolves, by type name.
+    """The entities a subgraph resolves, by type name. `resolve_reference` gets the fields of a
+    key by their GraphQL names in snake case (`ownerId` as `owner_id`), whatever the attribute.
 
     Raises ValueError for one without `resolve_reference`, one that Strawberry's `_Entity` union
     does not have, and for a key field that is not a scalar or an enum.
@@ -85,8 +87,7 @@ def _key_field(type_: GraphQLObjectType, name: str) -> KeyField:
     leaf = get_named_type(field.type)
     if not is_leaf_type(leaf):
         raise ValueError(f"{type_.name}.{name} is in a @key, so it must be a scalar or an enum")
-    python_name = strawberry_field(field).python_name
-    return KeyField(python_name, leaf)
+    return KeyField(re.sub("(?<!^)(?=[A-Z])", "_", name).lower(), leaf)
 
 
 def entities_field(members: Sequence[type]) -> StrawberryField:
@@ -164,7 +165,7 @@ def _read(
     field = reference.fields[name]
     try:
         value = cast(Any, representation[name])
-        return field.python_name, field.type.parse_value(value)
+        return field.argument, field.type.parse_value(value)
     except (GraphQLError, ValueError, TypeError) as error:
         raise _bad_input(f"{reference.type_name}.{name}: {error}") from error
 

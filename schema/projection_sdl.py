@@ -16,6 +16,7 @@ from graphql import (
     InterfaceTypeDefinitionNode,
     NamedTypeNode,
     Node,
+    NullValueNode,
     ObjectTypeDefinitionNode,
     SchemaDefinitionNode,
     SchemaExtensionNode,
@@ -51,7 +52,7 @@ def rewrite_sdl(sdl: str, plan: Plan, *, version: str) -> str:
 
     Machinery (`_service`, `_entities`, their types) is left out, as composers add it themselves.
     """
-    document = parse(sdl, no_location=True)
+    document = visit(parse(sdl, no_location=True), _NullsLeftOut())
     definitions = _by_name(document)
     types = [_cut(definitions[name], plan) for name in sorted(plan.types & definitions.keys())]
     used = _applied(types)
@@ -111,6 +112,18 @@ def _key(fields: FieldNames, *, resolvable: bool) -> ConstDirectiveNode:
 def _directive(text: str) -> ConstDirectiveNode:
     node = parse(f"scalar S {text}", no_location=True).definitions[0]
     return cast(TypeDefinitionNode, node).directives[0]  # type: ignore[index]
+
+
+class _NullsLeftOut(Visitor):
+    """Leaves out null arguments of federation's directives, which is what null means there:
+    Apollo's composer fails on `@listSize(sizedFields: null)`."""
+
+    def enter_directive(self, node: DirectiveNode, *_: object) -> DirectiveNode | None:
+        if node.name.value not in FEDERATION_DIRECTIVES:
+            return None
+        given = node.arguments or ()
+        kept = tuple(one for one in given if not isinstance(one.value, NullValueNode))
+        return None if len(kept) == len(given) else replace(node, arguments=kept)
 
 
 class _Names(Visitor):

@@ -48,11 +48,20 @@ function withGuild(subgraphs) {
   };
 }
 
+// A composer that throws has refused too, and the other may still answer.
+function attempt(composer, subgraphs) {
+  try {
+    return composer(subgraphs);
+  } catch (error) {
+    return { errors: [String(error.stack)], warnings: [], api: null, supergraph: null };
+  }
+}
+
 const sets = JSON.parse(readFileSync(0, "utf8"));
 const composed = Object.fromEntries(
   Object.entries(sets).map(([name, subgraphs]) => [
     name,
-    { apollo: withApollo(subgraphs), guild: withGuild(subgraphs) },
+    { apollo: attempt(withApollo, subgraphs), guild: attempt(withGuild, subgraphs) },
   ]),
 );
 process.stdout.write(JSON.stringify(composed));

@@ -16,12 +16,12 @@ ON_AUCTION = "... on Auction { id title }"
 
 def context(toy_modules: Any) -> dict[str, Any]:
     """A context whose auction loader records its batches; `auc_gone` is not there."""
-    auction = toy_modules["toy_auctions"].Auction
+    auction = toy_modules["toy_auctions"].auction
     batches: list[list[str]] = []
 
     async def load(keys: list[str]) -> list[Any]:
         batches.append(list(keys))
-        return [None if key == "auc_gone" else auction.of(key) for key in keys]
+        return [None if key == "auc_gone" else auction(key) for key in keys]
 
     return {"auctions": DataLoader(load_fn=load), "batches": batches}
 
@@ -174,6 +174,14 @@ async def test_node_gives_stubs_of_other_domains(toy: Any) -> None:
     assert result.data == {"node": {"__typename": "Auction", "id": "auc_1"}}
     refused = await users.execute('{ node(id: "auc_1") { ... on Auction { title } } }')
     assert "Cannot query field 'title' on type 'Auction'" in refused.errors[0].message
+
+
+async def test_an_interface_sheds_what_stubs_do_not_carry(toy: Any) -> None:
+    search = project(toy.schema, {"toy_search"})
+    result = await search.execute("{ featured { __typename id } }")
+    assert result.data == {"featured": {"__typename": "Auction", "id": "auc_8"}}
+    refused = await search.execute("{ featured { title } }")
+    assert "Cannot query field 'title' on type 'Titled'" in refused.errors[0].message
 
 
 async def test_a_union_of_other_domains_entities_gives_stubs(toy: Any) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import strawberry
 from strawberry.federation.schema_directives import Cost, ListSize
-from toy_common import CacheControl, Connection, Error, ErrorCode, Money, Node, NotFound, page_of
+from toy_common import CacheControl, Connection, Error, ErrorCode, Money, NotFound, Titled, page_of
 
 if TYPE_CHECKING:
     from toy_users import Badge, User
@@ -18,34 +18,44 @@ MINIMUM = Decimal(10)
 
 @strawberry.type(description="What auctions add to a user.")
 class AuctionUserFields:
-    id: strawberry.Private[str]
-
     @strawberry.federation.field(
         description="Auctions this user opened.",
         directives=[
             Cost(weight=5),
             ListSize(
-                assumed_size=strawberry.UNSET,
+                assumed_size=None,
                 slicing_arguments=["first"],
                 sized_fields=["edges"],
                 require_one_slicing_argument=False,
             ),
         ],
     )
-    def auctions(self, first: int = 20) -> Connection[Auction]:
-        return page_of([Auction.of(f"auc_{self.id[-1]}")][:first])
+    def auctions(self, root: strawberry.Parent[Any], first: int = 20) -> Connection[Auction]:
+        return page_of([auction(f"auc_{root.public_id[-1]}")][:first])
+
+
+class AuctionRow(NamedTuple):
+    """What resolvers give for an auction: a row, not an instance of the GraphQL type."""
+
+    public_id: str
+    title: str
+    minimum_bid: Money
+
+
+def auction(id: str) -> Any:
+    """The row of an auction."""
+    return AuctionRow(id, f"Lot {id[-1]}", Money(amount=MINIMUM, asset="EUR"))
 
 
 @strawberry.federation.type(keys=["id"], description="A thing for sale.")
-class Auction(Node):
-    title: str = strawberry.field(description="What is sold.")
+class Auction(Titled):
     minimum_bid: Money = strawberry.field(description="The least that is taken.")
 
     @strawberry.federation.field(description="Who sells.")
-    def seller(self) -> Annotated[User, strawberry.lazy("toy_users")]:
+    def seller(self, root: strawberry.Parent[Any]) -> Annotated[User, strawberry.lazy("toy_users")]:
         from toy_users import User
 
-        return User.of(f"usr_{self.id[-1]}")
+        return User.of(f"usr_{root.public_id[-1]}")
 
     @strawberry.federation.field(description="The seller's badge.", tags=["web"])
     def badge(self) -> Annotated[Badge, strawberry.lazy("toy_users")] | None:
@@ -56,17 +66,12 @@ class Auction(Node):
         return 3
 
     @classmethod
-    def of(cls, id: str) -> Auction:
-        return cls(
-            id=strawberry.ID(id),
-            title=f"Lot {id[-1]}",
-            minimum_bid=Money(amount=MINIMUM, asset="EUR"),
-        )
+    def is_type_of(cls, obj: object, info: object) -> bool:
+        return isinstance(obj, AuctionRow)
 
     @classmethod
-    async def resolve_reference(cls, id: strawberry.ID, info: strawberry.Info) -> Auction | None:
-        found: Auction | None = await info.context["auctions"].load(id)
-        return found
+    async def resolve_reference(cls, id: strawberry.ID, info: strawberry.Info) -> Any:
+        return await info.context["auctions"].load(id)
 
 
 @strawberry.input(description="A bid to place.")
@@ -98,11 +103,11 @@ class AuctionQuery:
         directives=[CacheControl(max_age=30)],
     )
     def auction(self, id: strawberry.ID) -> Auction | None:
-        return Auction.of(id)
+        return auction(id)
 
     @strawberry.field(description="All auctions.", deprecation_reason="2030-01-01: use search")
     def auctions(self) -> Connection[Auction]:
-        return page_of([Auction.of("auc_1")])
+        return page_of([auction("auc_1")])
 
 
 @strawberry.type
@@ -120,11 +125,11 @@ class AuctionMutation:
                 code=ErrorCode.BID_TOO_LOW,
                 minimum_bid=Money(amount=MINIMUM, asset="EUR"),
             )
-        return PlaceBidSuccess(auction=Auction.of(input.auction_id))
+        return PlaceBidSuccess(auction=auction(input.auction_id))
 
 
 @strawberry.type
 class AuctionSubscription:
     @strawberry.subscription(description="An auction as it changes.")
     async def auction_changed(self, id: strawberry.ID) -> AsyncIterator[Auction]:
-        yield Auction.of(id)
+        yield auction(id)

@@ -46,7 +46,12 @@ class NotFound(Error):
 
 @strawberry.interface(description="Anything with a global id.")
 class Node:
-    id: strawberry.ID = strawberry.field(description="Prefixed id.")
+    public_id: strawberry.ID = strawberry.field(name="id", description="Prefixed id.")
+
+
+@strawberry.interface(description="Anything that can be shown by a title.")
+class Titled(Node):
+    title: str = strawberry.field(description="What it is called.")
 
 
 @strawberry.type(description="An amount of one asset.")

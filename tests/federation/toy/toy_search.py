@@ -4,7 +4,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from toy_common import Connection, Cursor, Money, page_of
+from toy_common import Connection, Cursor, Money, Titled, page_of
 
 if TYPE_CHECKING:
     from toy_auctions import Auction
@@ -37,6 +37,12 @@ class Hit:
 
 @strawberry.type
 class SearchQuery:
+    @strawberry.field(description="What to look at today.")
+    def featured(self) -> Titled:
+        from toy_auctions import auction
+
+        return auction("auc_8")
+
     @strawberry.field(description="Finds things.")
     def search(
         self,

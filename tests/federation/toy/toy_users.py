@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import strawberry
+from strawberry.federation.schema_directives import ListSize
 from strawberry.types.field import StrawberryField
-from toy_auctions import Auction, AuctionUserFields
+from toy_auctions import AuctionUserFields, auction
 from toy_common import CacheControl, ErrorCode, Node, NotFound
 
 
@@ -21,16 +22,26 @@ class Badge:
     directives=[CacheControl(max_age=60)],
 )
 class User(AuctionUserFields, Node):
-    id: strawberry.ID = strawberry.field(description="Prefixed id.")
     handle: str = strawberry.field(description="Unique name.")
     email: str = strawberry.federation.field(
         description="Private.", authenticated=True, requires_scopes=[["user:read"]]
     )
-    badges: list[Badge] = strawberry.field(default_factory=list, description="Honours.")
+    badges: list[Badge] = strawberry.federation.field(
+        default_factory=list,
+        description="Honours.",
+        directives=[
+            ListSize(
+                assumed_size=10,
+                slicing_arguments=None,
+                sized_fields=None,
+                require_one_slicing_argument=False,
+            )
+        ],
+    )
 
     @classmethod
     def of(cls, id: str) -> User:
-        return cls(id=strawberry.ID(id), handle=f"h{id[-1]}", email=f"{id}@example.org")
+        return cls(public_id=strawberry.ID(id), handle=f"h{id[-1]}", email=f"{id}@example.org")
 
     @classmethod
     def resolve_reference(
@@ -46,7 +57,7 @@ RenameResult = Annotated[User | NotFound, strawberry.union("RenameResult", descr
 class UserQuery:
     @strawberry.field(description="Anything by its id.")
     def node(self, id: strawberry.ID) -> Node | None:
-        return User.of(id) if id.startswith("usr_") else Auction.of(id)
+        return User.of(id) if id.startswith("usr_") else auction(id)
 
     @strawberry.field(description="Who asks.")
     def me(self) -> User:
