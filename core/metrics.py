@@ -160,10 +160,9 @@ def render_metrics() -> tuple[bytes, str]:
 
     from core.metrics_files import ProcessCollector, collect_directory
 
-    registry, _ = _metrics()
     directory = os.environ.get(MULTIPROCESS_DIR)
     if directory is None:
-        page = generate_latest(registry) + generate_latest(ProcessCollector([os.getpid()]))
+        page = generate_latest(_metrics()[0]) + generate_latest(ProcessCollector([os.getpid()]))
     else:
         page = collect_directory(Path(directory))
     return page, CONTENT_TYPE_LATEST

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
@@ -105,8 +106,12 @@ class Observed:
             await self.app(scope, receive, send)
             return
         if tracing_is_on():
-            with traced_request(f"{kind} {scope.get('method', '')}".strip(), _headers(scope)):
-                await inner(scope, receive, send)
+            method = scope.get("method", "WEBSOCKET")
+            with traced_request(method, Headers(scope=scope)) as span:
+                try:
+                    await inner(scope, receive, send)
+                finally:
+                    span.update_name(f"{method} {_route(scope)}")
         else:
             await inner(scope, receive, send)
 
@@ -234,7 +239,7 @@ async def _send_error(
     status: int,
     message: str,
     code: str,
-    details: dict[str, object] | None = None,
+    details: Mapping[str, object] | None = None,
     *,
     close: bool = False,
 ) -> None:
@@ -294,10 +299,6 @@ def _header(scope: Scope, wanted: bytes) -> bytes | None:
             found: bytes = value
             return found
     return None
-
-
-def _headers(scope: Scope) -> Headers:
-    return Headers(scope=scope)
 
 
 def _route(scope: Scope) -> str:
