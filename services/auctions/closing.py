@@ -1,0 +1,206 @@
+"""The times of a lot: waking for them, opening, closing exactly once, cancelling.
+
+Whoever comes (a job, a sweep, a test) only wakes; the locked row and the database's clock decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from core.database import Transaction
+from core.errors import Forbidden, NotFound
+from core.events import NewEvent
+from services.auctions.errors import AuctionNotOpen
+from services.auctions.rules import Closing, close
+from services.auctions.state import LockedAuction, auction_topic, lock_auction, opened_event
+from services.jobs import enqueue
+
+OPEN_AUCTION = "open_auction"
+CLOSE_AUCTION = "close_auction"
+
+_OPEN = text("UPDATE auction SET status = 'OPEN', opened_at = :now WHERE id = :id")
+_CLOSE = text(
+    "UPDATE auction SET status = :status, winner_id = :winner_id, closed_at = :now WHERE id = :id"
+)
+_END_OF_LIVE = text(
+    "SELECT ends_at FROM auction WHERE id = :id AND status IN ('SCHEDULED', 'OPEN')"
+)
+
+# Candidates by statement_timestamp(), which an index can serve; the row is judged anew by the clock
+# once it is locked. What another transaction holds at this moment is left to it.
+_TO_OPEN = text(
+    """
+    SELECT id FROM auction
+    WHERE status = 'SCHEDULED' AND starts_at <= statement_timestamp()
+      AND ends_at > statement_timestamp() AND id <> ALL (:but)
+    ORDER BY starts_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+    """
+)
+_TO_CLOSE = text(
+    """
+    SELECT id FROM auction
+    WHERE status IN ('SCHEDULED', 'OPEN') AND ends_at <= statement_timestamp()
+      AND id <> ALL (:but)
+    ORDER BY ends_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DueAuctions:
+    """Lots whose time has come and whose rows do not say so yet, the most overdue first."""
+
+    to_open: list[UUID]
+    to_close: list[UUID]
+
+
+async def schedule_auction(
+    tx: Transaction, auction_id: UUID, starts_at: datetime, ends_at: datetime
+) -> None:
+    """Wake for a new lot at its start and at its end, if this transaction commits."""
+    await _wake(tx, OPEN_AUCTION, auction_id, starts_at)
+    await _wake(tx, CLOSE_AUCTION, auction_id, ends_at)
+
+
+async def schedule_closing(tx: Transaction, auction_id: UUID) -> None:
+    """Wake for the end that the lot has now, if it is not over. One wake an end, however often
+    this is called; bids do not call it, only a wake that came too early does."""
+    ends_at = (await tx.execute(_END_OF_LIVE, {"id": auction_id})).scalar_one_or_none()
+    if ends_at is not None:
+        await _wake(tx, CLOSE_AUCTION, auction_id, ends_at)
+
+
+async def _wake(tx: Transaction, job: str, auction_id: UUID, at: datetime) -> None:
+    # The moment is part of the key: the wake for a moved end is asked for while the job that was
+    # woken for the old one still runs.
+    key = f"{job}:{auction_id.hex}:{at.timestamp():.6f}"
+    await enqueue(tx, job, {"auction": auction_id.hex}, run_at=at, dedupe_key=key)
+
+
+async def due_auctions(tx: Transaction, *, limit: int, but: Sequence[UUID] = ()) -> DueAuctions:
+    """Up to `limit` lots to open and as many to close, `but` for some.
+
+    They stay locked to the end of this transaction. Take each in a transaction of its own: a unit
+    of work may touch but few topics, and one lot that fails must not hold up the others.
+    """
+    asked = {"limit": limit, "but": list(but)}
+    to_close = (await tx.execute(_TO_CLOSE, asked)).scalars().all()
+    to_open = (await tx.execute(_TO_OPEN, asked)).scalars().all()
+    return DueAuctions(to_open=list(to_open), to_close=list(to_close))
+
+
+async def open_auction(tx: Transaction, auction_id: UUID, *, now: datetime | None = None) -> bool:
+    """Open a lot whose start has come; whether this call did. A lot whose end has passed too is
+    left for `close_auction`. `now` is for tests and replay alone."""
+    locked = await lock_auction(tx, auction_id, now=now)
+    if locked is None or not locked.due_to_open or locked.now >= locked.state.ends_at:
+        return False
+    await tx.execute(_OPEN, {"id": auction_id, "now": locked.now})
+    tx.collect(opened_event(locked))
+    return True
+
+
+async def close_auction(
+    tx: Transaction, auction_id: UUID, *, now: datetime | None = None
+) -> Closing | None:
+    """Close a lot whose end has come; None if this call did not: too early, closed already, no
+    such lot. Exactly one caller gets the `Closing`, whoever races (auctions.md, fairness 5).
+
+    `now` is for tests and replay alone.
+    """
+    locked = await lock_auction(tx, auction_id, now=now)
+    closing = None if locked is None else close(locked.state, locked.now)
+    if locked is None or closing is None:
+        return None
+    await tx.execute(
+        _CLOSE,
+        {
+            "id": auction_id,
+            "status": closing.status,
+            "winner_id": closing.winner_id,
+            "now": locked.now,
+        },
+    )
+    # What a sale moves (money, order, stock) belongs exactly here: after the lot is taken, so that
+    # the lock order holds (auction, accounts, topics), and before the commit, so that a lot is
+    # never closed without it.
+    tx.collect(_closed_event(locked, closing))
+    return closing
+
+
+async def cancel_auction(
+    tx: Transaction,
+    auction_id: UUID,
+    *,
+    viewer_id: UUID,
+    is_moderator: bool,
+    now: datetime | None = None,
+) -> None:
+    """End a lot without a sale: its seller may before the first bid, a moderator until its end.
+
+    Raises `NotFound`; `Forbidden` for anyone else, and for the seller once there is a bid;
+    `AuctionNotOpen` once the lot is closed or its end has come: who won then has won.
+    """
+    locked = await lock_auction(tx, auction_id, now=now)
+    if locked is None:
+        raise NotFound("auction")
+    _check_may_cancel(locked, viewer_id, is_moderator)
+    await tx.execute(
+        _CLOSE,
+        {"id": auction_id, "status": "CANCELLED", "winner_id": None, "now": locked.now},
+    )
+    # A cancelled lot gives back what it holds (the leader's money, the stock) here, as a closed one
+    # does.
+    tx.collect(_cancelled_event(locked, viewer_id))
+
+
+def _check_may_cancel(locked: LockedAuction, viewer_id: UUID, is_moderator: bool) -> None:
+    state = locked.state
+    if not is_moderator and viewer_id != locked.row.seller_id:
+        raise Forbidden("only its seller or a moderator may cancel an auction")
+    if state.status not in ("SCHEDULED", "OPEN") or locked.now >= state.ends_at:
+        raise AuctionNotOpen(state.status, state.ends_at)
+    if state.bid_count and not is_moderator:
+        raise Forbidden("an auction with bids cannot be cancelled by its seller")
+
+
+def _closed_event(locked: LockedAuction, closing: Closing) -> NewEvent:
+    state = locked.state
+    price, winner = closing.price_minor, closing.winner_id
+    return NewEvent(
+        topic=auction_topic(state.id),
+        type="AuctionClosed",
+        payload={
+            "status": closing.status,
+            "winnerId": None if winner is None else winner.hex,
+            "price": None if price is None else str(price),
+            "asset": state.asset,
+            "reason": closing.reason,
+            "bidCount": state.bid_count,
+            "endsAt": state.ends_at,
+            "reserveMet": state.reserve_met,
+        },
+        occurred_at=locked.now,
+    )
+
+
+def _cancelled_event(locked: LockedAuction, viewer_id: UUID) -> NewEvent:
+    payload: dict[str, Any] = {
+        "status": "CANCELLED",
+        "by": "SELLER" if viewer_id == locked.row.seller_id else "MODERATOR",
+        "bidCount": locked.state.bid_count,
+        "endsAt": locked.state.ends_at,
+    }
+    return NewEvent(
+        topic=auction_topic(locked.state.id),
+        type="AuctionCancelled",
+        payload=payload,
+        actor_id=viewer_id,
+        occurred_at=locked.now,
+    )
