@@ -117,6 +117,20 @@ class DomainSchema(strawberry.federation.Schema):
         kept = self._plan.fields.get(name, frozenset()) | MACHINERY_FIELDS
         return [field for field in fields if convert.from_field(field) in kept]
 
+    def _collect_schema_directives(
+        self, explicit_directive_types: Iterable[type], graphql_types: Iterable[Any]
+    ) -> list[type]:
+        """Strawberry's, and the last moment before the schema closes: `_kept_types` has had all
+        objects converted by now, so here they leave the interfaces they cannot keep."""
+        for concrete in self.schema_converter.type_map.values() if self._plan else ():
+            self._leave_interfaces(concrete.implementation)
+        return super()._collect_schema_directives(explicit_directive_types, graphql_types)
+
+    def _leave_interfaces(self, type_: object) -> None:
+        if self._plan and isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+            kept = self._plan.interfaces.get(type_.name, frozenset())
+            type_.interfaces = tuple(one for one in type_.interfaces if one.name in kept)
+
     def _get_federation_query_type(
         self,
         query: Any,

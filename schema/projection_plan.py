@@ -35,6 +35,7 @@ MACHINERY_TYPES = frozenset({"_Service", "_Entity", "_Any"})
 
 Composite = GraphQLObjectType | GraphQLInterfaceType
 FieldNames = frozenset[str]
+Fields = Mapping[str, FieldNames]
 
 
 class Role(Enum):
@@ -58,13 +59,14 @@ class Monolith:
 class Plan:
     """What one subgraph carries.
 
-    `fields` has every object and interface that stays, roots too where they keep a field;
-    `types` every named type that stays; `shareable` the value types more than one domain uses.
+    `types` has every named type that stays; `fields` and `interfaces` the objects and interfaces
+    among them; `shareable` is the value types that more than one domain uses.
     """
 
     domains: frozenset[str]
     types: frozenset[str]
-    fields: Mapping[str, FieldNames]
+    fields: Fields
+    interfaces: Mapping[str, frozenset[str]]
     roles: Mapping[str, Role]
     keys: Mapping[str, tuple[FieldNames, ...]]
     shareable: frozenset[str]
@@ -201,78 +203,89 @@ def _seeds(whole: Monolith, domains: Collection[str]) -> Iterator[GraphQLObjectT
             yield type_
 
 
-def _returned(whole: Monolith, type_: GraphQLNamedType) -> Iterator[GraphQLNamedType]:
-    """What a field of type `type_` can give: with an interface, all that implement it."""
-    yield type_
-    if isinstance(type_, GraphQLInterfaceType):
-        yield from whole.graphql.get_implementations(type_).objects
-
-
-def _used_by_fields(
-    whole: Monolith, type_: Composite, names: Iterable[str]
-) -> Iterator[GraphQLNamedType]:
+def _named_by_fields(type_: Composite, names: Iterable[str]) -> Iterator[GraphQLNamedType]:
+    """The types of some fields and of their arguments."""
     for name in names:
         field: GraphQLField = type_.fields[name]
-        yield from _returned(whole, get_named_type(field.type))
+        yield get_named_type(field.type)
         arguments: Iterable[GraphQLArgument] = field.args.values()
         yield from (get_named_type(argument.type) for argument in arguments)
 
 
-def _uses(
-    whole: Monolith, type_: GraphQLNamedType, fields: Mapping[str, FieldNames]
-) -> Iterator[GraphQLNamedType]:
+def kept_interfaces(type_: Composite, fields: Fields) -> Iterator[GraphQLInterfaceType]:
+    """The interfaces that a type can keep its word on, with the fields it keeps."""
+    return (one for one in type_.interfaces if fields[one.name] <= fields[type_.name])
+
+
+def _uses(type_: GraphQLNamedType, fields: Fields) -> Iterator[GraphQLNamedType]:
     """The types that `type_` brings with it."""
     if isinstance(type_, GraphQLUnionType):
         yield from type_.types
     elif isinstance(type_, GraphQLInputObjectType):
         yield from (get_named_type(field.type) for field in type_.fields.values())
     elif isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
-        yield from type_.interfaces
-        yield from _used_by_fields(whole, type_, fields[type_.name])
+        yield from kept_interfaces(type_, fields)
+        yield from _named_by_fields(type_, fields[type_.name])
 
 
 def _reached(
-    whole: Monolith, domains: Collection[str], fields: Mapping[str, FieldNames]
-) -> frozenset[str]:
-    """The names of the types a subgraph needs, when each composite keeps `fields`."""
+    whole: Monolith, domains: Collection[str], fields: Fields
+) -> dict[str, GraphQLNamedType]:
+    """The types a subgraph needs, when each composite keeps `fields`.
+
+    An interface that a field returns brings all that implement it: any may be the answer.
+    """
     waiting: list[GraphQLNamedType] = list(_seeds(whole, domains))
-    seen: set[str] = set()
+    seen: dict[str, GraphQLNamedType] = {}
     while waiting:
         type_ = waiting.pop()
         if type_.name not in seen:
-            seen.add(type_.name)
-            waiting.extend(_uses(whole, type_, fields))
-    return frozenset(seen)
+            seen[type_.name] = type_
+            waiting.extend(_uses(type_, fields))
+            for interface in _returned_interfaces([type_], fields):
+                waiting.extend(whole.graphql.get_implementations(interface).objects)
+    return seen
 
 
-def _interface_fields(
-    whole: Monolith, reached: frozenset[str], fields: Mapping[str, FieldNames]
-) -> dict[str, FieldNames]:
-    """What each interface can promise here: what all its implementers in the subgraph keep."""
-    kept: dict[str, FieldNames] = {}
-    for name, type_ in whole.graphql.type_map.items():
-        if isinstance(type_, GraphQLInterfaceType):
-            implementers = whole.graphql.get_implementations(type_).objects
-            here = (fields[one.name] for one in implementers if one.name in reached)
-            kept[name] = fields[name].intersection(*here)
-    return kept
+def _returned_interfaces(
+    types: Iterable[GraphQLNamedType], fields: Fields
+) -> Iterator[GraphQLInterfaceType]:
+    """The interfaces that fields of these types return, rather than types merely implement."""
+    for type_ in types:
+        if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+            named = _named_by_fields(type_, fields[type_.name])
+            yield from (one for one in named if isinstance(one, GraphQLInterfaceType))
 
 
-def _settle(
-    whole: Monolith, domains: Collection[str]
-) -> tuple[frozenset[str], dict[str, FieldNames]]:
-    """Types reached and fields kept. An interface sheds what a stub cannot carry; shedding may
-    reach less, never more, so this ends after a few rounds."""
-    fields = {one.name: kept_fields(whole, one, domains) for one in objects(whole.graphql)}
+def _settle(whole: Monolith, domains: Collection[str]) -> tuple[frozenset[str], Fields]:
+    """Types reached and fields kept.
+
+    An interface that is returned sheds what a stub behind it cannot carry. Each round sheds more
+    or is the last.
+    """
+    fields: dict[str, FieldNames] = {
+        one.name: kept_fields(whole, one, domains) for one in objects(whole.graphql)
+    }
     for name, type_ in whole.graphql.type_map.items():
         if isinstance(type_, GraphQLInterfaceType):
             fields[name] = frozenset(type_.fields)
     while True:
         reached = _reached(whole, domains, fields)
-        interfaces = _interface_fields(whole, reached, fields)
-        if interfaces.items() <= fields.items():
-            return reached, fields
-        fields |= interfaces
+        shed = {
+            one.name: fields[one.name].intersection(*_implementers(whole, one, fields))
+            for one in _returned_interfaces(reached.values(), fields)
+        }
+        if shed.items() <= fields.items():
+            return frozenset(reached), fields
+        fields |= shed
+
+
+def _implementers(
+    whole: Monolith, interface: GraphQLInterfaceType, fields: Fields
+) -> Iterator[FieldNames]:
+    """The fields kept by each object that implements an interface."""
+    implementers = whole.graphql.get_implementations(interface).objects
+    return (fields[one.name] for one in implementers)
 
 
 def shared_value_types(whole: Monolith) -> frozenset[str]:
@@ -301,12 +314,18 @@ def make_plan(whole: Monolith, domains: frozenset[str]) -> Plan:
     kept = {name: names for name, names in fields.items() if name in types}
     if bare := sorted(name for name, names in kept.items() if not names):
         raise ValueError(f"no field of {bare} can be carried by the subgraph of {sorted(domains)}")
-    entities = [t for t in objects(whole.graphql) if t.name in types and entity_keys(t)]
+    composites = [cast(Composite, whole.graphql.type_map[name]) for name in kept]
+    entities = [t for t in composites if isinstance(t, GraphQLObjectType) and entity_keys(t)]
     return Plan(
         domains=domains,
         types=types,
         fields=kept,
+        interfaces={t.name: _interface_names(t, fields) for t in composites},
         roles={t.name: entity_role(whole, t, domains) for t in entities},
         keys={t.name: kept_keys(whole, t, domains) for t in entities},
         shareable=shared_value_types(whole),
     )
+
+
+def _interface_names(type_: Composite, fields: Fields) -> frozenset[str]:
+    return frozenset(one.name for one in kept_interfaces(type_, fields))

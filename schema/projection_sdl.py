@@ -74,11 +74,13 @@ def _cut(node: TypeDefinitionNode, plan: Plan) -> TypeDefinitionNode:
     if isinstance(node, ObjectTypeDefinitionNode):
         return replace(
             node,
+            interfaces=_kept_interfaces(node, plan),
             fields=_kept_fields(node, plan),
             directives=(*_type_marks(name, plan), *_kept_marks(node, plan)),
         )
     if isinstance(node, InterfaceTypeDefinitionNode):
-        return replace(node, fields=_kept_fields(node, plan))
+        interfaces = _kept_interfaces(node, plan)
+        return replace(node, interfaces=interfaces, fields=_kept_fields(node, plan))
     return node
 
 
@@ -87,6 +89,13 @@ def _kept_fields(
 ) -> tuple[FieldDefinitionNode, ...]:
     names = plan.fields[node.name.value]
     return tuple(field for field in node.fields or () if field.name.value in names)
+
+
+def _kept_interfaces(
+    node: ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode, plan: Plan
+) -> tuple[NamedTypeNode, ...]:
+    names = plan.interfaces[node.name.value]
+    return tuple(one for one in node.interfaces or () if one.name.value in names)
 
 
 def _type_marks(name: str, plan: Plan) -> Iterator[ConstDirectiveNode]:

@@ -40,6 +40,7 @@ def test_the_owner_of_a_field_is_the_module_it_is_written_in(toy: Any) -> None:
         ("User", "handle"): "toy_users",
         ("User", "auctions"): "toy_auctions",  # from a mixin
         ("Auction", "id"): "toy_auctions",  # from a shared interface
+        ("User", "score"): "toy_users",  # from another domain's interface
         ("Auction", "seller"): "toy_auctions",
         ("Query", "search"): "toy_search",
         ("Subscription", "auctionChanged"): "toy_auctions",
@@ -64,6 +65,7 @@ def test_an_entity_is_owned_extended_or_named(toy: Any) -> None:
     assert '@key(fields: "id") @key(fields: "handle") {' in users
     assert 'type User implements Node @key(fields: "id") @cacheControl' in auctions
     assert 'type User implements Node @key(fields: "id", resolvable: false) @cache' in search
+    assert "type User implements Node & Seller" in users
     assert "handle" not in auctions
     assert "PlaceBidInput" not in users + search
 

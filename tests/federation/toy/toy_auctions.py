@@ -34,6 +34,11 @@ class AuctionUserFields:
         return page_of([auction(f"auc_{root.public_id[-1]}")][:first])
 
 
+@strawberry.interface(description="Who can sell; a user's other subgraphs cannot say so.")
+class Seller:
+    score: int = strawberry.field(default=1, description="How well they sell.")
+
+
 class AuctionRow(NamedTuple):
     """What resolvers give for an auction: a row, not an instance of the GraphQL type."""
 

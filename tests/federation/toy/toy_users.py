@@ -7,7 +7,7 @@ from typing import Annotated
 import strawberry
 from strawberry.federation.schema_directives import ListSize
 from strawberry.types.field import StrawberryField
-from toy_auctions import AuctionUserFields, auction
+from toy_auctions import AuctionUserFields, Seller, auction
 from toy_common import CacheControl, ErrorCode, Node, NotFound
 
 
@@ -21,7 +21,7 @@ class Badge:
     description="A member.",
     directives=[CacheControl(max_age=60)],
 )
-class User(AuctionUserFields, Node):
+class User(AuctionUserFields, Node, Seller):
     handle: str = strawberry.field(description="Unique name.")
     email: str = strawberry.federation.field(
         description="Private.", authenticated=True, requires_scopes=[["user:read"]]
