@@ -22,7 +22,7 @@ def pick_port(host: str, wanted: int) -> socket.socket:
     """A listening socket on the wanted port, or on the next of fifty that is free; 0: on any.
 
     Hand it to `uvicorn.Server.serve(sockets=[it])` or, for several workers, to uvicorn's
-    `Multiprocess(config, target, sockets=[it])`. It is not inheritable, so that servers started
+    `Multiprocess(config, sockets=[it])`. It is not inheritable, so that servers started
     as children do not hold the port. Raises `NoFreePort`, also when the host is not ours.
     """
     family, address = _resolve(host, wanted)
