@@ -9,13 +9,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select, text
+from sqlalchemy import ColumnElement, Text, cast, func, select, text
+from sqlmodel import col
 
 from core.database import Database
 from core.pagination import PageRequest
 from loaders.base import Computed, Page, many_by, one_by, order, page_by, read_page
 from loaders.rows import Money, row_of
 from models.auctions import Auction, Bid, Product, Stall
+from models.events import EventTopic
 from services.auctions.increments import default_increments, increments_from_json
 
 TOP_BIDS_MAX = 20
@@ -38,14 +40,26 @@ class ProductRow(row_of(Product, "prd")):  # type: ignore[misc]
         return None if self.price_minor is None else Money(self.price_minor, self.asset)
 
 
+# Read in the row's own statement, so in its snapshot: who subscribes after this position misses
+# nothing that the row does not show yet. Read later, it could skip an event in between.
+_EVENT_SEQUENCE = (
+    select(col(EventTopic.head))
+    .where(col(EventTopic.topic) == "auction:" + func.replace(cast(Auction.id, Text), "-", ""))
+    .correlate(Auction)
+    .scalar_subquery()
+    .label("event_sequence")
+)
+
+
 class AuctionRow(
     row_of(  # type: ignore[misc]
         Auction,
         "auc",
         without=("reserve_minor", "leader_maximum_minor", "runner_up_maximum_minor"),
+        extra=(_EVENT_SEQUENCE,),
     )
 ):
-    """An auction as anyone may see it."""
+    """An auction as anyone may see it; `event_sequence` is the last event the row reflects."""
 
     __slots__ = ()
 
@@ -130,10 +144,14 @@ products_by_stall_id = page_by(
 stalls_by_owner_id = page_by("stalls_by_owner_id", StallRow, Stall.owner_id, order=NEWEST_STALLS)
 
 viewer_maximum_by_auction_id = Computed(
-    "viewer_maximum_by_auction_id", lambda db, viewer, keys: _viewer_maxima(db, viewer, keys)
+    "viewer_maximum_by_auction_id",
+    lambda db, viewer, keys: _viewer_maxima(db, viewer, keys),
+    viewer=True,
 )
 viewer_watches_auction_id = Computed(
-    "viewer_watches_auction_id", lambda db, viewer, keys: _viewer_watches(db, viewer, keys)
+    "viewer_watches_auction_id",
+    lambda db, viewer, keys: _viewer_watches(db, viewer, keys),
+    viewer=True,
 )
 
 

@@ -3,6 +3,7 @@ it, one statement a batch, through a DataLoader. An executor may read the same d
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -109,13 +110,20 @@ class PageBy:
 
 @dataclass(frozen=True, eq=False)
 class Computed:
-    """Any other batch: `load(db, viewer_id, keys)` answers each key, in order, in one statement."""
+    """Any other batch: `load(db, viewer_id, keys)` answers each key, in order, in one statement.
+    `viewer` where the answer depends on who asks."""
 
     name: str
     load: Callable[[Database, UUID | None, Sequence[Any]], Awaitable[Sequence[Any]]]
+    viewer: bool = False
 
 
 Loader = OneBy | ManyBy | CountBy | PageBy | Computed
+
+
+def depends_on_viewer(loader: Loader) -> bool:
+    """Whether two viewers may get different answers from the same key."""
+    return loader.viewer if isinstance(loader, Computed) else loader.visible is not None
 
 
 def one_by(name: str, row: Any, key: Any, *, visible: Visible | None = None) -> OneBy:
@@ -226,14 +234,22 @@ def make_page(
 
 @dataclass(slots=True)
 class Loaders:
-    """The loaders of one operation (or of one subscription event): batches and remembers."""
+    """The loaders of one operation (or of one subscription event): batches and remembers.
+
+    `common` are loaders that several subscribers of one event share: what does not depend on who
+    asks is read once for all of them.
+    """
 
     db: Database
     viewer_id: UUID | None = None
+    common: Loaders | None = None
     _made: dict[Loader, DataLoader[Any, Any]] = field(default_factory=dict)
 
     def load(self, loader: Loader, key: Any) -> Awaitable[Any]:
         """The answer for one key; keys asked in one tick share a statement."""
+        if self.common is not None and not depends_on_viewer(loader):
+            # Shielded: one subscriber that goes away must not cancel what others wait for.
+            return asyncio.shield(self.common.load(loader, key))
         return self._data_loader(loader).load(key)
 
     def prime(self, loader: Loader, key: Any, row: Any) -> None:

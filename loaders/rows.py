@@ -5,6 +5,7 @@ than its query."""
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from sqlmodel import SQLModel
@@ -40,9 +41,13 @@ class Row:
         return encode_id(self.__prefix__, self.id)
 
 
-def row_of(model: type[SQLModel], prefix: str, *, without: tuple[str, ...] = ()) -> Any:
-    """A base class for the rows of `model`: every column but those in `without` (secrets)."""
-    columns = [c for c in model.__table__.columns if c.name not in without]  # type: ignore[attr-defined]
+def row_of(
+    model: type[SQLModel], prefix: str, *, without: tuple[str, ...] = (), extra: Sequence[Any] = ()
+) -> Any:
+    """A base class for the rows of `model`: every column but those in `without` (secrets), then
+    the labelled expressions in `extra`."""
+    table = model.__table__  # type: ignore[attr-defined]
+    columns = [*(c for c in table.columns if c.name not in without), *extra]
     base = namedtuple(f"{model.__name__}Columns", [c.name for c in columns])  # type: ignore[misc]
     return type(
         f"{model.__name__}RowBase",

@@ -11,14 +11,14 @@ from core.database import Database, Transaction
 from core.errors import BadUserInput, Unauthenticated
 from core.pagination import PageRequest, page_request
 from core.settings import Settings
+from core.tokens import KeyRing, TokenPolicy
 from loaders.base import Loaders, Order
 from services.auctions.queue import BidQueue
 from services.users.access import Viewer
-from services.users.accounts import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from subscriptions.hub import Hub
-from core.tokens import KeyRing
+from subscriptions.log import LogEvent
 
 T = TypeVar("T")
 
@@ -32,11 +32,13 @@ class Server:
     hub: Hub
     bids: BidQueue
     keys: KeyRing
+    tokens: TokenPolicy
+    passwords: Passwords
     revocations: Revocations
     throttle: Throttle
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OperationContext:
     """One operation's view of the server. A WebSocket's operations each get their own."""
 
@@ -50,6 +52,14 @@ class OperationContext:
     def fresh(self) -> OperationContext:
         """The same asker with loaders that remember nothing."""
         return replace(self, loaders=Loaders(self.server.db, self.viewer_id))
+
+    def begin_event(self, event: LogEvent) -> None:
+        """Loaders for one event of a subscription: nothing is remembered from the event before,
+        and what does not depend on the viewer is read once for all who get the same event."""
+        common = event.shared.get("loaders")
+        if common is None:
+            common = event.shared["loaders"] = Loaders(self.server.db)
+        self.loaders = Loaders(self.server.db, self.viewer_id, common)
 
     @property
     def viewer_id(self) -> UUID | None:

@@ -83,7 +83,9 @@ def subscription(description: str, **options: Any) -> Callable[[Resolver], Any]:
     return _decorator(description, None, options, is_subscription=True)
 
 
-def loaded(loader: Loader, *, key: str, description: str, viewer: bool = False, **options: Any) -> Any:
+def loaded(
+    loader: Loader, *, key: str, description: str, viewer: bool = False, **options: Any
+) -> Any:
     """A field that follows `key` of its row through a loader. A key of None gives null.
 
     `viewer=True` where the answer depends on who asks. Under graphql-core it is one DataLoader
@@ -98,7 +100,9 @@ def loaded(loader: Loader, *, key: str, description: str, viewer: bool = False, 
     return _made(resolve, description, options | {"keyed": Keyed(loader, key, viewer)})
 
 
-def loaded_first(loader: ManyBy, *, key: str, description: str, default: int, **options: Any) -> Any:
+def loaded_first(
+    loader: ManyBy, *, key: str, description: str, default: int, **options: Any
+) -> Any:
     """The first rows of a key, `first` of them (at most the loader's limit), as a plain list."""
     options.setdefault("cost", QUERY_COST)
     options["list_size"] = ListSize(

@@ -1,0 +1,134 @@
+"""Types that belong to no domain: nodes, pages, money, and the errors every domain may answer.
+Domains' own types stand in their own files."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+import strawberry
+
+from loaders.base import Page
+from loaders.rows import Money as MoneyValue
+from schema.fields import attribute, bounded, resolved
+from schema.scalars import AssetCode, BigInt, Cursor
+
+T = TypeVar("T")
+PAGE_LIMIT = 100
+
+
+@strawberry.federation.interface(description="Anything with an id that `node` can find again.")
+class Node:
+    public_id: strawberry.ID = attribute(
+        "Names this object for ever: a prefix that tells its type, and 32 hex digits.", name="id"
+    )
+
+
+@strawberry.type(description="An exact amount of an asset. Never a float.")
+class Money:
+    amount: Decimal = attribute("In whole units, with the asset's number of places: `12.50`.")
+    asset: AssetCode = attribute("What is counted.")
+    minor_units: BigInt = attribute("The same amount in the asset's smallest unit: `1250`.")
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: Any) -> bool:
+        return isinstance(obj, MoneyValue)
+
+
+@strawberry.input(description="An amount of an asset, in whole units.")
+class MoneyInput:
+    amount: Decimal = strawberry.field(description="In whole units: `12.50`.")
+    asset: AssetCode = strawberry.field(description="What is counted.")
+
+
+@strawberry.type(description="Where a page stands in its list (Relay).")
+class PageInfo:
+    has_next_page: bool = attribute("Whether there is more after this page.")
+    has_previous_page: bool = attribute("Whether there is more before this page.")
+    start_cursor: Cursor | None = attribute("The first edge's cursor; null on an empty page.")
+    end_cursor: Cursor | None = attribute("The last edge's cursor; null on an empty page.")
+
+
+@strawberry.type(description="One item of a list, and its place there.")
+class Edge(Generic[T]):
+    cursor: Cursor = attribute("Pass it as `after` or `before` to go on from here.")
+    node: T = attribute("The item.")
+
+
+@strawberry.type(description="A page of a list (Relay).")
+class Connection(Generic[T]):
+    edges: list[Edge[T]] = attribute("The items with their cursors.", list_size=bounded(PAGE_LIMIT))
+    nodes: list[T] = attribute("The items alone.", list_size=bounded(PAGE_LIMIT))
+    page_info: PageInfo = attribute("Where this page stands.")
+
+    @resolved("How many items the whole list has. Counted only when asked for.", cost=5)
+    async def total_count(self: strawberry.Parent[Page]) -> int:
+        return await self.count()
+
+
+@strawberry.enum(description="What went wrong, for programs. `message` says it to people.")
+class ErrorCode(Enum):
+    INVALID_INPUT = strawberry.enum_value(
+        "INVALID_INPUT", description="A value breaks a documented limit."
+    )
+    NOT_FOUND = strawberry.enum_value(
+        "NOT_FOUND", description="It does not exist, or is hidden from you."
+    )
+    FORBIDDEN = strawberry.enum_value("FORBIDDEN", description="It is not yours to change.")
+    IDEMPOTENCY_CONFLICT = strawberry.enum_value(
+        "IDEMPOTENCY_CONFLICT", description="The key was used before with other arguments."
+    )
+    BID_TOO_LOW = strawberry.enum_value(
+        "BID_TOO_LOW", description="The maximum is below the minimum bid."
+    )
+    AUCTION_NOT_OPEN = strawberry.enum_value(
+        "AUCTION_NOT_OPEN", description="The auction takes no bids now."
+    )
+    SELLER_CANNOT_BID = strawberry.enum_value(
+        "SELLER_CANNOT_BID", description="A seller cannot bid on their own stall's lots."
+    )
+    SLUG_TAKEN = strawberry.enum_value("SLUG_TAKEN", description="Another stall has this slug.")
+    EMAIL_TAKEN = strawberry.enum_value(
+        "EMAIL_TAKEN", description="Another account has this e-mail address."
+    )
+    USERNAME_TAKEN = strawberry.enum_value(
+        "USERNAME_TAKEN", description="Another account has this username."
+    )
+    INVALID_CREDENTIALS = strawberry.enum_value(
+        "INVALID_CREDENTIALS", description="No account has this login and password."
+    )
+    ACCOUNT_SUSPENDED = strawberry.enum_value(
+        "ACCOUNT_SUSPENDED", description="The account is suspended."
+    )
+    TOKEN_REUSED = strawberry.enum_value(
+        "TOKEN_REUSED",
+        description="The refresh token was used before: all of its session's tokens are revoked.",
+    )
+
+
+@strawberry.interface(description="What every refusal of a mutation says.")
+class Error:
+    message: str = attribute("What went wrong, in a sentence for people.")
+    code: ErrorCode = attribute("What went wrong, for programs.")
+
+
+@strawberry.type(description="A value breaks a documented limit. Nothing was changed.")
+class InvalidInput(Error):
+    field: str = attribute("The input field, in the schema's spelling.")
+    reason: str = attribute("What its value must be.")
+
+
+@strawberry.type(description="What was named does not exist, or is hidden from you.")
+class NotFound(Error):
+    what: str = attribute("What was looked for: `auction`, `user` …")
+
+
+@strawberry.type(description="It may be seen, and it is not yours to change.")
+class Forbidden(Error):
+    pass
+
+
+@strawberry.type(description="The idempotency key was used before with other arguments.")
+class IdempotencyConflict(Error):
+    pass
