@@ -235,7 +235,9 @@ def running_instance(state_dir: Path) -> Instance | None:
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read_instance(state_dir)
+        instance = _read_instance(state_dir)
+        # A new owner may not have replaced yet what a killed one wrote.
+        return instance if instance is not None and psutil.pid_exists(instance.pid) else None
     finally:
         os.close(lock)
     return None
@@ -376,6 +378,6 @@ def _make_socket_dir(account: Account | None) -> Path:
 
 def _unusable(state_dir: Path, error: OSError) -> EmbeddedError:
     return EmbeddedError(
-        f"Cannot use the state folder {state_dir} ({error.strerror}: {error.filename}): make it "
+        f"Cannot use the state folder {state_dir} ({error}): make it "
         "writable, or set MELA_STATE_DIR to a folder that is."
     )

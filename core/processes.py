@@ -74,6 +74,7 @@ def server_account(existing: Path) -> Account | None:
     refuses to run as root.
     """
     if os.geteuid() != 0:
+        _check_own_account()
         return None
     if existing.exists() and (owner := existing.stat().st_uid) != 0:
         with contextlib.suppress(KeyError):
@@ -88,6 +89,16 @@ def server_account(existing: Path) -> Account | None:
             "MELA_REDIS_URL."
         ) from None
     return Account(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid)
+
+
+def _check_own_account() -> None:
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise EmbeddedError(
+            f"PostgreSQL does not run as a user without a name, and uid {os.geteuid()} has no "
+            "entry in /etc/passwd: add one, or set MELA_DATABASE_URL and MELA_REDIS_URL."
+        ) from None
 
 
 def reachable(path: Path, account: Account | None) -> bool:

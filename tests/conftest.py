@@ -7,11 +7,13 @@ must be able to create databases) and MELA_TEST_REDIS_URL.
 """
 
 import asyncio
+import contextlib
 import itertools
 import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,11 @@ import asyncpg
 import pytest
 import redis
 
-from core.embedded import EmbeddedHandle, start_embedded
+from core.embedded import EmbeddedHandle, running_instance, start_embedded
 
 POSTGRES_VARIABLE = "MELA_TEST_DATABASE_URL"
 REDIS_VARIABLE = "MELA_TEST_REDIS_URL"
+FOLDER_PREFIX = "mela-test-"
 SERVERS = pytest.StashKey[EmbeddedHandle]()
 FOLDER = pytest.StashKey[Path]()
 names = itertools.count(1)
@@ -65,9 +68,19 @@ def passable_folder() -> Path:
     """A temporary folder that root's servers can get to as well: pytest's own are closed to all but
     their owner.
     """
-    folder = Path(tempfile.mkdtemp(prefix="mela-test-"))
+    sweep_folders()
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     folder.chmod(0o711)
     return folder
+
+
+def sweep_folders() -> None:
+    """Remove what runs that were killed left behind more than an hour ago."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            old = time.time() - folder.stat().st_mtime > 3600
+            if old and running_instance(folder / "state") is None:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -193,11 +206,15 @@ def database_url(make_database: Callable[..., str], template_database: str) -> s
 
 
 @pytest.fixture
-def private_servers() -> Iterator[EmbeddedHandle]:
-    """PostgreSQL and Valkey of this test alone, empty, to be killed and restarted at will. Takes a
-    second.
-    """
+def open_folder() -> Iterator[Path]:
+    """A folder of this test alone, like tmp_path, that root's servers can get to as well."""
     folder = passable_folder()
-    with start_embedded(folder / "state", durable=False) as handle:
-        yield handle
+    yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def private_servers(open_folder: Path) -> Iterator[EmbeddedHandle]:
+    """PostgreSQL and Valkey of this test alone, to be killed and restarted. Takes a second."""
+    with start_embedded(open_folder / "state", durable=False) as handle:
+        yield handle

@@ -49,13 +49,8 @@ handle.stop()
 
 
 @pytest.fixture
-def folder(tmp_path):
-    """An open folder: root's servers, which run as another account, can get to it."""
-    for parent in (tmp_path, *tmp_path.parents):
-        if parent.name.startswith("pytest-"):
-            parent.chmod(0o711)
-    tmp_path.chmod(0o711)
-    return tmp_path
+def folder(open_folder):
+    return open_folder
 
 
 @pytest.fixture
@@ -238,13 +233,17 @@ def test_a_pid_that_came_back_as_another_process_does_not_stop_a_start(folder):
     # As after a crash in a container: the file names a live process that is not PostgreSQL.
     identity = {"user": NOBODY, "group": NOBODY} if is_root else {}
     with subprocess.Popen(["sleep", "60"], cwd="/", **identity) as other:
-        pid_file = state_dir / "postgres" / "postmaster.pid"
-        pid_file.write_text(f"{other.pid}\n{state_dir}/postgres\n1\n5432\n/tmp\n\n  0  0\nready\n")
-        pid_file.chmod(0o644)
-        with start_embedded(state_dir, valkey=False, durable=False) as handle:
-            assert asyncio.run(query(handle.database_url, "SELECT 1")) == 1
-        assert other.poll() is None
-        other.kill()
+        try:
+            pid_file = state_dir / "postgres" / "postmaster.pid"
+            pid_file.write_text(
+                f"{other.pid}\n{state_dir}/postgres\n1\n5432\n/tmp\n\n  0  0\nready\n"
+            )
+            pid_file.chmod(0o644)
+            with start_embedded(state_dir, valkey=False, durable=False) as handle:
+                assert asyncio.run(query(handle.database_url, "SELECT 1")) == 1
+            assert other.poll() is None
+        finally:
+            other.kill()
 
 
 @only_as_root
@@ -261,6 +260,25 @@ def test_as_an_ordinary_user_all_of_it_is_in_the_state_folder(folder, start_owne
     owner.stdin.close()
     assert owner.wait(20) == 0
     assert not (state_dir / "instance.json").exists()
+
+
+@only_as_root
+def test_a_uid_without_an_account_is_told_what_to_do(folder):
+    identity = {"user": 54321, "group": 54321, "extra_groups": []}
+    state_dir = folder / "state"
+    state_dir.mkdir()
+    os.chown(state_dir, 54321, 54321)
+    path = os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])
+    done = subprocess.run(
+        [python_for(identity), "-c", OWNER, str(state_dir)],
+        env={"PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        **identity,
+    )
+    assert "uid 54321 has no entry in /etc/passwd" in done.stderr
 
 
 @only_as_root
