@@ -15,6 +15,7 @@ from core.tokens import KeyRing, TokenPolicy
 from loaders.base import Loaders, Order
 from services.auctions.queue import BidQueue
 from services.users.access import Viewer
+from services.users.passwords import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from subscriptions.hub import Hub
@@ -52,6 +53,10 @@ class OperationContext:
     def fresh(self) -> OperationContext:
         """The same asker with loaders that remember nothing."""
         return replace(self, loaders=Loaders(self.server.db, self.viewer_id))
+
+    def forget(self) -> None:
+        """Remember nothing of what was read so far: a mutation has changed it."""
+        self.loaders = Loaders(self.server.db, self.viewer_id)
 
     def begin_event(self, event: LogEvent) -> None:
         """Loaders for one event of a subscription: nothing is remembered from the event before,

@@ -6,9 +6,7 @@ written. Nobody else inserts into `bid`.
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,7 +20,8 @@ from core.errors import DomainError, InvalidInput, NotFound
 from core.events import NewEvent
 from core.ids import new_id
 from core.money import INT64_MAX
-from services.auctions.rules import Accepted, Decision, Offer, decide
+from services.auctions.rules import Accepted, AuctionState, Decision, Offer, decide
+from services.auctions.sealing import Seal, seal
 from services.auctions.state import LockedAuction, auction_topic, lock_auction, opened_event
 from services.idempotency import IdempotentRequest, idempotent_request, keep, recall
 
@@ -75,6 +74,7 @@ class PlacedBid:
     sequence: int
     amount_minor: int
     asset: str
+    commitment: bytes
     placed_at: datetime
 
 
@@ -109,10 +109,10 @@ async def place_bids(
     fresh = _unanswered(requests, known)
     if locked.due_to_open:
         locked = locked.opened()
-    decision, placed = _decide(locked, fresh)
+    decision, placed, seals = _decide(locked, fresh)
     if decision.accepted:
-        await _write(tx, locked, decision)
-        await keep(tx, OPERATION, {key: _answer(bid) for key, bid in placed.items() if bid})
+        await _write(tx, locked, decision, seals)
+        await keep(tx, OPERATION, {key: _answer(bid) for key, bid in placed.items()})
     refused = {
         request.idempotency: outcome
         for request, outcome in zip(fresh, decision.outcomes, strict=True)
@@ -138,9 +138,10 @@ def _unanswered(requests: Sequence[BidRequest], known: Any) -> list[BidRequest]:
 
 def _decide(
     locked: LockedAuction, requests: Sequence[BidRequest]
-) -> tuple[Decision, dict[IdempotentRequest, PlacedBid]]:
+) -> tuple[Decision, dict[IdempotentRequest, PlacedBid], dict[UUID, Seal]]:
     offers = [Offer(new_id(), r.bidder_id, r.maximum_minor) for r in requests]
     decision = decide(locked.state, offers, locked.now)
+    seals = {bid.bid_id: seal(bid.bid_id, bid.maximum_minor) for bid in decision.accepted}
     placed = {
         request.idempotency: PlacedBid(
             id=outcome.bid_id,
@@ -149,22 +150,24 @@ def _decide(
             sequence=outcome.sequence,
             amount_minor=outcome.amount_minor,
             asset=locked.state.asset,
+            commitment=seals[outcome.bid_id].commitment,
             placed_at=locked.now,
         )
         for request, outcome in zip(requests, decision.outcomes, strict=True)
         if isinstance(outcome, Accepted)
     }
-    return decision, placed
+    return decision, placed, seals
 
 
-async def _write(tx: Transaction, locked: LockedAuction, decision: Decision) -> None:
-    state, accepted = decision.state, decision.accepted
-    nonces = {bid.bid_id: secrets.token_bytes(16) for bid in accepted}
-    fresh = [_bid_row(bid, decision, nonces[bid.bid_id]) for bid in accepted]
+async def _write(
+    tx: Transaction, locked: LockedAuction, decision: Decision, seals: Mapping[UUID, Seal]
+) -> None:
+    state = decision.state
+    fresh = [_bid_row(bid, decision, seals[bid.bid_id]) for bid in decision.accepted]
     before = [
         {"id": id, "amount": amount}
         for id, amount in decision.shown_minor.items()
-        if id not in nonces
+        if id not in seals
     ]
     await tx.execute(
         _APPLY,
@@ -188,57 +191,55 @@ async def _write(tx: Transaction, locked: LockedAuction, decision: Decision) -> 
     )
     if locked.row.status == "SCHEDULED":
         tx.collect(opened_event(locked))
-    ends_at = locked.state.ends_at
-    reserve_met = locked.state.reserve_met
-    for bid in accepted:
-        ends_at = bid.extended_to or ends_at
-        reserve_met = reserve_met or bid.reserve_met_now
-        tx.collect(_placed_event(locked, bid, nonces[bid.bid_id], ends_at, reserve_met))
+    for event in placed_events(locked.state, decision.accepted, seals, locked.now):
+        tx.collect(event)
 
 
-def _bid_row(bid: Accepted, decision: Decision, nonce: bytes) -> dict[str, object]:
+def _bid_row(bid: Accepted, decision: Decision, sealed: Seal) -> dict[str, object]:
     return {
         "id": bid.bid_id,
         "bidder_id": bid.bidder_id,
         "sequence": bid.sequence,
         "amount": decision.shown_minor[bid.bid_id],
         "maximum": bid.maximum_minor,
-        "nonce": nonce.hex(),
-        "commitment": commitment(nonce, bid.bid_id, bid.maximum_minor).hex(),
+        "nonce": sealed.nonce.hex(),
+        "commitment": sealed.commitment.hex(),
     }
 
 
-def commitment(nonce: bytes, bid_id: UUID, maximum_minor: int) -> bytes:
-    """SHA-256(nonce ‖ bid id ‖ maximum as 8 bytes, big-endian): binds a bidder's secret maximum
-    without telling it (auctions.md, What must be shown)."""
-    return hashlib.sha256(nonce + bid_id.bytes + maximum_minor.to_bytes(8)).digest()
-
-
-def _placed_event(
-    locked: LockedAuction, bid: Accepted, nonce: bytes, ends_at: datetime, reserve_met: bool
-) -> NewEvent:
-    return NewEvent(
-        topic=auction_topic(locked.state.id),
-        type="BidPlaced",
-        payload={
+def placed_events(
+    before: AuctionState,
+    accepted: Sequence[Accepted],
+    seals: Mapping[UUID, Seal],
+    now: datetime,
+) -> list[NewEvent]:
+    """One event a bid, in sequence: the bid as all may see it, and what it did to the lot that
+    was in the state `before` the first of them."""
+    events: list[NewEvent] = []
+    ends_at, price, reserve_met = before.ends_at, before.price_minor, before.reserve_met
+    for bid in accepted:
+        ends_at = bid.extended_to or ends_at
+        reserve_met = reserve_met or bid.reserve_met_now
+        payload = {
             "bid": bid.bid_id.hex,
-            "auction": locked.state.id.hex,
+            "auction": before.id.hex,
             "bidder": bid.bidder_id.hex,
             "sequence": bid.sequence,
             "amount": bid.amount_minor,
-            "asset": locked.state.asset,
+            "asset": before.asset,
             "price": bid.price_minor,
+            "priceMoved": bid.price_minor != price,
             "leader": bid.leader_id.hex,
-            "placedAt": locked.now,
-            "endsAt": ends_at,
+            "placedAt": now.isoformat(),
+            "endsAt": ends_at.isoformat(),
             "extended": bid.extended_to is not None,
             "reserveMet": reserve_met,
             "reserveMetNow": bid.reserve_met_now,
-            "commitment": commitment(nonce, bid.bid_id, bid.maximum_minor).hex(),
-        },
-        actor_id=bid.bidder_id,
-        occurred_at=locked.now,
-    )
+            "commitment": seals[bid.bid_id].commitment.hex(),
+        }
+        price = bid.price_minor
+        events.append(NewEvent(auction_topic(before.id), "BidPlaced", payload, bid.bidder_id, now))
+    return events
 
 
 def _answer(bid: PlacedBid) -> dict[str, object]:
@@ -247,6 +248,7 @@ def _answer(bid: PlacedBid) -> dict[str, object]:
         "sequence": bid.sequence,
         "amount": bid.amount_minor,
         "asset": bid.asset,
+        "commitment": bid.commitment.hex(),
         "placedAt": bid.placed_at,
     }
 
@@ -261,5 +263,6 @@ def _recalled(request: BidRequest, kept: Any) -> PlacedBid | DomainError:
         sequence=kept["sequence"],
         amount_minor=kept["amount"],
         asset=kept["asset"],
+        commitment=bytes.fromhex(kept["commitment"]),
         placed_at=datetime.fromisoformat(kept["placedAt"]),
     )

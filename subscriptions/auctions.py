@@ -1,0 +1,76 @@
+"""The streams of an auction: which of its events each one passes on, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime
+from uuid import UUID
+
+from core.database import Database
+from loaders.auctions import BidRow
+from services.auctions.state import auction_topic
+from subscriptions.hub import Hub
+from subscriptions.log import LogEvent
+from subscriptions.stream import stream
+
+BID_PLACED = frozenset({"BidPlaced"})
+
+
+def bids_placed(
+    hub: Hub, db: Database, auction_id: UUID, *, after: str | None
+) -> AsyncGenerator[LogEvent, None]:
+    """Accepted bids, in sequence. Errors as `stream`."""
+    return stream(hub, db, auction_topic(auction_id), after=after, types=BID_PLACED)
+
+
+async def auction_changes(
+    hub: Hub, db: Database, auction_id: UUID, *, after: str | None
+) -> AsyncGenerator[LogEvent, None]:
+    """What changes the auction: opening, closing, cancelling, and each bid that moved its price,
+    its end or met its reserve. Errors as `stream`."""
+    async with aclosing(stream(hub, db, auction_topic(auction_id), after=after)) as events:
+        async for event in events:
+            if changes_of(event):
+                yield event
+
+
+def changes_of(event: LogEvent) -> list[str]:
+    """What an event changed: values of the GraphQL enum `AuctionChangeKind`."""
+    if event.type != "BidPlaced":
+        kind = {
+            "AuctionOpened": "OPENED",
+            "AuctionClosed": "CLOSED",
+            "AuctionCancelled": "CANCELLED",
+        }.get(event.type)
+        return [] if kind is None else [kind]
+    payload = event.payload
+    moved = {
+        "PRICE": payload["priceMoved"],
+        "EXTENDED": payload["extended"],
+        "RESERVE_MET": payload["reserveMetNow"],
+    }
+    return [kind for kind, happened in moved.items() if happened]
+
+
+def bid_of(event: LogEvent) -> BidRow:
+    """The bid that a `BidPlaced` event tells of, as its row would read at that moment. Made once
+    for all who get the event."""
+    bid: BidRow | None = event.shared.get("bid")
+    if bid is None:
+        bid = event.shared["bid"] = _bid_of(event)
+    return bid
+
+
+def _bid_of(event: LogEvent) -> BidRow:
+    payload = event.payload
+    return BidRow(
+        id=UUID(hex=payload["bid"]),
+        auction_id=UUID(hex=payload["auction"]),
+        bidder_id=UUID(hex=payload["bidder"]),
+        sequence=payload["sequence"],
+        asset=payload["asset"],
+        amount_minor=payload["amount"],
+        commitment=bytes.fromhex(payload["commitment"]),
+        placed_at=datetime.fromisoformat(payload["placedAt"]),
+    )
