@@ -74,12 +74,14 @@ class RedisBackend(BroadcastBackend):
         self._writer = self._client(retries=1)
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._tried.wait(), CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._tried.wait()
 
     async def disconnect(self) -> None:
         """Hand what waits to Redis, for a second at most, and close."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._all_sent.wait(), CONFIRM_TIMEOUT_S)
+            async with asyncio.timeout(CONFIRM_TIMEOUT_S):
+                await self._all_sent.wait()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -98,7 +100,8 @@ class RedisBackend(BroadcastBackend):
             return
         with suppress(*Failure):
             await self._pubsub.subscribe(channel)
-            await asyncio.wait_for(confirmed.wait(), CONFIRM_TIMEOUT_S)
+            async with asyncio.timeout(CONFIRM_TIMEOUT_S):
+                await confirmed.wait()
 
     async def unsubscribe(self, channel: str) -> None:
         """Stop listening. Never raises."""

@@ -333,7 +333,8 @@ class Hub:
         due = loop.time()
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), max(0.0, due - loop.time()))
+                async with asyncio.timeout_at(due):
+                    await self._look.wait()
             self._look.clear()
             everything = self._look_at_all or loop.time() >= due
             if everything:

@@ -22,7 +22,7 @@ async def until(
 ) -> None:
     """Return as soon as `condition()` holds; fail when it does not within the time."""
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (the condition is another task's or process's)
             await asyncio.sleep(pause_s)
 
 
@@ -67,10 +67,20 @@ async def write(db: Database, topic: str, count: int = 1, type: str = "Happened"
         await db.transaction(work)
 
 
+async def write_at_once(db: Database, topic: str, count: int) -> None:
+    """Commit `count` events of one topic in one transaction."""
+
+    async def work(tx: Transaction) -> None:
+        for n in range(count):
+            tx.collect(NewEvent(topic, "Happened", {"n": n, "key": n % 3}))
+
+    await db.transaction(work)
+
+
 @pytest.fixture
 def helpers() -> SimpleNamespace:
-    """`until` and `write`, which tests cannot import from here."""
-    return SimpleNamespace(until=until, write=write, Consumer=Consumer)
+    """Functions of this file, which tests cannot import."""
+    return SimpleNamespace(until=until, write=write, write_at_once=write_at_once)
 
 
 @pytest.fixture
