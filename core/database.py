@@ -22,11 +22,11 @@ from sqlalchemy import event as sa_event
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from core.events import CommittedEvent, NewEvent
 from core.ids import new_id
+from core.metrics import count_transaction_retried
 
 log = structlog.get_logger(__name__)
 
@@ -131,6 +131,7 @@ class Database:
             except DBAPIError as error:
                 if attempt == self.pool.transaction_tries or not is_retryable(error):
                     raise
+                count_transaction_retried(_sqlstate(error))
                 log.info("transaction_retried", attempt=attempt, sqlstate=_sqlstate(error))
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
                 continue
