@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from core.database import Database
 from loaders.auctions import BidRow
+from loaders.rows import Money
 from services.auctions.state import auction_topic
 from subscriptions.hub import Hub
 from subscriptions.log import LogEvent
@@ -51,6 +53,35 @@ def changes_of(event: LogEvent) -> list[str]:
         "RESERVE_MET": payload["reserveMetNow"],
     }
     return [kind for kind, happened in moved.items() if happened]
+
+
+class AuctionChangeRow(NamedTuple):
+    """One change, as of the moment of its event."""
+
+    cursor: str
+    occurred_at: datetime
+    kinds: list[str]
+    status: str
+    ends_at: datetime
+    current_price: Money | None
+    reserve_met: bool | None
+    auction_id: UUID
+
+
+def change_of(event: LogEvent) -> AuctionChangeRow:
+    """What an event of an auction's topic says of the auction."""
+    payload = event.payload
+    price = payload.get("price")
+    return AuctionChangeRow(
+        cursor=event.cursor,
+        occurred_at=event.occurred_at,
+        kinds=changes_of(event),
+        status=payload.get("status", "OPEN"),
+        ends_at=datetime.fromisoformat(payload["endsAt"]),
+        current_price=None if price is None else Money(int(price), payload["asset"]),
+        reserve_met=payload.get("reserveMet"),
+        auction_id=UUID(hex=event.topic.partition(":")[2]),
+    )
 
 
 def bid_of(event: LogEvent) -> BidRow:

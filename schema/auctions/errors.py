@@ -1,0 +1,51 @@
+"""What the auctions' mutations answer instead of success, and the exceptions behind it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import strawberry
+
+from loaders.rows import Money as MoneyValue
+from schema.auctions.types import AuctionStatus
+from schema.common import Error, Money
+from schema.errors import ErrorRow
+from schema.fields import attribute
+from services.auctions import errors
+
+
+@strawberry.type(description="The maximum is below the least you may offer now. Nothing moved.")
+class BidTooLow(Error):
+    minimum_bid: Money = attribute("The least maximum you may offer now.")
+
+
+@strawberry.type(description="The auction takes no bids at this moment.")
+class AuctionNotOpen(Error):
+    status: AuctionStatus = attribute("Where it is in its life.")
+    ends_at: datetime = attribute("When it ends or ended.")
+
+
+@strawberry.type(description="A seller, and whoever shares the stall, cannot bid on its lots.")
+class SellerCannotBid(Error):
+    pass
+
+
+@strawberry.type(description="Another stall has this slug.")
+class SlugTaken(Error):
+    slug: str = attribute("The slug that was asked for.")
+
+
+ERRORS: tuple[ErrorRow, ...] = (
+    ErrorRow(
+        errors.BidTooLow,
+        BidTooLow,
+        lambda e: {"minimum_bid": MoneyValue(e.minimum_bid_minor, e.asset)},
+    ),
+    ErrorRow(
+        errors.AuctionNotOpen,
+        AuctionNotOpen,
+        lambda e: {"status": AuctionStatus(e.status), "ends_at": e.ends_at},
+    ),
+    ErrorRow(errors.SellerCannotBid, SellerCannotBid),
+    ErrorRow(errors.SlugTaken, SlugTaken, lambda e: {"slug": e.slug}),
+)

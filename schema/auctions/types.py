@@ -1,0 +1,261 @@
+"""Stalls, products, auctions and bids as clients see them, and what auctions add to a user."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from core.clock import utc_now
+from loaders import auctions as loaders
+from loaders import users as user_loaders
+from loaders.auctions import AuctionRow, BidRow, ProductRow, StallRow
+from resolvers.auctions import find, own_bids
+from schema.common import Connection, Money, Node
+from schema.fields import (
+    After,
+    Before,
+    Context,
+    First,
+    Last,
+    attribute,
+    bounded,
+    connected,
+    loaded,
+    loaded_first,
+    page_size,
+    resolved,
+)
+from schema.scalars import JSON, URL, AssetCode, Cursor
+from services.auctions.stalls import MAX_IMAGES, MAX_TAGS
+from services.auctions.state import auction_topic
+from subscriptions.cursors import encode_cursor
+
+if TYPE_CHECKING:
+    from schema.users import User
+
+LazyUser = Annotated["User", strawberry.lazy("schema.users")]
+
+
+@strawberry.enum(description="Where an auction is in its life.")
+class AuctionStatus(Enum):
+    SCHEDULED = strawberry.enum_value("SCHEDULED", description="It opens at `startsAt`.")
+    OPEN = strawberry.enum_value("OPEN", description="It takes bids until `endsAt`.")
+    SOLD = strawberry.enum_value("SOLD", description="It ended, and the leader won.")
+    UNSOLD = strawberry.enum_value(
+        "UNSOLD", description="It ended without a bid, or below its reserve."
+    )
+    CANCELLED = strawberry.enum_value(
+        "CANCELLED", description="The seller or a moderator took it back."
+    )
+
+
+@strawberry.enum(description="How bids make a price.")
+class AuctionFormat(Enum):
+    ENGLISH = strawberry.enum_value(
+        "ENGLISH",
+        description="Bidders give a secret maximum; the system bids for them, as little as wins.",
+    )
+
+
+@strawberry.enum(description="What kind of thing is sold.")
+class ProductKind(Enum):
+    PHYSICAL = strawberry.enum_value("PHYSICAL", description="Sent to the buyer.")
+    DIGITAL = strawberry.enum_value("DIGITAL", description="Downloaded by the buyer.")
+
+
+@strawberry.federation.type(keys=["id"], description="A maker's shop front, public at its slug.")
+class Stall(Node):
+    name: str = attribute("What the stall is called.")
+    description: str = attribute("What the maker says of it.")
+    slug: str = attribute("Its place in the public address: a-z, 0-9 and hyphens.")
+    theme: JSON = attribute("Colours and the like, as the maker's client stored them.")
+    active: bool = attribute("Whether it takes part in trade.")
+    created_at: datetime = attribute("When it opened.")
+    owner: LazyUser = loaded(
+        user_loaders.user_by_id, key="owner_id", description="Whose stall it is."
+    )
+    products: Connection[Annotated[Product, strawberry.lazy("schema.auctions.types")]] = connected(
+        loaders.products_by_stall_id, key="id", description="What it lists, newest first."
+    )
+    auctions: Connection[Annotated[Auction, strawberry.lazy("schema.auctions.types")]] = connected(
+        loaders.auctions_by_stall_id, key="id", description="Its auctions, newest first."
+    )
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: Any) -> bool:
+        return isinstance(obj, StallRow)
+
+    @classmethod
+    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
+        return await find(info.context, loaders.stall_by_id, id, "stl")
+
+
+@strawberry.federation.type(keys=["id"], description="A thing that a stall sells.")
+class Product(Node):
+    kind: ProductKind = attribute("Sent or downloaded.")
+    name: str = attribute("What it is.")
+    description: str = attribute("What the maker says of it.")
+    story: str = attribute("How it came to be.")
+    category: str = attribute("Where it belongs: `Pottery`, `Weaving` …")
+    region: str | None = attribute("Where its craft is from: ISO 3166-1, as `FR`.")
+    tags: list[str] = attribute("Words to find it by.", list_size=bounded(MAX_TAGS))
+    image_urls: list[URL] = attribute("Its pictures.", list_size=bounded(MAX_IMAGES))
+    asset: AssetCode = attribute("What it is priced in.")
+    price: Money | None = attribute("Its fixed price, if it has one.")
+    inventory_count: int = attribute("How many are there.")
+    created_at: datetime = attribute("When it was listed.")
+    stall: Stall = loaded(loaders.stall_by_id, key="stall_id", description="Whose it is.")
+    auctions: Connection[Annotated[Auction, strawberry.lazy("schema.auctions.types")]] = connected(
+        loaders.auctions_by_product_id, key="id", description="Its auctions, newest first."
+    )
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: Any) -> bool:
+        return isinstance(obj, ProductRow)
+
+    @classmethod
+    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
+        return await find(info.context, loaders.product_by_id, id, "prd")
+
+
+@strawberry.federation.type(keys=["id"], description="An accepted bid.")
+class Bid(Node):
+    sequence: int = attribute("1 for the auction's first accepted bid, and so on without a gap.")
+    amount: Money = attribute(
+        "What the bid shows: the price while it leads, else where it was outbid. The bidder's "
+        "maximum stays secret."
+    )
+    placed_at: datetime = attribute("When the auction took it, by the server's clock.")
+    bidder: LazyUser = loaded(user_loaders.user_by_id, key="bidder_id", description="Who bid.")
+    auction: Annotated[Auction, strawberry.lazy("schema.auctions.types")] = loaded(
+        loaders.auction_by_id, key="auction_id", description="What was bid on."
+    )
+
+    @resolved(
+        "SHA-256 over a secret nonce, the bid's id and its maximum, in hex: binds the maximum "
+        "now, so that it can be checked when the auction is over."
+    )
+    def commitment(self: strawberry.Parent[Any]) -> str:
+        return str(self.commitment.hex())
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: Any) -> bool:
+        return isinstance(obj, BidRow)
+
+    @classmethod
+    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
+        return await find(info.context, loaders.bid_by_id, id, "bid")
+
+
+@strawberry.federation.type(keys=["id"], description="A lot and its bidding.")
+class Auction(Node):
+    title: str = attribute("What is sold, in a line.")
+    description: str = attribute("What the seller says of it.")
+    category: str = attribute("The product's category when the auction was made.")
+    region: str | None = attribute("The product's region when the auction was made.")
+    tags: list[str] = attribute("The product's tags then.", list_size=bounded(MAX_TAGS))
+    format: AuctionFormat = attribute("How bids make the price.")
+    status: AuctionStatus = attribute("Where it is in its life.")
+    asset: AssetCode = attribute("What is bid in.")
+    starting_price: Money = attribute("Where bidding begins.")
+    current_price: Money = attribute("Where bidding stands; the starting price before any bid.")
+    minimum_bid: Money = attribute("The least maximum a newcomer may offer now.")
+    bid_count: int = attribute("How many bids were accepted; the last one's sequence.")
+    reserve_met: bool = attribute(
+        "Whether the seller's secret reserve is reached; true where there is none."
+    )
+    starts_at: datetime = attribute("When it opens.")
+    ends_at: datetime = attribute(
+        "When it closes, as it stands: a bid in the last moments moves it on (soft close)."
+    )
+    created_at: datetime = attribute("When it was made.")
+    closed_at: datetime | None = attribute("When it was closed; null until then.")
+    soft_close_window_s: int = attribute(
+        "A bid in this many last seconds extends the auction; 0 switches that off.",
+        name="softCloseWindowSeconds",
+    )
+    soft_close_extension_s: int = attribute(
+        "Seconds that such a bid leaves for an answer.", name="softCloseExtensionSeconds"
+    )
+    seller: LazyUser = loaded(user_loaders.user_by_id, key="seller_id", description="Who sells.")
+    winner: LazyUser | None = loaded(
+        user_loaders.user_by_id, key="winner_id", description="Who won; null unless SOLD."
+    )
+    product: Product = loaded(loaders.product_by_id, key="product_id", description="What is sold.")
+    stall: Stall = loaded(loaders.stall_by_id, key="stall_id", description="Where it is sold.")
+    top_bids: list[Bid] = loaded_first(
+        loaders.top_bids_by_auction_id,
+        key="id",
+        default=3,
+        description="The highest bids, the leader's first; of equal ones, the earlier.",
+    )
+    bids: Connection[Bid] = connected(
+        loaders.bids_by_auction_id, key="id", description="All accepted bids, newest first."
+    )
+    viewer_maximum: Money | None = loaded(
+        loaders.viewer_maximum_by_auction_id,
+        key="id",
+        description="Your own highest maximum here, told to you alone; null without one.",
+        viewer=True,
+    )
+    viewer_watches: bool = loaded(
+        loaders.viewer_watches_auction_id,
+        key="id",
+        description="Whether you watch this auction.",
+        viewer=True,
+    )
+
+    @resolved("Whether you lead the bidding.", viewer=True)
+    def viewer_is_leading(self: strawberry.Parent[Any], info: Context) -> bool:
+        return self.leader_id is not None and self.leader_id == info.context.viewer_id
+
+    @resolved("Whole seconds until it ends, by the server's clock; 0 when it is over.")
+    def time_left(self: strawberry.Parent[Any]) -> int:
+        if self.closed_at is not None:
+            return 0
+        return max(0, int((self.ends_at - utc_now()).total_seconds()))
+
+    @resolved(
+        "The last event that these fields reflect. Subscribe with it as `after`, and nothing is "
+        "missed between this query and the subscription."
+    )
+    def event_cursor(self: strawberry.Parent[Any]) -> Cursor:
+        return Cursor(encode_cursor(auction_topic(self.id), self.event_sequence or 0))
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: Any) -> bool:
+        return isinstance(obj, AuctionRow)
+
+    @classmethod
+    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
+        return await find(info.context, loaders.auction_by_id, id, "auc")
+
+
+@strawberry.type
+class AuctionUserFields:
+    """What auctions add to a user."""
+
+    stalls: Connection[Stall] = connected(
+        loaders.stalls_by_owner_id, key="id", description="Stalls they own, newest first."
+    )
+    auctions: Connection[Auction] = connected(
+        loaders.auctions_by_seller_id, key="id", description="What they sell, newest first."
+    )
+
+    @resolved(
+        "Your own bids, newest first; null for anyone but yourself.",
+        viewer=True,
+        list_size=page_size(),
+    )
+    async def bids(
+        self: strawberry.Parent[Any],
+        info: Context,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Bid] | None:
+        return await own_bids(info.context, self.id, first, after, last, before)

@@ -1,0 +1,54 @@
+"""The whole schema, or any part of it: roots put together, errors and limits attached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from schema.auctions.errors import ERRORS as AUCTION_ERRORS
+from schema.auctions.mutations import AuctionMutation
+from schema.auctions.queries import AuctionQuery
+from schema.auctions.subscriptions import AuctionSubscription
+from schema.errors import SHARED, exception_handlers
+from schema.executing import MelaSchema
+from schema.projection import project
+from schema.scalars import SCALARS
+from schema.users import ERRORS as USER_ERRORS
+from schema.users import UserMutation, UserQuery
+
+DOMAINS = ("users", "auctions")
+"""In dependency order: a domain may know the ones before it."""
+
+
+@strawberry.type(description="Everything that can be read.")
+class Query(UserQuery, AuctionQuery):
+    pass
+
+
+@strawberry.type(description="Everything that can be done.")
+class Mutation(UserMutation, AuctionMutation):
+    pass
+
+
+@strawberry.type(description="Everything that is pushed as it happens.")
+class Subscription(AuctionSubscription):
+    pass
+
+
+def build_schema(domains: Iterable[str] | None = None, *, introspection: bool = True) -> MelaSchema:
+    """The monolith's schema, or the subgraph of some domains, from the same types and resolvers.
+
+    Raises `ValueError` for an unknown domain. Without `introspection`, `__schema` and `__type` are
+    refused.
+    """
+    whole = MelaSchema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        domains=DOMAINS,
+        config=StrawberryConfig(scalar_map=dict(SCALARS), disable_field_suggestions=False),
+        exception_handlers=exception_handlers((*USER_ERRORS, *AUCTION_ERRORS, *SHARED)),
+    )
+    return whole if domains is None else project(whole, domains)
