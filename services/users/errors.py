@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from core.errors import DomainError
 
 
@@ -42,18 +44,10 @@ class AccountSuspended(DomainError):
 
 
 class TokenReused(DomainError):
-    """A refresh token came a second time: it was copied, so its whole session is revoked."""
+    """A refresh token came a second time: it was copied, so its whole session was revoked."""
 
     code = "TOKEN_REUSED"
 
-    def __init__(self) -> None:
+    def __init__(self, session_id: UUID) -> None:
         super().__init__("this refresh token was used before; sign in again")
-
-
-class TokenNotValid(DomainError):
-    """The refresh token is unknown, has expired, or its session was revoked."""
-
-    code = "TOKEN_NOT_VALID"
-
-    def __init__(self) -> None:
-        super().__init__("this refresh token does not hold any more; sign in again")
+        self.session_id = session_id
