@@ -160,7 +160,7 @@ class AuctionTerms:
 
 async def create_auction(
     context: OperationContext, product_id: str, terms: AuctionTerms
-) -> AuctionRow:
+) -> Any:
     """Put a product of the viewer's stall up for auction; the row."""
     viewer = context.signed_in()
     key = named_key(product_id, "prd", "product")
@@ -205,7 +205,7 @@ def _schedule(steps: list[tuple[Decimal | None, Decimal]], asset: str) -> Increm
     )
 
 
-async def cancel_auction(context: OperationContext, auction_id: str) -> AuctionRow:
+async def cancel_auction(context: OperationContext, auction_id: str) -> Any:
     """Cancel the viewer's auction before its first bid, or any as a moderator; the row."""
     viewer = context.signed_in()
     key = named_key(auction_id, "auc", "auction")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -49,6 +49,7 @@ class OperationContext:
     address: str | None
     user_agent: str
     loaders: Loaders
+    connection_params: dict[str, Any] = field(default_factory=dict)
 
     def fresh(self) -> OperationContext:
         """The same asker with loaders that remember nothing."""

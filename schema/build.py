@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
+from execution.limits import Limits
 from schema.auctions.errors import ERRORS as AUCTION_ERRORS
 from schema.auctions.mutations import AuctionMutation
 from schema.auctions.queries import AuctionQuery
@@ -37,18 +38,20 @@ class Subscription(AuctionSubscription):
     pass
 
 
-def build_schema(domains: Iterable[str] | None = None, *, introspection: bool = True) -> MelaSchema:
+def build_schema(
+    domains: Iterable[str] | None = None, *, limits: Limits | None = None
+) -> MelaSchema:
     """The monolith's schema, or the subgraph of some domains, from the same types and resolvers.
 
-    Raises `ValueError` for an unknown domain. Without `introspection`, `__schema` and `__type` are
-    refused.
+    Raises `ValueError` for an unknown domain.
     """
     whole = MelaSchema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
         domains=DOMAINS,
-        config=StrawberryConfig(scalar_map=dict(SCALARS), disable_field_suggestions=False),
+        limits=limits,
+        config=StrawberryConfig(scalar_map=dict(SCALARS)),
         exception_handlers=exception_handlers((*USER_ERRORS, *AUCTION_ERRORS, *SHARED)),
     )
     return whole if domains is None else project(whole, domains)

@@ -1,0 +1,72 @@
+"""The schema class that runs operations: each with a context of its own, from prepared documents,
+with shaped errors."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from core.metrics import add_subscriptions, observe_operation
+from execution.limits import Limits
+from execution.shaping import shape_error
+from execution.store import DocumentStore, PreparedDocuments
+from schema.projection import DomainSchema
+
+
+class MelaSchema(DomainSchema):
+    """Strawberry's schema, cut by domains, with Mela's execution around it."""
+
+    def __init__(self, *args: Any, limits: Limits | None = None, **options: Any) -> None:
+        self.documents = DocumentStore(limits or Limits())
+        options["extensions"] = (lambda: PreparedDocuments(self.documents),)
+        super().__init__(*args, **options)
+        self.recipe = {**self.recipe, "limits": limits}  # so that a projection keeps them
+
+    async def execute(self, query: str | None, *args: Any, **options: Any) -> Any:
+        """Run a query or mutation with fresh loaders; see Strawberry's `Schema.execute`."""
+        began = time.perf_counter()
+        result = await super().execute(query, *args, **_own_context(options))
+        observe_operation("operation", _outcome(result), time.perf_counter() - began)
+        return result
+
+    async def stream(self, query: str | None, *args: Any, **options: Any) -> Any:
+        """Run any operation of a streaming transport with a context of its own: a WebSocket shares
+        one among all its operations."""
+        results = await super().stream(query, *args, **_own_context(options))
+        return _counted(results)
+
+    def process_errors(self, errors: Any, execution_context: Any = None) -> None:
+        """Nothing: what must be logged is logged where errors are shaped."""
+
+    async def _handle_execution_result(
+        self, context: Any, result: Any, extensions_runner: Any, **options: Any
+    ) -> Any:
+        result = await super()._handle_execution_result(
+            context, result, extensions_runner, **options
+        )
+        if getattr(result, "errors", None):
+            request_id = getattr(context.context, "request_id", "")
+            result.errors = [shape_error(error, request_id) for error in result.errors]
+        return result
+
+
+def _own_context(options: dict[str, Any]) -> dict[str, Any]:
+    context = options.get("context_value")
+    return options if context is None else options | {"context_value": context.fresh()}
+
+
+def _outcome(result: Any) -> str:
+    errors = getattr(result, "errors", None)
+    if not errors:
+        return "ok"
+    return str((errors[0].extensions or {}).get("code", "INTERNAL_SERVER_ERROR"))
+
+
+async def _counted(results: Any) -> Any:
+    add_subscriptions(1)
+    try:
+        async for result in results:
+            yield result
+    finally:
+        add_subscriptions(-1)
+        await results.aclose()

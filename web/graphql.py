@@ -1,0 +1,198 @@
+"""GraphQL over HTTP and graphql-transport-ws: who asks, JSON, GraphiQL, and sockets that end when
+their token does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from graphql import GraphQLError
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+)
+
+from core.clock import utc_now
+from core.errors import RequestError, Unauthenticated
+from core.ids import new_id
+from core.logging import current_request_id
+from core.tokens import verify_access_token
+from execution.shaping import shape_error
+from loaders.base import Loaders
+from resolvers.context import OperationContext, Server
+from schema.executing import MelaSchema
+from services.users.access import Viewer, viewer_of
+from web.graphiql_page import graphiql_response, wants_graphiql
+
+INIT_TIMEOUT = timedelta(seconds=10)
+CLOSE_FORBIDDEN = 4403
+
+
+def viewer_from(server: Server, authorization: str | None) -> Viewer | None:
+    """The viewer of `Bearer <token>`; None without one.
+
+    Raises `Unauthenticated` for any other header and for a token that is expired, forged or
+    revoked.
+    """
+    if not authorization:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("INVALID", "Authorization must be: Bearer <access token>")
+    claims = verify_access_token(server.keys, server.tokens, token.strip(), now=utc_now())
+    viewer = viewer_of(claims)
+    if server.revocations.is_revoked(viewer):
+        raise Unauthenticated("REVOKED", "this session was revoked; sign in again")
+    return viewer
+
+
+class TextAdapter(ASGIWebSocketAdapter):
+    """Sends orjson's bytes as text frames; a malformed message closes the socket."""
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        await self.ws.send_text(orjson.dumps(message).decode())
+
+
+class EndingHandler(BaseGraphQLTransportWSHandler[Any, Any]):
+    """graphql-transport-ws whose operations end with the viewer's token, and whose socket closes
+    with the viewer's session."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._watch: asyncio.Task[None] | None = None
+
+    async def handle_connection_init(self, message: Any) -> None:
+        await super().handle_connection_init(message)
+        viewer = self.context.viewer
+        if self.connection_acknowledged and viewer is not None and self._watch is None:
+            self._watch = asyncio.create_task(self._end_with(viewer))
+
+    async def shutdown(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
+        await super().shutdown()
+
+    async def _end_with(self, viewer: Viewer) -> None:
+        """Whatever comes first: the token expires, or the session is revoked."""
+        left_s = (viewer.expires_at - utc_now()).total_seconds()
+        revocations = self.context.server.revocations
+        try:
+            async with asyncio.timeout(max(0.0, left_s)):
+                await revocations.wait_revoked(viewer)
+        except TimeoutError:
+            await self._end_operations(Unauthenticated("TOKEN_EXPIRED", "the token expired"))
+            return
+        await self._end_operations(Unauthenticated("REVOKED", "this session was revoked"))
+        await self.websocket.close(CLOSE_FORBIDDEN, "Forbidden")
+
+    async def _end_operations(self, error: RequestError) -> None:
+        self.context.viewer = None
+        for operation in list(self.operations.values()):
+            shaped = shape_error(
+                GraphQLError(error.message, original_error=error), self.context.request_id
+            )
+            if operation.task is not None:
+                operation.task.cancel()
+            await operation.send_initial_errors([shaped])
+
+
+class GraphQLEndpoint(GraphQL[OperationContext, None]):
+    """The ASGI application at `/graphql`."""
+
+    websocket_adapter_class = TextAdapter
+    graphql_transport_ws_handler_class = EndingHandler
+
+    def __init__(self, schema: MelaSchema, server: Server, *, graphiql: bool) -> None:
+        super().__init__(
+            schema,
+            graphql_ide=None,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
+            connection_init_wait_timeout=INIT_TIMEOUT,
+            max_subscriptions_per_connection=server.settings.max_operations_per_socket,
+        )
+        self.server = server
+        self.graphiql = graphiql
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except RequestError as error:
+            await self._refuse(error, scope, receive, send)
+
+    async def run(self, request: Any, *args: Any, **options: Any) -> Any:
+        """GraphiQL for a browser's visit, else Strawberry's handling."""
+        if self.graphiql and isinstance(request, Request) and wants_graphiql(request):
+            return graphiql_response(request)
+        return await super().run(request, *args, **options)
+
+    async def get_context(
+        self, request: HTTPConnection, response: Response | WebSocket
+    ) -> OperationContext:
+        """Who asks and from where. Raises `Unauthenticated` for a bad Authorization header."""
+        viewer = viewer_from(self.server, request.headers.get("authorization"))
+        return OperationContext(
+            server=self.server,
+            viewer=viewer,
+            request_id=current_request_id() or new_id().hex,
+            address=_address(request, trusted=self.server.settings.trust_forwarded_for),
+            user_agent=request.headers.get("user-agent", "")[:200],
+            loaders=Loaders(self.server.db, viewer.user_id if viewer else None),
+        )
+
+    async def on_ws_connect(self, context: OperationContext) -> Any:
+        """`connectionParams.authorization` signs in, over the handshake's header."""
+        given = context.connection_params.get("authorization") or context.connection_params.get(
+            "Authorization"
+        )
+        if given is not None:
+            try:
+                context.viewer = viewer_from(self.server, str(given))
+            except Unauthenticated:
+                raise ConnectionRejectionError from None
+        return await super().on_ws_connect(context)
+
+    def encode_json(self, data: object) -> str | bytes:
+        """orjson; also for what Strawberry's own encoder would take."""
+        return orjson.dumps(data)
+
+    def decode_json(self, data: str | bytes) -> object:
+        """orjson: strict UTF-8, no NaN."""
+        return orjson.loads(data)
+
+    async def _refuse(
+        self, error: RequestError, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """A request that failed before any operation: 401 with a GraphQL error, or a closed
+        handshake."""
+        if scope["type"] != "http":
+            await WebSocket(scope, receive, send).close(CLOSE_FORBIDDEN, "Forbidden")
+            return
+        shaped = shape_error(
+            GraphQLError(error.message, original_error=error),
+            current_request_id() or new_id().hex,
+        )
+        response = Response(
+            orjson.dumps({"errors": [shaped.formatted]}),
+            status_code=401 if isinstance(error, Unauthenticated) else 400,
+            media_type="application/json",
+        )
+        await response(scope, receive, send)
+
+
+def _address(connection: HTTPConnection, *, trusted: bool) -> str | None:
+    """The client's address; the proxy's word for it only where that is trusted."""
+    if trusted and (forwarded := connection.headers.get("x-forwarded-for")):
+        return forwarded.rpartition(",")[2].strip()[:64]
+    return None if connection.client is None else connection.client.host
