@@ -114,6 +114,20 @@ async def test_a_restart_of_redis_loses_nothing_and_doubles_nothing(
     assert two.counts.healed == healed  # By push again.
 
 
+async def test_a_connection_that_is_back_brings_what_was_missed_at_once(
+    make_hub, subscribe, helpers, silent, private_servers
+):
+    hub, db = await make_hub(private_servers.redis_url, heads_interval_s=60)
+    consumer = await subscribe(hub, db, TOPIC)
+    private_servers._valkey.stop()
+    await helpers.until(lambda: hub.status().mode == "polling")
+    await helpers.write(silent, TOPIC, 3)
+    assert consumer.events == []
+    await asyncio.to_thread(private_servers.restart_valkey)
+    await consumer.has(3)
+    assert consumer.sequences == [1, 2, 3]
+
+
 async def test_a_restart_of_postgres_ends_nobodys_stream(
     make_hub, subscribe, helpers, private_servers
 ):
