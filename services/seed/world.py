@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from random import Random
 from uuid import UUID
 
+import asyncpg
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from core.database import Database, PoolSettings, Transaction, database_now
 from services.auctions.closing import schedule_auction
@@ -91,11 +91,13 @@ async def seed_world(
     now: datetime | None = None,
     force: bool = False,
     progress: Progress | None = None,
+    also: Callable[[Transaction], Awaitable[object]] | None = None,
 ) -> SeedSummary:
     """Fill a migrated database, in one transaction. `now` None is the database's clock.
 
-    `password_hash` opens every account. Raises `SeedRefused` where there are people already, unless
-    `force`, which adds to them; ValueError for a scale outside 0 … 50.
+    `password_hash` opens every account; `also` adds to the same transaction. Raises `SeedRefused`
+    where there are people already, unless `force`, which adds to them; ValueError for a scale
+    outside 0 … 50.
     """
     if not 0 < scale <= MAX_SCALE:
         raise ValueError(f"the scale must be more than 0 and {MAX_SCALE:g} at most, not {scale:g}")
@@ -109,11 +111,14 @@ async def seed_world(
     async def work(tx: Transaction) -> SeedSummary:
         await _take_turn(tx, force=force)
         plan = _Plan(scale, seed, now or await database_now(tx), password_hash, tell)
-        return await _fill(tx, plan)
+        summary = await _fill(tx, plan)
+        if also is not None:
+            await also(tx)
+        return summary
 
     try:
         summary = await db.transaction(work)
-    except IntegrityError as error:
+    except asyncpg.UniqueViolationError as error:  # from COPY, which SQLAlchemy does not wrap
         raise SeedRefused(f"seed {seed} is in the database already: take another --seed") from error
     finally:
         await db.close()
