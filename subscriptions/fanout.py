@@ -176,11 +176,16 @@ class Topic:
 
     def start_at(self, head: int) -> None:
         """All up to `head` is history; what came meanwhile follows it."""
-        self.delivered = self.target = head
-        self.pending = {n: event for n, event in self.pending.items() if n > head}
-        self.target = max(self.pending, default=head)
+        self.delivered = head
+        self.forget(head)
         self._deliver_pending()
         self.opened.set()
+
+    def forget(self, limit: int) -> None:
+        """Wait for nothing up to `limit` any longer: the log does not have it."""
+        assert self.delivered is not None
+        self.pending = {n: event for n, event in self.pending.items() if n > limit}
+        self.target = max(self.pending, default=self.delivered)
 
     def receive(self, event: LogEvent) -> None:
         """Take an event from anywhere, in any order, any number of times; deliver it once, in its

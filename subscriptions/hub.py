@@ -22,34 +22,25 @@ from core.errors import CursorExpired, RequestError, Unavailable
 from core.events import CommittedEvent
 from subscriptions.backend import RedisBackend
 from subscriptions.fanout import ConflateKey, Counts, Subscription, Topic
-from subscriptions.log import (
-    LogEvent,
-    decode_event,
-    encode_event,
-    outlast,
-    read_heads,
-    read_page,
-)
+from subscriptions.log import LogEvent, decode_event, encode_event, outlast, read_heads
+from subscriptions.reading import EXPIRED, GOING_DOWN, LogReader
 
 log = structlog.get_logger(__name__)
 
 GAP_GRACE_S = 0.005
 """Two processes' publications often cross: wait this long before reading the log for a gap."""
-READS_AT_ONCE = 4
-"""Reads of the log together: subscribers must not take the requests' connections."""
 BURST = 100
 """Events delivered before consumers get a turn."""
 ROOM_S = 0.25
 """The longest that healing waits for a consumer to make room."""
 
 
-EXPIRED = "the log no longer holds what follows this cursor"
-GOING_DOWN = "the server is shutting down"
-
-
 @dataclass(frozen=True, slots=True)
 class HubStatus:
-    """For /readyz and metrics. `mode` is "polling" while Redis is away: late, yet complete."""
+    """For /readyz and metrics. `mode` is "polling" while Redis is away: late, yet complete.
+
+    `dropped` counts publications that never reached Redis, since the start.
+    """
 
     mode: Literal["push", "polling", "memory"]
     connected: bool
@@ -58,6 +49,7 @@ class HubStatus:
     topics: int
     subscribers: int
     live: int
+    dropped: int
 
 
 class Hub:
@@ -70,6 +62,7 @@ class Hub:
         self, url: str, *, prefix: str = "mela", buffer: int = 1_000, heads_interval_s: float = 1.0
     ) -> None:
         self.counts = Counts()
+        self.reader = LogReader()
         self.buffer = buffer
         self._prefix = prefix
         self._interval_s = heads_interval_s
@@ -82,10 +75,7 @@ class Hub:
             )
             self._broadcast = Broadcast(backend=self._redis)
         self._topics: dict[str, Topic] = {}
-        self._asked: dict[str, asyncio.Future[int]] = {}
         self._look = asyncio.Event()
-        self._look_at_all = False
-        self._reads = asyncio.Semaphore(READS_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._started = False
@@ -111,7 +101,7 @@ class Hub:
         for task in self._tasks.difference(self._pumps.values()):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._answer(self._asked, Unavailable(GOING_DOWN))
+        await self.reader.close()
         await self._broadcast.disconnect()
 
     def end_all(self, error: RequestError) -> None:
@@ -131,6 +121,7 @@ class Hub:
             topics=len(self._topics),
             subscribers=sum(len(topic.members) for topic in self._topics.values()),
             live=sum(len(topic.live) for topic in self._topics.values()),
+            dropped=0 if redis is None else redis.dropped,
         )
 
     async def publish(self, events: Sequence[CommittedEvent]) -> None:
@@ -184,37 +175,6 @@ class Hub:
         if not topic.members and self._topics.get(topic.name) is topic:
             self._close_topic(topic)
 
-    async def head(self, name: str) -> int:
-        """The last sequence of a topic, as the log says after this call began.
-
-        All who ask at the same time share one statement.
-        """
-        future = self._asked.get(name)
-        if future is None:
-            future = self._asked[name] = asyncio.get_running_loop().create_future()
-            self._look.set()
-        return await asyncio.shield(future)
-
-    async def page(self, db: Database, name: str, *, after: int) -> list[LogEvent]:
-        """The rows after `after`, for one who must have them: waits out an outage of the database.
-
-        Raises `CursorExpired` if the next row is no longer kept. Empty only at the head.
-        """
-
-        async def read() -> list[LogEvent]:
-            async with self._reads:
-                return await read_page(db, name, after=after)
-
-        page = await outlast(read)
-        if not page and await self.head(name) > after:
-            # Written since, or removed by retention: the next look tells.
-            page = await outlast(read)
-            if not page:
-                raise CursorExpired(EXPIRED)
-        if page and page[0].sequence != after + 1:
-            raise CursorExpired(EXPIRED)
-        return page
-
     # Topics: opened by the first member, closed by the last
 
     def _open_topic(self, name: str) -> Topic:
@@ -253,7 +213,7 @@ class Hub:
             topic.listening = True
             if self._topics.get(topic.name) is not topic:
                 return
-            topic.start_at(await self.head(topic.name))
+            topic.start_at(await self.reader.head(self._db, topic.name))
             self._heal_if_behind(topic)
             while True:
                 message = await subscriber.get()
@@ -292,15 +252,18 @@ class Hub:
         try:
             while topic.behind():
                 assert topic.delivered is not None
-                page = await self.page(self._db, topic.name, after=topic.delivered)
+                target = topic.target
+                page = await self.reader.fresh_page(self._db, topic.name, after=topic.delivered)
                 if not page:
-                    log.warning("sequence_beyond_log", topic=topic.name, sequence=topic.target)
-                    topic.start_at(topic.delivered)
-                    return
+                    log.warning("sequence_beyond_log", topic=topic.name, sequence=target)
+                    topic.forget(target)
+                    continue
                 await self._deliver_page(topic, page)
         except CursorExpired as error:
             log.error("events_removed_before_delivery", topic=topic.name)
             self._fail(topic, error)
+        except Exception:
+            log.exception("healing_failed", topic=topic.name)
 
     async def _deliver_page(self, topic: Topic, page: Sequence[LogEvent]) -> None:
         """Deliver a page at a pace that consumers can follow: it is no fault of theirs."""
@@ -328,42 +291,29 @@ class Hub:
     # Heads: what the log has, against what was delivered
 
     async def _watch_heads(self) -> None:
-        """Look at all topics once an interval and after each connect; at some when asked."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
+        """Look at the heads of all topics once an interval and after each connect."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(due):
+                async with asyncio.timeout(self._interval_s):
                     await self._look.wait()
             self._look.clear()
-            everything = self._look_at_all or loop.time() >= due
-            if everything:
-                self._look_at_all = False
-                due = loop.time() + self._interval_s
             try:
-                await self._look_once(everything=everything)
+                await self._compare_all()
             except Exception:
                 log.exception("heads_unreadable")
-                await asyncio.sleep(self._interval_s)
 
-    async def _look_once(self, *, everything: bool) -> None:
-        asked, self._asked = self._asked, {}
-        delivered: dict[Topic, int] = {}
-        if everything:
-            delivered = {t: t.delivered for t in self._topics.values() if t.delivered is not None}
-        names = list(asked.keys() | {topic.name for topic in delivered})
-        if not names:
+    async def _compare_all(self) -> None:
+        delivered = {t: t.delivered for t in self._topics.values() if t.delivered is not None}
+        if not delivered:
             return
-        try:
-            heads = await outlast(lambda: read_heads(self._db, names))
-        except BaseException as error:
-            self._answer(asked, error if isinstance(error, Exception) else Unavailable(GOING_DOWN))
-            raise
-        self._answer(asked, heads)
+        names = [topic.name for topic in delivered]
+        heads = await outlast(lambda: read_heads(self._db, names))
         for topic, before in delivered.items():
             self._compare(topic, before, heads[topic.name])
 
     def _compare(self, topic: Topic, delivered: int, head: int) -> None:
+        if self._topics.get(topic.name) is not topic:
+            return
         if head < delivered:
             # Only a restore from a backup does this. What was delivered since is no longer true.
             log.error("log_went_back", topic=topic.name, delivered=delivered, head=head)
@@ -372,22 +322,10 @@ class Hub:
         topic.target = max(topic.target, head)
         self._heal_if_behind(topic)
 
-    @staticmethod
-    def _answer(asked: dict[str, asyncio.Future[int]], outcome: dict[str, int] | Exception) -> None:
-        for name, future in asked.items():
-            if future.done():
-                continue
-            if isinstance(outcome, Exception):
-                future.set_exception(outcome)
-                future.exception()  # Marks it as seen: whoever asked may have left.
-            else:
-                future.set_result(outcome[name])
-
     def _on_connect(self) -> None:
         self._connects += 1
         self._last_connected_at = utc_now()
         log.info("realtime_by_push", connects=self._connects)
-        self._look_at_all = True
         self._look.set()
 
     def _on_disconnect(self) -> None:

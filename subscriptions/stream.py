@@ -34,10 +34,10 @@ async def stream(
     position = None if after is None else decode_cursor(after, topic)
     subscription = await hub.join(topic, types=types, conflate_key=conflate_key)
     try:
-        position = await _start(hub, subscription, position)
+        position = await _start(hub, db, subscription, position)
         while not subscription.topic.go_live(subscription, position):
             # History is read page by page at the consumer's own pace; nothing is buffered for it.
-            for event in await hub.page(db, topic, after=position):
+            for event in await hub.reader.page(db, topic, after=position):
                 position = event.sequence
                 if types is None or event.type in types:
                     yield event
@@ -52,11 +52,11 @@ async def stream(
         hub.leave(subscription)
 
 
-async def _start(hub: Hub, subscription: Subscription, position: int | None) -> int:
+async def _start(hub: Hub, db: Database, subscription: Subscription, position: int | None) -> int:
     delivered = subscription.topic.delivered
     if position is not None and delivered is not None and position <= delivered:
         return position
-    head = await hub.head(subscription.topic.name)
+    head = await hub.reader.head(db, subscription.topic.name)
     if position is None:
         return head
     if position > head:

@@ -1,8 +1,11 @@
 """Lost, doubled and crossed publications, and servers that restart: still exactly the log."""
 
 import asyncio
+import os
+import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import asyncpg
 from hypothesis import HealthCheck, given, settings
@@ -58,8 +61,8 @@ async def test_one_read_heals_a_topic_for_all_its_subscribers(
     hub, db = await make_hub()
     consumers = [await subscribe(hub, db, TOPIC) for _ in range(20)]
     reads = []
-    read = hub.page
-    monkeypatch.setattr(hub, "page", lambda *a, **k: reads.append(k) or read(*a, **k))
+    read = hub.reader.fresh_page
+    monkeypatch.setattr(hub.reader, "fresh_page", lambda *a, **k: reads.append(k) or read(*a, **k))
     await helpers.write_at_once(silent, TOPIC, 3)
     for consumer in consumers:
         await consumer.has(3)
@@ -126,6 +129,41 @@ async def test_a_connection_that_is_back_brings_what_was_missed_at_once(
     await asyncio.to_thread(private_servers.restart_valkey)
     await consumer.has(3)
     assert consumer.sequences == [1, 2, 3]
+
+
+async def test_a_redis_that_hangs_is_noticed_and_an_idle_one_is_left_alone(
+    make_hub, subscribe, helpers, private_servers, monkeypatch
+):
+    monkeypatch.setattr("subscriptions.backend.IDLE_S", 0.1)
+    hub, db = await make_hub(private_servers.redis_url, heads_interval_s=0.1)
+    consumer = await subscribe(hub, db, TOPIC)
+    await asyncio.sleep(0.5)  # Five times as long as silence may last without a sign of life.
+    assert hub.status().connects == 1
+    os.kill(private_servers.valkey_pid, signal.SIGSTOP)
+    try:
+        await helpers.until(lambda: hub.status().mode == "polling")
+        await helpers.write(db, TOPIC, 3)
+        await consumer.has(3)
+    finally:
+        os.kill(private_servers.valkey_pid, signal.SIGCONT)
+    await helpers.until(lambda: hub.status().mode == "push")
+    await helpers.write(db, TOPIC, 1)
+    await consumer.has(4)
+    assert consumer.sequences == [1, 2, 3, 4]
+
+
+async def test_a_publication_of_what_the_log_does_not_have_is_not_believed(
+    make_hub, subscribe, helpers, silent
+):
+    hub, db = await make_hub(heads_interval_s=60)
+    consumer = await subscribe(hub, db, TOPIC)
+    [true] = await commit(silent, "auction:2", 1)
+    await hub.publish([replace(true, topic=TOPIC, sequence=3)])
+    await helpers.until(lambda: not hub._topics[TOPIC].behind())
+    await helpers.write(db, TOPIC, 4)
+    await consumer.has(4)
+    assert consumer.sequences == [1, 2, 3, 4]
+    assert true.id not in {event.id for event in consumer.events}
 
 
 async def test_a_restart_of_postgres_ends_nobodys_stream(

@@ -85,6 +85,34 @@ async def test_a_long_history_joins_what_is_live_without_a_seam(
     assert consumer.sequences == list(range(1, 1_221))
 
 
+async def test_those_who_come_back_with_the_same_cursor_share_one_read(
+    make_hub, subscribe, helpers, silent, monkeypatch
+):
+    hub, db = await make_hub()
+    await helpers.write_at_once(silent, TOPIC, 20)
+    reads = []
+    read = hub.reader.fresh_page
+    monkeypatch.setattr(hub.reader, "fresh_page", lambda *a, **k: reads.append(k) or read(*a, **k))
+    after = encode_cursor(TOPIC, 5)
+    consumers = [await subscribe(hub, db, TOPIC, after=after, wait=False) for _ in range(100)]
+    for consumer in consumers:
+        await consumer.has(15)
+        assert consumer.sequences == list(range(6, 21))
+        assert consumer.events[0] is consumers[0].events[0]
+    assert reads == [{"after": 5}]
+
+
+async def test_a_burst_in_one_transaction_makes_nobody_slow(make_hub, subscribe, helpers):
+    one, one_db = await make_hub()
+    two, two_db = await make_hub()
+    consumers = [await subscribe(hub, db, TOPIC) for hub, db in [(one, one_db), (two, two_db)] * 3]
+    await helpers.write_at_once(one_db, TOPIC, 4_000)
+    for consumer in consumers:
+        await consumer.has(4_000)
+        assert consumer.sequences == list(range(1, 4_001))
+    assert one.counts.slow == two.counts.slow == 0
+
+
 async def test_a_reader_of_history_is_never_too_slow(make_hub, subscribe, helpers):
     hub, db = await make_hub(buffer=5)
     await helpers.write(db, TOPIC, 30)
