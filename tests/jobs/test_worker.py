@@ -185,11 +185,12 @@ async def answers(market):
 
 
 async def test_last_sweep_is_known_to_processes_that_did_not_sweep(
-    market, database_url, start_worker, settings
+    market, database_url, start_worker, settings, eventually
 ):
     async with run_worker(settings, market.db, "postgresql:///?host=/nowhere") as idle:
         assert await idle.last_sweep() is None
         await start_worker(market.db, database_url)
+        await eventually(partial(market.rows, "SELECT 1 FROM pgqueuer_schedules"))
         await market.run(
             "UPDATE pgqueuer_schedules SET last_run = '2026-01-02T03:04:05Z'"
             " WHERE entrypoint = 'sweep_auctions'"
