@@ -1,0 +1,224 @@
+"""`create_app(settings, domains=None)`: one server process put together. Lifespan, routes and
+middleware; nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp
+
+from core.clock import utc_now
+from core.database import Database, PoolSettings
+from core.errors import DomainError
+from core.health import Health, database_probe, sweep_probe
+from core.metrics import count_bid, observe_bid_batch
+from core.settings import Settings
+from core.telemetry import start_telemetry, watch_engine
+from core.tokens import KeyRing, TokenPolicy, ensure_keys
+from execution.limits import Limits
+from jobs.demo import run_demo_bots
+from jobs.worker import Worker, run_worker
+from resolvers.context import Server
+from schema.build import build_schema
+from services.auctions.queue import BidQueue, Outcome
+from services.seed.demo import read_demo
+from services.users.passwords import Passwords
+from services.users.revocations import Revocations
+from services.users.throttle import Throttle
+from subscriptions.hub import Hub
+from web.graphiql_page import GraphiQLConfig, graphiql_routes
+from web.graphql import GraphQLEndpoint
+from web.health import health_routes
+from web.metrics import metrics_routes
+from web.middleware import wrap
+
+
+@dataclass(slots=True)
+class _Running:
+    """What exists only while the server runs."""
+
+    worker: Worker | None = None
+
+
+def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGIApp:
+    """The ASGI application of one process. `settings` must name a database and a Redis.
+
+    `domains` makes it the subgraph of those domains; None, the whole graph.
+    Raises `ValueError` for an unknown domain or a missing URL.
+    """
+    server = make_server(settings)
+    schema = build_schema(domains, limits=limits_of(settings))
+    endpoint = GraphQLEndpoint(schema, server, graphiql=settings.profile != "prod")
+    running = _Running()
+
+    async def home(request: Request) -> Response:
+        return RedirectResponse("/graphql")
+
+    async def jwks(request: Request) -> Response:
+        return JSONResponse(server.keys.jwks(), headers={"Cache-Control": "public, max-age=300"})
+
+    async def graphiql_config() -> GraphiQLConfig:
+        return _graphiql_config(settings)
+
+    routes = [
+        Route("/", home),
+        Route("/graphql", endpoint),
+        WebSocketRoute("/graphql", endpoint),
+        Route("/.well-known/jwks.json", jwks),
+        *health_routes(
+            database=database_probe(server.db),
+            bus=lambda: _bus_health(server.hub),
+            jobs=_jobs_probe(running) if settings.jobs else None,
+        ),
+        *metrics_routes(),
+        *(graphiql_routes(graphiql_config) if settings.profile != "prod" else ()),
+    ]
+    app = Starlette(routes=routes, lifespan=_lifespan(server, running))
+    return wrap(app, settings)
+
+
+def make_server(settings: Settings) -> Server:
+    """The parts of a process, made and not yet started. Raises `ValueError` without URLs."""
+    if settings.database_url is None or settings.redis_url is None:
+        raise ValueError("create_app needs MELA_DATABASE_URL and MELA_REDIS_URL")
+    redis_url = settings.redis_url.get_secret_value()
+    hub = Hub(
+        redis_url,
+        prefix=settings.bus_prefix,
+        buffer=settings.subscriber_buffer,
+        heads_interval_s=settings.heads_interval_s,
+    )
+    db = Database(
+        settings.database_url.get_secret_value(),
+        pool=pool_of(settings),
+        after_commit=hub.publish,
+    )
+    return Server(
+        settings=settings,
+        db=db,
+        hub=hub,
+        bids=BidQueue(
+            db,
+            capacity=settings.bid_queue_size,
+            batch=settings.bid_batch_size,
+            observe=_observe_bids,
+        ),
+        keys=_keys(settings),
+        tokens=TokenPolicy(settings.token_issuer, settings.token_audience, settings.access_token_s),
+        passwords=Passwords(
+            memory_kib=settings.argon2_memory_kib, time_cost=settings.argon2_time_cost
+        ),
+        revocations=Revocations(
+            db, redis_url, prefix=settings.bus_prefix, access_token_s=settings.access_token_s
+        ),
+        throttle=Throttle(
+            redis_url,
+            prefix=settings.bus_prefix,
+            tries_per_account=settings.sign_in_tries_per_account,
+            tries_per_address=settings.sign_in_tries_per_address,
+        ),
+    )
+
+
+def pool_of(settings: Settings) -> PoolSettings:
+    """The database's part of the settings."""
+    return PoolSettings(
+        minimum=settings.pool_min,
+        maximum=settings.pool_max,
+        connect_timeout_s=settings.connect_timeout_s,
+        idle_timeout_s=settings.idle_timeout_s,
+        statement_timeout_s=settings.statement_timeout_s,
+        slow_statement_s=settings.slow_statement_s,
+        transaction_tries=settings.transaction_tries,
+    )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The executor's part of the settings."""
+    return Limits(
+        max_depth=settings.max_depth,
+        max_aliases=settings.max_aliases,
+        max_tokens=settings.max_tokens,
+        documents=settings.document_cache_size,
+        introspection=settings.profile != "prod",
+    )
+
+
+def _lifespan(server: Server, running: _Running) -> Callable[[Starlette], AsyncIterator[None]]:
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        settings = server.settings
+        async with AsyncExitStack() as stack:
+            # What is entered first is left last: the database outlives all that uses it.
+            stop_telemetry = start_telemetry(settings)
+            stack.push_async_callback(asyncio.to_thread, stop_telemetry)
+            watch_engine(server.db.engine)
+            stack.push_async_callback(server.db.close)
+            stack.callback(server.passwords.close)
+            stack.push_async_callback(server.throttle.close)
+            await server.hub.start(server.db)
+            stack.push_async_callback(server.hub.close)
+            await server.revocations.start()
+            stack.push_async_callback(server.revocations.close)
+            stack.push_async_callback(server.bids.close)
+            await _start_background(server, running, stack)
+            yield
+
+    return lifespan  # type: ignore[return-value]
+
+
+async def _start_background(server: Server, running: _Running, stack: AsyncExitStack) -> None:
+    settings = server.settings
+    assert settings.database_url is not None
+    if settings.jobs:
+        running.worker = await stack.enter_async_context(
+            run_worker(settings, server.db, settings.database_url.get_secret_value())
+        )
+    if settings.demo and read_demo(settings.state_dir) is not None:
+        await stack.enter_async_context(
+            run_demo_bots(server.db, server.bids, state_dir=settings.state_dir)
+        )
+
+
+def _keys(settings: Settings) -> KeyRing:
+    folder = settings.signing_keys_dir
+    if folder is not None:
+        return KeyRing(folder, settings.signing_algorithm)
+    return ensure_keys(settings.state_dir / "keys", settings.signing_algorithm)
+
+
+def _observe_bids(outcomes: list[Outcome]) -> None:
+    observe_bid_batch(len(outcomes))
+    for outcome in outcomes:
+        count_bid(outcome.code if isinstance(outcome, DomainError) else "accepted")
+
+
+async def _bus_health(hub: Hub) -> Health:
+    status = hub.status()
+    return Health(status.connected, f"{status.mode}, {status.topics} topics")
+
+
+def _jobs_probe(running: _Running) -> Callable[[], object]:
+    async def last_sweep() -> object:
+        return None if running.worker is None else await running.worker.last_sweep()
+
+    return sweep_probe(last_sweep, utc_now)  # type: ignore[arg-type]
+
+
+def _graphiql_config(settings: Settings) -> GraphiQLConfig:
+    demo = read_demo(settings.state_dir) if settings.demo else None
+    if demo is None:
+        return GraphiQLConfig()
+    return GraphiQLConfig(
+        demo_auction_id=demo.auction_id,
+        demo_username=demo.username,
+        demo_password=demo.password,
+        notice="A demo world: sign in with the tab SignIn, bid with PlaceBid.",
+    )

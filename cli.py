@@ -1,0 +1,398 @@
+"""The `mela` command: what operators type. Each command puts parts together and shows what they
+say; the work itself stands in the packages."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+import uvicorn
+from pydantic import SecretStr, ValidationError
+from rich.console import Console
+from rich.table import Table
+from starlette.types import ASGIApp
+
+from app import create_app, make_server
+from core.doctor import describe
+from core.embedded import (
+    AlreadyRunning,
+    EmbeddedError,
+    EmbeddedHandle,
+    attach_or_start,
+    running_instance,
+    start_embedded,
+)
+from core.metrics import prepare_metrics
+from core.migrations import differences, downgrade, upgrade
+from core.settings import Settings
+from core.telemetry import start_telemetry
+from jobs import console as reports
+from jobs.worker import run_worker
+from schema.committed import check_committed, export_committed, sdl_of
+from services.seed.demo import DemoAccess, seed_demo
+from services.seed.world import SeedRefused, seed_world
+from services.users.passwords import Passwords, clean_password
+from web.ports import NoFreePort, pick_port, port_of, uvicorn_options
+
+out = Console()
+err = Console(stderr=True)
+mela = typer.Typer(
+    name="mela",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="One typed GraphQL schema for a community that creates, discovers, trades and acts.",
+)
+db_commands = typer.Typer(no_args_is_help=True, help="The database's tables.")
+schema_commands = typer.Typer(no_args_is_help=True, help="The GraphQL schema as text.")
+mela.add_typer(db_commands, name="db")
+mela.add_typer(schema_commands, name="schema")
+
+StateDir = Annotated[Path | None, typer.Option(help="Folder of the embedded servers.")]
+
+
+def main() -> None:
+    """Run the command; what is expected to go wrong is one line and exit code 1."""
+    try:
+        mela()
+    except (EmbeddedError, NoFreePort, SeedRefused) as error:
+        _fail(str(error))
+    except ValidationError as error:
+        _fail("; ".join(f"{e['loc'] and e['loc'][0]}: {e['msg']}" for e in error.errors()))
+
+
+def worker_app() -> ASGIApp:
+    """The application of one of several workers: its parent put the addresses into MELA_…"""
+    return create_app(Settings())
+
+
+@mela.command()
+def serve(
+    port: Annotated[int | None, typer.Option(help="First port to try; 0 takes any.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Server processes.")] = None,
+    jobs: Annotated[bool | None, typer.Option(help="Run background jobs here.")] = None,
+    demo: Annotated[bool | None, typer.Option(help="A demo world in an empty database.")] = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Serve /graphql. Without MELA_DATABASE_URL and MELA_REDIS_URL, with servers of its own."""
+    settings = _settings(
+        port=port, host=host, workers=workers, jobs=jobs, demo=demo, state_dir=state_dir
+    )
+    _say_already_running(settings)
+    with _exit_on_sigterm(), _servers(settings) as (settings, handle):
+        listening = pick_port(settings.host, settings.port)
+        url = f"http://{_shown_host(settings.host)}:{port_of(listening)}"
+        access = asyncio.run(_prepare(settings, handle))
+        if handle is not None:
+            handle.publish_url(url)
+        prepare_metrics(settings.state_dir)
+        _greet(settings, url, access)
+        _run_server(settings, listening)
+
+
+@mela.command()
+def worker(state_dir: StateDir = None) -> None:
+    """Run background jobs alone: beside servers that were started with --no-jobs."""
+    settings = _settings(state_dir=state_dir)
+    with _exit_on_sigterm(), _servers(settings, attach=True) as (settings, _):
+        out.print("mela: jobs run; Ctrl-C stops them")
+        asyncio.run(_work(settings))
+
+
+@db_commands.command("upgrade")
+def db_upgrade(state_dir: StateDir = None) -> None:
+    """Bring the database to the newest migration."""
+    with _servers(_settings(state_dir=state_dir), attach=True) as (settings, _):
+        asyncio.run(upgrade(_url(settings)))
+        out.print("mela: the database is up to date")
+
+
+@db_commands.command("check")
+def db_check() -> None:
+    """Fail where the models and the migrations differ. Works in a scratch database."""
+    found = asyncio.run(_check_migrations())
+    if found is not None:
+        _fail(f"models and migrations differ: {found}")
+    out.print("mela: models and migrations agree")
+
+
+@db_commands.command("reset")
+def db_reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    state_dir: StateDir = None,
+) -> None:
+    """Delete everything in the database and make its tables anew."""
+    settings = _settings(state_dir=state_dir)
+    if not yes and not typer.confirm("Delete everything in the database?"):
+        raise typer.Exit(1)
+    with _servers(settings, attach=True) as (settings, _):
+        asyncio.run(_reset(_url(settings)))
+        (settings.state_dir / "demo.json").unlink(missing_ok=True)
+        out.print("mela: the database is empty")
+
+
+@schema_commands.command("export")
+def schema_export(
+    domain: Annotated[list[str] | None, typer.Option(help="Of these domains alone.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Into supergraph/, all of it.")] = False,
+) -> None:
+    """Print the schema (SDL), or write the committed files anew."""
+    if write:
+        for path in export_committed():
+            out.print(f"mela: wrote {path}")
+        return
+    try:
+        sys.stdout.write(sdl_of(domain or None))
+    except ValueError as error:
+        _fail(str(error))
+
+
+@schema_commands.command("check")
+def schema_check() -> None:
+    """Fail on a breaking change against the committed schema, or where that is out of date."""
+    problems = check_committed()
+    for problem in problems:
+        err.print(f"mela: {problem}", highlight=False)
+    if problems:
+        raise typer.Exit(1)
+    out.print("mela: the schema is the committed one")
+
+
+@mela.command()
+def seed(
+    scale: Annotated[float, typer.Option(help="1 is 5,000 users and 100,000 bids.")] = 1.0,
+    number: Annotated[int, typer.Option("--seed", help="The same seed, the same world.")] = 1,
+    password: Annotated[
+        str | None, typer.Option(help="Opens every seeded account; none if not given.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Add to people already there.")] = False,
+    state_dir: StateDir = None,
+) -> None:
+    """Fill the database with a believable world."""
+    with _servers(_settings(state_dir=state_dir), attach=True) as (settings, _):
+        asyncio.run(_seed(settings, scale, number, password, force))
+
+
+@mela.command()
+def replay(
+    source: Annotated[str, typer.Argument(help="What kind of recording: ebay.")],
+    file: Annotated[Path, typer.Argument(help="CSV or CSV.gz.", exists=True, dir_okay=False)],
+    speed: Annotated[
+        str, typer.Option(help="max, in a scratch database; or how many times faster, live.")
+    ] = "max",
+    headroom: Annotated[
+        bool, typer.Option("--headroom", help="Raise each winner's last bid far above.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first auctions.")] = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Play recorded auctions through the real bidding and report where they close."""
+    if source != "ebay":
+        _fail(f"unknown kind of recording: {source} (ebay)")
+    with _servers(_settings(state_dir=state_dir), attach=True) as (settings, _):
+        asyncio.run(
+            reports.replay_ebay(
+                settings, file, speed=speed, headroom=headroom, limit=limit, console=out
+            )
+        )
+
+
+@mela.command()
+def doctor(state_dir: StateDir = None) -> None:
+    """Show the settings (secrets hidden), and what runs here."""
+    settings = _settings(state_dir=state_dir)
+    table = Table("setting", "value", "what it is", title="Settings")
+    for row in describe(settings):
+        table.add_row(*row)
+    out.print(table)
+    instance = running_instance(settings.state_dir)
+    if instance is None:
+        out.print(f"No server runs on {settings.state_dir}.")
+    else:
+        out.print(f"A server runs on {settings.state_dir}: {instance.url} (pid {instance.pid})")
+
+
+def _settings(**given: Any) -> Settings:
+    return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _say_already_running(settings: Settings) -> None:
+    if settings.database_url is not None and settings.redis_url is not None:
+        return
+    instance = running_instance(settings.state_dir)
+    if instance is not None:
+        raise AlreadyRunning(settings.state_dir, pid=instance.pid, url=instance.url)
+
+
+@contextmanager
+def _servers(
+    settings: Settings, *, attach: bool = False
+) -> Iterator[tuple[Settings, EmbeddedHandle | None]]:
+    """Settings with both URLs: as given, or of embedded servers that live as long as this."""
+    need = {"postgres": settings.database_url is None, "valkey": settings.redis_url is None}
+    if not any(need.values()):
+        yield settings, None
+        return
+    start = attach_or_start if attach else start_embedded
+    handle = start(settings.state_dir, **need)
+    try:
+        changes: dict[str, Any] = {}
+        if settings.database_url is None:
+            changes["database_url"] = SecretStr(handle.database_url or "")
+        else:
+            changes["demo"] = False  # never in somebody's own database
+        if settings.redis_url is None:
+            changes["redis_url"] = SecretStr(handle.redis_url or "")
+        if handle.database_url is not None and not handle.attached:
+            asyncio.run(upgrade(handle.database_url))
+        yield settings.model_copy(update=changes), handle
+    finally:
+        handle.stop()
+
+
+async def _prepare(settings: Settings, handle: EmbeddedHandle | None) -> DemoAccess | None:
+    """The demo world, where it is wanted and the database is ours and empty."""
+    if not settings.demo or handle is None or handle.database_url is None:
+        return None
+    passwords = _passwords(settings)
+    try:
+        return await seed_demo(
+            handle.database_url, state_dir=settings.state_dir, passwords=passwords
+        )
+    finally:
+        passwords.close()
+
+
+def _run_server(settings: Settings, listening: Any) -> None:
+    if settings.workers == 1:
+        config = uvicorn.Config(
+            create_app(settings), timeout_graceful_shutdown=10, **uvicorn_options(settings)
+        )
+        uvicorn.Server(config).run(sockets=[listening])
+        return
+    os.environ.update(_environment(settings))
+    config = uvicorn.Config(
+        "cli:worker_app",
+        factory=True,
+        workers=settings.workers,
+        timeout_graceful_shutdown=10,
+        **uvicorn_options(settings),
+    )
+    from uvicorn.supervisors import Multiprocess
+
+    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """What workers read their settings from: all that is not the default, as text."""
+    values: dict[str, str] = {}
+    for name in settings.model_fields_set | {"database_url", "redis_url", "demo"}:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        if value is not None:
+            values[f"MELA_{name.upper()}"] = str(value)
+    return values
+
+
+def _greet(settings: Settings, url: str, access: DemoAccess | None) -> None:
+    out.print(f"[bold]Mela[/bold] serves {url}/graphql", highlight=False)
+    if settings.profile != "prod":
+        out.print("  Open it in a browser for GraphiQL; its first tab shows live bids.")
+    if access is not None:
+        out.print(f"  Demo sign-in: {access.username} / {access.password}", highlight=False)
+    out.print("  Ctrl-C stops it.")
+
+
+async def _work(settings: Settings) -> None:
+    stop_telemetry = start_telemetry(settings)
+    server = make_server(settings)
+    await server.hub.start(server.db)
+    try:
+        async with run_worker(settings, server.db, _url(settings)):
+            await asyncio.Event().wait()
+    finally:
+        await server.hub.close()
+        await server.db.close()
+        await asyncio.to_thread(stop_telemetry)
+
+
+@asynccontextmanager
+async def _scratch_database() -> AsyncIterator[str]:
+    """A database of its own, on servers of their own where none is given; gone afterwards."""
+    async with reports.scratch_database(_settings()) as url:
+        yield url
+
+
+async def _check_migrations() -> str | None:
+    async with _scratch_database() as url:
+        await upgrade(url)
+        return await differences(url)
+
+
+async def _reset(url: str) -> None:
+    await upgrade(url)
+    await downgrade(url)
+    await upgrade(url)
+
+
+async def _seed(
+    settings: Settings, scale: float, number: int, password: str | None, force: bool
+) -> None:
+    passwords = _passwords(settings)
+    try:
+        known = "!" if password is None else await passwords.hash(clean_password(password))
+    finally:
+        passwords.close()
+    with reports.seed_progress(out) as progress:
+        summary = await seed_world(
+            _url(settings),
+            scale=scale,
+            seed=number,
+            password_hash=known,
+            force=force,
+            progress=progress,
+        )
+    reports.print_seed_summary(out, summary)
+
+
+def _passwords(settings: Settings) -> Passwords:
+    return Passwords(memory_kib=settings.argon2_memory_kib, time_cost=settings.argon2_time_cost)
+
+
+def _url(settings: Settings) -> str:
+    assert settings.database_url is not None
+    return settings.database_url.get_secret_value()
+
+
+def _shown_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+@contextmanager
+def _exit_on_sigterm() -> Iterator[None]:
+    """SIGTERM leaves by the same way as the end of the command, so that servers are stopped."""
+
+    def leave(number: int, frame: object) -> NoReturn:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    except KeyboardInterrupt:
+        out.print("mela: stopped")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _fail(message: str) -> NoReturn:
+    err.print(f"mela: {message}", highlight=False)
+    raise SystemExit(1)

@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 
 from core.events import CommittedEvent, NewEvent
 from core.ids import new_id
+from core.jsontext import to_json
 from core.metrics import count_transaction_retried
 
 log = structlog.get_logger(__name__)
@@ -164,7 +165,7 @@ async def _write_events(tx: Transaction, collected: Sequence[NewEvent]) -> list[
     rows = [
         _event_row(n, id, event) for n, (id, event) in enumerate(zip(ids, collected, strict=True))
     ]
-    result = await tx.execute(_WRITE_EVENTS, {"events": orjson.dumps(rows).decode()})
+    result = await tx.execute(_WRITE_EVENTS, {"events": to_json(rows)})
     numbered = {row.id: row for row in result}
     return [
         CommittedEvent(
@@ -230,7 +231,7 @@ def _engine(url: str, pool: PoolSettings) -> AsyncEngine:
         max_overflow=pool.maximum - pool.minimum,
         pool_timeout=pool.statement_timeout_s,
         pool_recycle=1_800,
-        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_serializer=to_json,
         json_deserializer=orjson.loads,
         connect_args={
             "timeout": pool.connect_timeout_s,

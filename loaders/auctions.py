@@ -3,7 +3,7 @@ a row here: what is secret is read by loaders that know the viewer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -220,15 +220,16 @@ async def auctions_page(
 
 
 def _conditions(wanted: AuctionFilter) -> list[ColumnElement[bool]]:
-    given: list[tuple[object, Any]] = [
-        (wanted.statuses, Auction.status.in_(wanted.statuses or ())),  # type: ignore[attr-defined]
-        (wanted.category, Auction.category == wanted.category),
-        (wanted.region, Auction.region == wanted.region),
-        (wanted.tags, Auction.tags.contains(list(wanted.tags or ()))),  # type: ignore[attr-defined]
-        (wanted.seller_id, Auction.seller_id == wanted.seller_id),
-        (wanted.asset, Auction.asset == wanted.asset),
-        (wanted.price_from_minor, Auction.current_price_minor >= wanted.price_from_minor),  # type: ignore[operator]
-        (wanted.price_to_minor, Auction.current_price_minor <= wanted.price_to_minor),  # type: ignore[operator]
-        (wanted.ends_before, Auction.ends_at < wanted.ends_before),  # type: ignore[operator]
+    auction: Any = Auction  # its attributes are columns, which SQLModel's types do not say
+    conditions: list[tuple[object, Callable[[Any], ColumnElement[bool]]]] = [
+        (wanted.statuses, auction.status.in_),
+        (wanted.category, auction.category.__eq__),
+        (wanted.region, auction.region.__eq__),
+        (wanted.tags, lambda tags: auction.tags.contains(list(tags))),
+        (wanted.seller_id, auction.seller_id.__eq__),
+        (wanted.asset, auction.asset.__eq__),
+        (wanted.price_from_minor, auction.current_price_minor.__ge__),
+        (wanted.price_to_minor, auction.current_price_minor.__le__),
+        (wanted.ends_before, auction.ends_at.__lt__),
     ]
-    return [condition for value, condition in given if value is not None]
+    return [condition(value) for value, condition in conditions if value is not None]

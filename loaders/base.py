@@ -316,7 +316,7 @@ async def _count(
     )
     async with db.read() as session:
         counted = await session.execute(statement, {"keys": list(keys)})
-        counts = dict(counted.tuples().all())
+        counts: dict[Any, int] = dict(counted.tuples().all())
     return [counts.get(key, 0) for key in keys]
 
 

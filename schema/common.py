@@ -63,8 +63,8 @@ class Connection(Generic[T]):
     page_info: PageInfo = attribute("Where this page stands.")
 
     @resolved("How many items the whole list has. Counted only when asked for.", cost=5)
-    async def total_count(self: strawberry.Parent[Page]) -> int:
-        return await self.count()
+    async def total_count(root: strawberry.Parent[Page]) -> int:
+        return await root.count()
 
 
 @strawberry.enum(description="What went wrong, for programs. `message` says it to people.")

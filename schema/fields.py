@@ -50,7 +50,8 @@ def argument(description: str, **options: Any) -> Any:
 
 
 def attribute(description: str, *, name: str | None = None, **options: Any) -> Any:
-    """A field read from the row as it is. `name` where GraphQL's differs from the row's."""
+    """A field read from the row as it is, at no cost. `name` if GraphQL's is another."""
+    options.setdefault("cost", 0)
     directives, extensions, metadata = _declared(**options)
     return federation_field(
         name=name,
@@ -112,14 +113,13 @@ def loaded_first(
         require_one_slicing_argument=False,
     )
 
-    def resolve(
-        root: Any,
-        info: Info,  # type: ignore[type-arg]
-        first: Annotated[int, argument(f"How many, from 0 to {loader.limit}.")] = default,
-    ) -> Any:
+    def resolve(root: Any, info: Info, first: int = default) -> Any:  # type: ignore[type-arg]
         limit = info.context.checked_first(first, maximum=loader.limit)
         return info.context.loaders.load(loader, (getattr(root, key), limit))
 
+    # Set here and not written above: as text it could not name this function's `loader`.
+    said = argument(f"How many, from 0 to {loader.limit}.")
+    resolve.__annotations__["first"] = Annotated[int, said]
     return _made(resolve, description, options | {"keyed": Keyed(loader, key, False)})
 
 

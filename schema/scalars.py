@@ -100,7 +100,7 @@ SCALARS: Mapping[object, ScalarDefinition] = {
     ),
     Cursor: strawberry.scalar(
         name="Cursor",
-        description="An opaque position in a list or a stream. Keep it, pass it back, never read it.",
+        description="A position in a list or a stream: keep it, pass it back, never read it.",
         serialize=str,
         parse_value=_parse_text("Cursor", 512),
     ),

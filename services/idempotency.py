@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import text
 
 from core.database import Transaction
 from core.errors import IdempotencyConflict
+from core.jsontext import to_json
 from core.text import clean_text
 
 MAX_KEY_LENGTH = 200
@@ -56,8 +56,8 @@ def idempotent_request(
     """A request from its arguments (JSON values). Raises `InvalidInput("idempotencyKey")` for a
     key that is empty or longer than 200 characters."""
     clean_text(key, field="idempotencyKey", maximum=MAX_KEY_LENGTH)
-    packed = orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
-    return IdempotentRequest(user_id, key, hashlib.sha256(packed).digest())
+    packed = to_json(arguments, sort_keys=True)
+    return IdempotentRequest(user_id, key, hashlib.sha256(packed.encode()).digest())
 
 
 async def recall(
@@ -96,6 +96,6 @@ async def keep(
         {"user_id": r.user_id, "key": r.key, "hash": r.request_hash.hex(), "answer": answer}
         for r, answer in answers.items()
     ]
-    result = await tx.execute(_KEEP, {"operation": operation, "rows": orjson.dumps(rows).decode()})
+    result = await tx.execute(_KEEP, {"operation": operation, "rows": to_json(rows)})
     if result.rowcount != len(rows):  # type: ignore[attr-defined]
         raise IdempotencyConflict

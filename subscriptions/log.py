@@ -19,6 +19,7 @@ from sqlmodel import col
 
 from core.database import Database
 from core.events import CommittedEvent
+from core.jsontext import to_json
 from models.events import Event, EventTopic
 from subscriptions.cursors import encode_cursor
 
@@ -61,7 +62,7 @@ class LogEvent:
 
 def encode_event(event: CommittedEvent) -> bytes:
     """The message that carries an event to other processes."""
-    return orjson.dumps(
+    return to_json(
         {
             "topic": event.topic,
             "sequence": event.sequence,
@@ -71,7 +72,7 @@ def encode_event(event: CommittedEvent) -> bytes:
             "actor_id": event.actor_id,
             "occurred_at": event.occurred_at,
         }
-    )
+    ).encode()
 
 
 def decode_event(message: bytes | str) -> LogEvent:

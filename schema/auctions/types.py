@@ -138,8 +138,8 @@ class Bid(Node):
         "SHA-256 over a secret nonce, the bid's id and its maximum, in hex: binds the maximum "
         "now, so that it can be checked when the auction is over."
     )
-    def commitment(self: strawberry.Parent[Any]) -> str:
-        return str(self.commitment.hex())
+    def commitment(root: strawberry.Parent[Any]) -> str:
+        return str(root.commitment.hex())
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:
@@ -209,21 +209,21 @@ class Auction(Node):
     )
 
     @resolved("Whether you lead the bidding.", viewer=True)
-    def viewer_is_leading(self: strawberry.Parent[Any], info: Context) -> bool:
-        return self.leader_id is not None and self.leader_id == info.context.viewer_id
+    def viewer_is_leading(root: strawberry.Parent[Any], info: Context) -> bool:
+        return root.leader_id is not None and root.leader_id == info.context.viewer_id
 
     @resolved("Whole seconds until it ends, by the server's clock; 0 when it is over.")
-    def time_left(self: strawberry.Parent[Any]) -> int:
-        if self.closed_at is not None:
+    def time_left(root: strawberry.Parent[Any]) -> int:
+        if root.closed_at is not None:
             return 0
-        return max(0, int((self.ends_at - utc_now()).total_seconds()))
+        return max(0, int((root.ends_at - utc_now()).total_seconds()))
 
     @resolved(
         "The last event that these fields reflect. Subscribe with it as `after`, and nothing is "
         "missed between this query and the subscription."
     )
-    def event_cursor(self: strawberry.Parent[Any]) -> Cursor:
-        return Cursor(encode_cursor(auction_topic(self.id), self.event_sequence or 0))
+    def event_cursor(root: strawberry.Parent[Any]) -> Cursor:
+        return Cursor(encode_cursor(auction_topic(root.id), root.event_sequence or 0))
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:
@@ -251,11 +251,11 @@ class AuctionUserFields:
         list_size=page_size(),
     )
     async def bids(
-        self: strawberry.Parent[Any],
+        root: strawberry.Parent[Any],
         info: Context,
         first: First = None,
         after: After = None,
         last: Last = None,
         before: Before = None,
     ) -> Connection[Bid] | None:
-        return await own_bids(info.context, self.id, first, after, last, before)
+        return await own_bids(info.context, root.id, first, after, last, before)

@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import text
 
 from core.database import Transaction
 from core.errors import DomainError, InvalidInput, NotFound
 from core.events import NewEvent
 from core.ids import new_id
+from core.jsontext import to_json
 from core.money import INT64_MAX
 from services.auctions.rules import Accepted, AuctionState, Decision, Offer, decide
 from services.auctions.sealing import Seal, seal
@@ -185,8 +185,8 @@ async def _write(
             "runner_up_maximum": state.runner_up_maximum_minor,
             "reserve_met": state.reserve_met,
             "extensions": state.extensions,
-            "shown": orjson.dumps(before).decode(),
-            "bids": orjson.dumps(fresh).decode(),
+            "shown": to_json(before),
+            "bids": to_json(fresh),
         },
     )
     if locked.row.status == "SCHEDULED":
