@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from core.errors import DomainError
 
 
@@ -48,6 +46,5 @@ class TokenReused(DomainError):
 
     code = "TOKEN_REUSED"
 
-    def __init__(self, session_id: UUID) -> None:
+    def __init__(self) -> None:
         super().__init__("this refresh token was used before; sign in again")
-        self.session_id = session_id

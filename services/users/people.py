@@ -20,74 +20,74 @@ MUTES_MAX = 10_000
 """How many people one person may follow, block, mute."""
 
 
-async def follow(tx: Transaction, *, follower_id: UUID, followee_id: UUID) -> bool:
+async def follow(tx: Transaction, *, viewer_id: UUID, user_id: UUID) -> bool:
     """Follow someone; False where one did already.
 
     Who has a private profile is followed only by those they follow themselves: that is how they
     accept them. Raises `NotFound` (also where either blocks the other), `Forbidden`,
     `InvalidInput`.
     """
-    await _lock_pair(tx, follower_id, followee_id)
-    await _present(tx, follower_id, followee_id)
-    if await _is(tx, follows, follower_id, followee_id):
+    await _lock_pair(tx, viewer_id, user_id)
+    await _present(tx, viewer_id, user_id)
+    if await _is(tx, follows, viewer_id, user_id):
         return False
-    if not await _accepts(tx, followee_id, follower_id):
+    if not await _accepts(tx, user_id, viewer_id):
         raise Forbidden("this profile is private: its owner has to follow you first")
-    await _room(tx, follows, follower_id, FOLLOWS_MAX)
-    await tx.execute(insert(follows).values(follower_id=follower_id, followee_id=followee_id))
-    _tell(tx, followee_id, "Followed", follower_id)
+    await _room(tx, follows, viewer_id, FOLLOWS_MAX)
+    await tx.execute(insert(follows).values(follower_id=viewer_id, followee_id=user_id))
+    _tell(tx, user_id, "Followed", viewer_id)
     return True
 
 
-async def unfollow(tx: Transaction, *, follower_id: UUID, followee_id: UUID) -> bool:
+async def unfollow(tx: Transaction, *, viewer_id: UUID, user_id: UUID) -> bool:
     """Stop following someone; False where one did not. Raises `NotFound`, `InvalidInput`."""
-    await _lock_pair(tx, follower_id, followee_id)
-    await _exists(tx, followee_id)
-    if not await _remove(tx, follows, follower_id, followee_id):
+    await _lock_pair(tx, viewer_id, user_id)
+    await _exists(tx, user_id)
+    if not await _remove(tx, follows, viewer_id, user_id):
         return False
-    _tell(tx, followee_id, "Unfollowed", follower_id)
+    _tell(tx, user_id, "Unfollowed", viewer_id)
     return True
 
 
-async def block(tx: Transaction, *, blocker_id: UUID, blocked_id: UUID) -> bool:
+async def block(tx: Transaction, *, viewer_id: UUID, user_id: UUID) -> bool:
     """Be absent for someone, and they for oneself; follows end both ways. False if so already.
 
     The one who is blocked is not told. Raises `NotFound`, `InvalidInput`.
     """
-    await _lock_pair(tx, blocker_id, blocked_id)
-    await _exists(tx, blocked_id)
-    if await _is(tx, blocks, blocker_id, blocked_id):
+    await _lock_pair(tx, viewer_id, user_id)
+    await _exists(tx, user_id)
+    if await _is(tx, blocks, viewer_id, user_id):
         return False
-    await _room(tx, blocks, blocker_id, BLOCKS_MAX)
-    await tx.execute(insert(blocks).values(blocker_id=blocker_id, blocked_id=blocked_id))
-    await _remove(tx, follows, blocker_id, blocked_id)
-    await _remove(tx, follows, blocked_id, blocker_id)
+    await _room(tx, blocks, viewer_id, BLOCKS_MAX)
+    await tx.execute(insert(blocks).values(blocker_id=viewer_id, blocked_id=user_id))
+    await _remove(tx, follows, viewer_id, user_id)
+    await _remove(tx, follows, user_id, viewer_id)
     return True
 
 
-async def unblock(tx: Transaction, *, blocker_id: UUID, blocked_id: UUID) -> bool:
+async def unblock(tx: Transaction, *, viewer_id: UUID, user_id: UUID) -> bool:
     """Take a block back; follows do not return. Raises `NotFound`, `InvalidInput`."""
-    await _lock_pair(tx, blocker_id, blocked_id)
-    await _exists(tx, blocked_id)
-    return await _remove(tx, blocks, blocker_id, blocked_id)
+    await _lock_pair(tx, viewer_id, user_id)
+    await _exists(tx, user_id)
+    return await _remove(tx, blocks, viewer_id, user_id)
 
 
-async def mute(tx: Transaction, *, muter_id: UUID, muted_id: UUID) -> bool:
+async def mute(tx: Transaction, *, viewer_id: UUID, user_id: UUID) -> bool:
     """Keep what someone does out of one's feeds. They are not told. Raises as `follow` does."""
-    await _lock_pair(tx, muter_id, muted_id)
-    await _present(tx, muter_id, muted_id)
-    if await _is(tx, mutes, muter_id, muted_id):
+    await _lock_pair(tx, viewer_id, user_id)
+    await _present(tx, viewer_id, user_id)
+    if await _is(tx, mutes, viewer_id, user_id):
         return False
-    await _room(tx, mutes, muter_id, MUTES_MAX)
-    await tx.execute(insert(mutes).values(muter_id=muter_id, muted_id=muted_id))
+    await _room(tx, mutes, viewer_id, MUTES_MAX)
+    await tx.execute(insert(mutes).values(muter_id=viewer_id, muted_id=user_id))
     return True
 
 
-async def unmute(tx: Transaction, *, muter_id: UUID, muted_id: UUID) -> bool:
+async def unmute(tx: Transaction, *, viewer_id: UUID, user_id: UUID) -> bool:
     """Hear of someone again. Raises `NotFound`, `InvalidInput`."""
-    await _lock_pair(tx, muter_id, muted_id)
-    await _exists(tx, muted_id)
-    return await _remove(tx, mutes, muter_id, muted_id)
+    await _lock_pair(tx, viewer_id, user_id)
+    await _exists(tx, user_id)
+    return await _remove(tx, mutes, viewer_id, user_id)
 
 
 async def _lock_pair(tx: Transaction, one: UUID, other: UUID) -> None:

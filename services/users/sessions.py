@@ -21,6 +21,7 @@ from core.ids import new_id
 from services.users.access import scopes_of
 from services.users.audit import audit
 from services.users.errors import AccountSuspended, TokenReused
+from services.users.revocations import Revocations
 from services.users.tables import accounts, grants, refresh_tokens, roles, sessions
 
 SESSIONS_MAX = 50
@@ -131,19 +132,25 @@ async def read_scopes(tx: Transaction, user_id: UUID) -> frozenset[str]:
 
 
 async def refresh(
-    db: Database, *, token: str, client: Client, refresh_token_s: int
+    db: Database,
+    *,
+    token: str,
+    client: Client,
+    refresh_token_s: int,
+    revocations: Revocations,
 ) -> OpenedSession:
     """Trade a refresh token, once, for the next one. Roles and tier are read afresh.
 
-    A second use revokes the session, and that is committed before `TokenReused` is raised (its
-    `session_id` is to be published). Raises `Unauthenticated` for a token that is unknown
+    A second use revokes the session; that is committed and published before `TokenReused` is
+    raised. Raises `Unauthenticated` for a token that is unknown
     (INVALID), too old (TOKEN_EXPIRED) or of a revoked session (REVOKED), and `AccountSuspended`.
     """
     outcome = await db.transaction(
         lambda tx: _refresh(tx, _digest(token), client=client, refresh_token_s=refresh_token_s)
     )
     if isinstance(outcome, UUID):
-        raise TokenReused(outcome)
+        await revocations.publish([outcome])
+        raise TokenReused
     return outcome
 
 

@@ -182,7 +182,13 @@ async def test_who_is_suspended_is_signed_out_and_stays_out(db, make_user, enter
     with pytest.raises(InvalidCredentials):
         await enter("ada", "not it at all")
     with pytest.raises(AccountSuspended):
-        await refresh(db, token=session.refresh_token, client=Client(), refresh_token_s=60)
+        await refresh(
+            db,
+            token=session.refresh_token,
+            client=Client(),
+            refresh_token_s=60,
+            revocations=None,
+        )
     (entry,) = await audited("STATUS_CHANGED")
     assert (entry.user_id, entry.actor_id) == (ada, judge)
     assert entry.details == {"from": "ACTIVE", "to": "SUSPENDED", "reason": "spam"}

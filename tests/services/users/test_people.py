@@ -15,18 +15,9 @@ from services.users.tables import accounts, blocks, follows, mutes, profiles
 @pytest.fixture
 def do(db):
     """`await do(follow, ada, bob)` in a unit of work of its own."""
-    names = {
-        follow: ("follower_id", "followee_id"),
-        unfollow: ("follower_id", "followee_id"),
-        block: ("blocker_id", "blocked_id"),
-        unblock: ("blocker_id", "blocked_id"),
-        mute: ("muter_id", "muted_id"),
-        unmute: ("muter_id", "muted_id"),
-    }
 
     async def do(verb, who, whom):
-        who_name, whom_name = names[verb]
-        return await db.transaction(lambda tx: verb(tx, **{who_name: who, whom_name: whom}))
+        return await db.transaction(lambda tx: verb(tx, viewer_id=who, user_id=whom))
 
     return do
 

@@ -9,8 +9,9 @@ from sqlalchemy import func, insert, select, text, update
 from core.errors import NotFound, RateLimited, Unauthenticated
 from core.ids import new_id
 from services.users import sessions as module
-from services.users.access import scopes_of
+from services.users.access import Viewer, scopes_of
 from services.users.errors import InvalidCredentials, TokenReused
+from services.users.revocations import Revocations
 from services.users.sessions import (
     Client,
     purge_refresh_tokens,
@@ -25,11 +26,35 @@ WEEK_S = 7 * 24 * 3600
 
 
 @pytest.fixture
-def renew(db):
+async def revocations(db, redis_url, redis_prefix):
+    known = Revocations(db, redis_url, prefix=redis_prefix, access_token_s=900)
+    yield known
+    await known.close()
+
+
+@pytest.fixture
+def renew(db, revocations):
     async def renew(token):
-        return await refresh(db, token=token, client=Client(), refresh_token_s=WEEK_S)
+        return await refresh(
+            db,
+            token=token,
+            client=Client(),
+            refresh_token_s=WEEK_S,
+            revocations=revocations,
+        )
 
     return renew
+
+
+def as_viewer(opened):
+    return Viewer(
+        user_id=opened.user_id,
+        session_id=opened.session_id,
+        token_id="t",
+        scopes=opened.scopes,
+        tier=opened.tier,
+        expires_at=opened.expires_at,
+    )
 
 
 async def session_row(db, session_id):
@@ -120,14 +145,15 @@ async def test_a_refresh_token_is_traded_once_and_the_session_goes_on(db, make_u
 
 
 async def test_an_old_token_revokes_the_whole_session_and_that_stays(
-    db, make_user, enter, renew, audited
+    db, make_user, enter, renew, audited, revocations
 ):
     await make_user("ada")
     opened, other = await enter("ada"), await enter("ada")
     renewed = await renew(opened.refresh_token)
-    with pytest.raises(TokenReused) as reused:
+    ended = asyncio.create_task(revocations.wait_revoked(as_viewer(opened)))
+    with pytest.raises(TokenReused):
         await renew(opened.refresh_token)
-    assert reused.value.session_id == opened.session_id
+    await asyncio.wait_for(ended, 1)
     row = await session_row(db, opened.session_id)
     assert row.revoked_at is not None
     assert row.revoked_reason == "TOKEN_REUSED"
