@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp
 from core.clock import utc_now
 from core.database import Database, PoolSettings
 from core.errors import DomainError
-from core.health import Health, database_probe, sweep_probe
+from core.health import Health, Probe, database_probe, sweep_probe
 from core.metrics import count_bid, observe_bid_batch
 from core.settings import Settings
 from core.telemetry import start_telemetry, watch_engine
@@ -151,7 +152,9 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def _lifespan(server: Server, running: _Running) -> Callable[[Starlette], AsyncIterator[None]]:
+def _lifespan(
+    server: Server, running: _Running
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         settings = server.settings
@@ -171,7 +174,7 @@ def _lifespan(server: Server, running: _Running) -> Callable[[Starlette], AsyncI
             await _start_background(server, running, stack)
             yield
 
-    return lifespan  # type: ignore[return-value]
+    return lifespan
 
 
 async def _start_background(server: Server, running: _Running, stack: AsyncExitStack) -> None:
@@ -205,11 +208,11 @@ async def _bus_health(hub: Hub) -> Health:
     return Health(status.connected, f"{status.mode}, {status.topics} topics")
 
 
-def _jobs_probe(running: _Running) -> Callable[[], object]:
-    async def last_sweep() -> object:
+def _jobs_probe(running: _Running) -> Probe:
+    async def last_sweep() -> datetime | None:
         return None if running.worker is None else await running.worker.last_sweep()
 
-    return sweep_probe(last_sweep, utc_now)  # type: ignore[arg-type]
+    return sweep_probe(last_sweep, utc_now)
 
 
 def _graphiql_config(settings: Settings) -> GraphiQLConfig:

@@ -7,8 +7,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,6 +19,7 @@ from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.table import Table
 from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
 
 from app import create_app, make_server
 from core.doctor import describe
@@ -33,9 +35,12 @@ from core.metrics import prepare_metrics
 from core.migrations import differences, downgrade, upgrade
 from core.settings import Settings
 from core.telemetry import start_telemetry
-from jobs import console as reports
+from jobs.console import progress_bars, replay_shown, seed_shown
 from jobs.worker import run_worker
 from schema.committed import check_committed, export_committed, sdl_of
+from services.auctions.recorded import RecordedAuction, RecordingError, read_recorded
+from services.auctions.replay import ReplayReport, replay_at_once, replay_live
+from services.auctions.replay_stage import ScratchRefused, scratch_database
 from services.seed.demo import DemoAccess, seed_demo
 from services.seed.world import SeedRefused, seed_world
 from services.users.passwords import Passwords, clean_password
@@ -55,6 +60,8 @@ schema_commands = typer.Typer(no_args_is_help=True, help="The GraphQL schema as 
 mela.add_typer(db_commands, name="db")
 mela.add_typer(schema_commands, name="schema")
 
+_UNUSED = SecretStr("redis://unused")
+
 StateDir = Annotated[Path | None, typer.Option(help="Folder of the embedded servers.")]
 
 
@@ -62,7 +69,7 @@ def main() -> None:
     """Run the command; what is expected to go wrong is one line and exit code 1."""
     try:
         mela()
-    except (EmbeddedError, NoFreePort, SeedRefused) as error:
+    except (EmbeddedError, NoFreePort, SeedRefused, ScratchRefused, RecordingError) as error:
         _fail(str(error))
     except ValidationError as error:
         _fail("; ".join(f"{e['loc'] and e['loc'][0]}: {e['msg']}" for e in error.errors()))
@@ -118,7 +125,12 @@ def db_upgrade(state_dir: StateDir = None) -> None:
 @db_commands.command("check")
 def db_check() -> None:
     """Fail where the models and the migrations differ. Works in a scratch database."""
-    found = asyncio.run(_check_migrations())
+    settings = Settings()
+    with tempfile.TemporaryDirectory(prefix="mela-check-") as folder:
+        # Servers of our own unless one is given: what a developer has in .mela stays untouched.
+        scratch = settings.model_copy(update={"state_dir": Path(folder), "redis_url": _UNUSED})
+        with _servers(scratch) as (settings, _):
+            found = asyncio.run(_check_migrations(_url(settings)))
     if found is not None:
         _fail(f"models and migrations differ: {found}")
     out.print("mela: models and migrations agree")
@@ -197,12 +209,11 @@ def replay(
     """Play recorded auctions through the real bidding and report where they close."""
     if source != "ebay":
         _fail(f"unknown kind of recording: {source} (ebay)")
+    pace = None if speed == "max" else _number(speed)
+    recorded = read_recorded(file)[:limit]
     with _servers(_settings(state_dir=state_dir), attach=True) as (settings, _):
-        asyncio.run(
-            reports.replay_ebay(
-                settings, file, speed=speed, headroom=headroom, limit=limit, console=out
-            )
-        )
+        report = asyncio.run(_replay(settings, recorded, pace, headroom))
+    out.print(replay_shown(report))
 
 
 @mela.command()
@@ -286,9 +297,7 @@ def _run_server(settings: Settings, listening: Any) -> None:
         timeout_graceful_shutdown=10,
         **uvicorn_options(settings),
     )
-    from uvicorn.supervisors import Multiprocess
-
-    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listening]).run()
+    Multiprocess(config, sockets=[listening]).run()
 
 
 def _environment(settings: Settings) -> dict[str, str]:
@@ -325,17 +334,34 @@ async def _work(settings: Settings) -> None:
         await asyncio.to_thread(stop_telemetry)
 
 
-@asynccontextmanager
-async def _scratch_database() -> AsyncIterator[str]:
-    """A database of its own, on servers of their own where none is given; gone afterwards."""
-    async with reports.scratch_database(_settings()) as url:
-        yield url
+async def _replay(
+    settings: Settings, recorded: list[RecordedAuction], speed: float | None, headroom: bool
+) -> ReplayReport:
+    with progress_bars(out) as progress:
+        if speed is None:
+            return await replay_at_once(
+                _url(settings), recorded, headroom=headroom, progress=progress
+            )
+        server = make_server(settings)
+        await server.hub.start(server.db)
+        try:
+            return await replay_live(
+                server.db,
+                server.bids,
+                recorded,
+                speed=speed,
+                headroom=headroom,
+                progress=progress,
+            )
+        finally:
+            await server.bids.close()
+            await server.hub.close()
+            await server.db.close()
 
 
-async def _check_migrations() -> str | None:
-    async with _scratch_database() as url:
-        await upgrade(url)
-        return await differences(url)
+async def _check_migrations(server_url: str) -> str | None:
+    async with scratch_database(server_url) as scratch:
+        return await differences(scratch.engine.url.render_as_string(hide_password=False))
 
 
 async def _reset(url: str) -> None:
@@ -352,7 +378,7 @@ async def _seed(
         known = "!" if password is None else await passwords.hash(clean_password(password))
     finally:
         passwords.close()
-    with reports.seed_progress(out) as progress:
+    with progress_bars(out) as progress:
         summary = await seed_world(
             _url(settings),
             scale=scale,
@@ -361,7 +387,14 @@ async def _seed(
             force=force,
             progress=progress,
         )
-    reports.print_seed_summary(out, summary)
+    out.print(seed_shown(summary))
+
+
+def _number(speed: str) -> float:
+    try:
+        return float(speed)
+    except ValueError:
+        _fail(f"--speed must be max or a number, not {speed}")
 
 
 def _passwords(settings: Settings) -> Passwords:

@@ -18,7 +18,6 @@ from loaders.base import Computed, Page, many_by, one_by, order, page_by, read_p
 from loaders.rows import Money, row_of
 from models.auctions import Auction, Bid, Product, Stall
 from models.events import EventTopic
-from services.auctions.increments import default_increments, increments_from_json
 
 TOP_BIDS_MAX = 20
 
@@ -72,19 +71,6 @@ class AuctionRow(
     def starting_price(self) -> Money:
         """Where bidding begins."""
         return Money(self.starting_price_minor, self.asset)
-
-    @property
-    def minimum_bid(self) -> Money:
-        """The least maximum that a newcomer may offer now."""
-        if not self.bid_count:
-            return self.starting_price
-        schedule = (
-            default_increments(self.asset)
-            if self.increments is None
-            else increments_from_json(self.increments)
-        )
-        price = self.current_price_minor
-        return Money(price + schedule.at(price), self.asset)
 
 
 class BidRow(row_of(Bid, "bid", without=("maximum_minor", "nonce"))):  # type: ignore[misc]

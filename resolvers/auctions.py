@@ -16,7 +16,6 @@ from core.money import to_minor
 from core.pagination import PageRequest
 from loaders import auctions as loaders
 from loaders.auctions import AuctionFilter, AuctionRow, BidRow
-from loaders.base import Page
 from resolvers.context import OperationContext
 from services.auctions import closing, selling, stalls
 from services.auctions.bidding import PlacedBid, bid_request
@@ -52,7 +51,7 @@ async def find(context: OperationContext, loader: Any, public_id: str, prefix: s
 
 async def auctions(
     context: OperationContext, wanted: AuctionFilter, ordering: str, request: PageRequest
-) -> Page:
+) -> Any:
     """A page of auctions; the rows are remembered for `node` and references."""
     page = await loaders.auctions_page(context.server.db, wanted, ordering, request)
     for edge in page.edges:
@@ -158,9 +157,7 @@ class AuctionTerms:
     description: str | None
 
 
-async def create_auction(
-    context: OperationContext, product_id: str, terms: AuctionTerms
-) -> Any:
+async def create_auction(context: OperationContext, product_id: str, terms: AuctionTerms) -> Any:
     """Put a product of the viewer's stall up for auction; the row."""
     viewer = context.signed_in()
     key = named_key(product_id, "prd", "product")

@@ -94,7 +94,7 @@ def loaded(
     """
     options.setdefault("cost", QUERY_COST)
 
-    def resolve(root: Any, info: Info) -> Any:  # type: ignore[type-arg]
+    def resolve(root: Any, info: Info) -> Any:
         value = getattr(root, key)
         return None if value is None else info.context.loaders.load(loader, value)
 
@@ -113,7 +113,7 @@ def loaded_first(
         require_one_slicing_argument=False,
     )
 
-    def resolve(root: Any, info: Info, first: int = default) -> Any:  # type: ignore[type-arg]
+    def resolve(root: Any, info: Info, first: int = default) -> Any:
         limit = info.context.checked_first(first, maximum=loader.limit)
         return info.context.loaders.load(loader, (getattr(root, key), limit))
 
@@ -132,7 +132,7 @@ def connected(
 
     def resolve(
         root: Any,
-        info: Info,  # type: ignore[type-arg]
+        info: Info,
         first: First = None,
         after: After = None,
         last: Last = None,

@@ -127,3 +127,8 @@ class AssetCode(Enum):
     INR = strawberry.enum_value("INR", description="Indian rupee, 2 decimal places.")
     JPY = strawberry.enum_value("JPY", description="Yen, no decimal places.")
     SPARK = strawberry.enum_value("SPARK", description="The platform's token, 6 decimal places.")
+
+
+def code_of(member: Enum) -> str:
+    """The value of one of the schema's enums, as rows and services have it."""
+    return str(member.value)

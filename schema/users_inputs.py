@@ -11,7 +11,7 @@ import strawberry
 from core.errors import BadUserInput, InvalidInput
 from core.text import clean_text
 from loaders.users import UserFilter
-from schema.scalars import URL
+from schema.scalars import URL, code_of
 from schema.users_types import ProfileVisibility, UserRole, UserStatus, UserTier
 from services.users.profiles import RULES
 
@@ -137,9 +137,9 @@ def user_filter(given: UserFilterInput | None) -> UserFilter:
         return UserFilter()
     span = given.registered
     return UserFilter(
-        role=None if given.role is None else given.role.value,
-        status=None if given.status is None else given.status.value,
-        tier=None if given.tier is None else given.tier.value,
+        role=None if given.role is None else code_of(given.role),
+        status=None if given.status is None else code_of(given.status),
+        tier=None if given.tier is None else code_of(given.tier),
         registered_from=None if span is None else span.since,
         registered_to=None if span is None else span.until,
         text=None if given.text is None else searchable(given.text),

@@ -15,7 +15,7 @@ from core.money import to_minor
 from loaders.auctions import AuctionFilter
 from resolvers.auctions import AuctionTerms
 from schema.auctions.types import AuctionStatus, ProductKind
-from schema.scalars import JSON, URL, AssetCode
+from schema.scalars import JSON, URL, AssetCode, code_of
 from services.auctions.stalls import ProductDetails
 
 MAX_STEPS = 33
@@ -63,9 +63,9 @@ def auction_filter(given: AuctionFilterInput | None) -> AuctionFilter:
     for text in (given.category, given.region, *(given.tags or ())):
         if text is not None and "\0" in text:
             raise BadUserInput("text must not contain a NUL character")
-    asset = given.asset.value if given.asset is not None else None
+    asset = code_of(given.asset) if given.asset is not None else None
     return AuctionFilter(
-        statuses=None if given.status is None else [status.value for status in given.status],
+        statuses=None if given.status is None else [code_of(status) for status in given.status],
         category=given.category,
         region=given.region,
         tags=given.tags,
@@ -128,9 +128,9 @@ class CreateProductInput:
 
 def product_details(given: CreateProductInput) -> ProductDetails:
     """What the service takes. Raises `InvalidInput("price")` for what the asset cannot hold."""
-    asset = given.asset.value
+    asset = code_of(given.asset)
     return ProductDetails(
-        kind=given.kind.value,
+        kind=code_of(given.kind),
         name=given.name,
         category=given.category,
         asset=asset,

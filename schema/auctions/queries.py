@@ -13,6 +13,7 @@ from schema.auctions.inputs import AuctionFilterInput, AuctionOrder, auction_fil
 from schema.auctions.types import Auction, Product, Stall
 from schema.common import Connection
 from schema.fields import After, Before, Context, First, Last, argument, page_size, resolved
+from schema.scalars import code_of
 
 
 @strawberry.type
@@ -34,9 +35,9 @@ class AuctionQuery:
         last: Last = None,
         before: Before = None,
     ) -> Connection[Auction]:
-        order = AUCTION_ORDERS[order_by.value]
+        order = AUCTION_ORDERS[code_of(order_by)]
         page = info.context.page_request(order, first, after, last, before)
-        return await auctions(info.context, auction_filter(filter), order_by.value, page)
+        return await auctions(info.context, auction_filter(filter), code_of(order_by), page)
 
     @resolved("A stall by its public address; null where there is none.")
     async def stall(

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
 
@@ -81,4 +81,4 @@ class AuctionSubscription:
     ) -> AsyncGenerator[AuctionChange, None]:
         async with aclosing(watch_changes(info.context, auction_id, after)) as events:
             async for event in events:
-                yield change_of(event)
+                yield cast(AuctionChange, change_of(event))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import strawberry
 
@@ -12,6 +12,7 @@ from core.clock import utc_now
 from loaders import auctions as loaders
 from loaders import users as user_loaders
 from loaders.auctions import AuctionRow, BidRow, ProductRow, StallRow
+from loaders.rows import Money as MoneyValue
 from resolvers.auctions import find, own_bids
 from schema.common import Connection, Money, Node
 from schema.fields import (
@@ -29,6 +30,7 @@ from schema.fields import (
     resolved,
 )
 from schema.scalars import JSON, URL, AssetCode, Cursor
+from services.auctions.increments import least_bid_minor
 from services.auctions.stalls import MAX_IMAGES, MAX_TAGS
 from services.auctions.state import auction_topic
 from subscriptions.cursors import encode_cursor
@@ -162,7 +164,6 @@ class Auction(Node):
     asset: AssetCode = attribute("What is bid in.")
     starting_price: Money = attribute("Where bidding begins.")
     current_price: Money = attribute("Where bidding stands; the starting price before any bid.")
-    minimum_bid: Money = attribute("The least maximum a newcomer may offer now.")
     bid_count: int = attribute("How many bids were accepted; the last one's sequence.")
     reserve_met: bool = attribute(
         "Whether the seller's secret reserve is reached; true where there is none."
@@ -207,6 +208,16 @@ class Auction(Node):
         description="Whether you watch this auction.",
         viewer=True,
     )
+
+    @resolved("The least maximum a newcomer may offer now.")
+    def minimum_bid(root: strawberry.Parent[Any]) -> Money:
+        least = least_bid_minor(
+            root.asset,
+            root.increments,
+            price_minor=root.current_price_minor,
+            bid_count=root.bid_count,
+        )
+        return cast(Money, MoneyValue(least, root.asset))
 
     @resolved("Whether you lead the bidding.", viewer=True)
     def viewer_is_leading(root: strawberry.Parent[Any], info: Context) -> bool:

@@ -87,6 +87,23 @@ def increments_from_json(steps: Sequence[Mapping[str, object]]) -> IncrementSche
     return IncrementSchedule(tuple(limits), tuple(increments))
 
 
+def least_bid_minor(
+    asset_code: str,
+    increments: Sequence[Mapping[str, object]] | None,
+    *,
+    price_minor: int,
+    bid_count: int,
+) -> int:
+    """The least maximum of a newcomer, from a lot's row: its price, and the increment there once
+    somebody has bid. What `rules.minimum_bid_minor` says of the same lot."""
+    if not bid_count:
+        return price_minor
+    schedule = (
+        default_increments(asset_code) if increments is None else increments_from_json(increments)
+    )
+    return min(price_minor + schedule.at(price_minor), INT64_MAX)
+
+
 def _integer(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise _invalid("limits and increments are whole minor units")
