@@ -20,6 +20,7 @@ from strawberry.federation.schema_directives import (
     Tag,
 )
 from strawberry.types import Info
+from strawberry.types.unset import UNSET
 
 from execution.guards import guards_of
 from loaders.base import Loader, ManyBy, PageBy
@@ -109,7 +110,7 @@ def loaded_first(
     options["list_size"] = ListSize(
         assumed_size=loader.limit,
         slicing_arguments=["first"],
-        sized_fields=None,
+        sized_fields=UNSET,
         require_one_slicing_argument=False,
     )
 
@@ -164,8 +165,8 @@ def bounded(size: int) -> ListSize:
     """A plain list that nature or a rule keeps at `size` or fewer."""
     return ListSize(
         assumed_size=size,
-        slicing_arguments=None,
-        sized_fields=None,
+        slicing_arguments=UNSET,
+        sized_fields=UNSET,
         require_one_slicing_argument=False,
     )
 
