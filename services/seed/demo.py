@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 import orjson
-from sqlalchemy import TextClause, Uuid, text
+from sqlalchemy import TextClause, text
 
 from core.database import Database, Transaction, database_now
 from core.ids import new_id
@@ -66,13 +66,9 @@ _DEMO = text(
 )
 _OURS = text(
     "SELECT id FROM user_account WHERE lower(username) = :username AND lower(email) = :email"
-).columns(id=Uuid)
-_STALL = text(
-    "SELECT id FROM stall WHERE owner_id = :owner ORDER BY created_at, id LIMIT 1"
-).columns(id=Uuid)
-_PRODUCTS = text(
-    "SELECT id FROM product WHERE stall_id = :stall ORDER BY created_at, id LIMIT 20"
-).columns(id=Uuid)
+)
+_STALL = text("SELECT id FROM stall WHERE owner_id = :owner ORDER BY created_at, id LIMIT 1")
+_PRODUCTS = text("SELECT id FROM product WHERE stall_id = :stall ORDER BY created_at, id LIMIT 20")
 _NAME = text("SELECT name FROM product WHERE id = :product")
 _LOTS_MADE = text("SELECT count(*) FROM auction WHERE seller_id = :seller")
 _NO_PASSWORD = "!"

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID
 
-import orjson
 from slugify import slugify
 
+from core.jsontext import to_json
 from core.money import ASSETS
 from services.seed.crafts import CHARACTERS, CRAFTS, DESCRIPTIONS, STORIES, Craft
 from services.seed.ids import IdMaker
@@ -110,7 +110,7 @@ def _stall(
 def stall_rows(stalls: Sequence[SeededStall], *, dice: Random) -> Iterator[tuple[object, ...]]:
     """Rows of `stall`."""
     for stall in stalls:
-        theme = orjson.dumps({"accent": dice.choice(_THEMES)}).decode()
+        theme = to_json({"accent": dice.choice(_THEMES)})
         told = f"{stall.craft.category} from {stall.owner.town}, by {stall.owner.name}."
         yield (
             stall.id,

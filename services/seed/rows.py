@@ -8,9 +8,8 @@ from datetime import datetime
 from random import Random
 from types import SimpleNamespace
 
-import orjson
-
 from core.events import NewEvent
+from core.jsontext import to_json
 from services.auctions.bidding import placed_events
 from services.auctions.closing import _cancelled_event, _closed_event
 from services.auctions.increments import increments_to_json
@@ -89,7 +88,7 @@ def auction_row(lot: LotHistory) -> tuple[object, ...]:
         state.asset,
         state.starting_price_minor,
         state.reserve_minor,
-        None if increments is None else orjson.dumps(increments).decode(),
+        None if increments is None else to_json(increments),
         state.soft_close_window_s,
         state.soft_close_extension_s,
         state.starts_at,
@@ -137,7 +136,7 @@ def event_rows(lot: LotHistory, ids: IdMaker) -> Iterator[tuple[object, ...]]:
             sequence,
             ids.at(event.occurred_at),
             event.type,
-            orjson.dumps(event.payload).decode(),
+            to_json(event.payload),
             event.actor_id,
             event.occurred_at,
         )

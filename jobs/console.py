@@ -1,0 +1,183 @@
+"""Seeding and replaying at a terminal: progress, results, reasons. The work is the services'."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from core.database import AfterCommit, Database, PoolSettings
+from core.money import to_decimal
+from core.settings import Settings
+from jobs.worker import run_worker
+from services.auctions.queue import BidQueue
+from services.auctions.recorded import ASSET, RecordedAuction, RecordingError, read_recorded
+from services.auctions.replay import LotResult, ReplayReport, replay_at_once, replay_live
+from services.auctions.replay_stage import ScratchRefused
+from services.seed.world import SeedSummary
+
+Tell = Callable[[str, int, int], None]
+
+
+async def replay_ebay(
+    settings: Settings,
+    file: Path,
+    *,
+    speed: str,
+    headroom: bool,
+    limit: int | None,
+    console: Console,
+    after_commit: AfterCommit | None = None,
+) -> ReplayReport:
+    """Replay a recording and show what came of it; `settings` must name a database.
+
+    `speed` is "max", in a scratch database, or a number, live, with jobs of our own beside those of
+    a running server; `after_commit` publishes what the live replay does. Raises `SystemExit` with a
+    message for a bad file or speed.
+    """
+    assert settings.database_url is not None
+    url = settings.database_url.get_secret_value()
+    try:
+        recorded = read_recorded(file)[:limit]
+        factor = None if speed == "max" else _factor(speed)
+        with progress_bars(console) as tell:
+            if factor is None:
+                work = replay_at_once(url, recorded, headroom=headroom, progress=tell)
+            else:
+                work = _replay_live(settings, url, recorded, factor, headroom, tell, after_commit)
+            report = await work
+    except (RecordingError, ScratchRefused, ValueError) as error:
+        console.print(f"mela: {error}", markup=False, highlight=False)
+        raise SystemExit(1) from None
+    console.print(replay_shown(report))
+    return report
+
+
+async def _replay_live(
+    settings: Settings,
+    url: str,
+    recorded: Sequence[RecordedAuction],
+    factor: float,
+    headroom: bool,
+    tell: Tell,
+    after_commit: AfterCommit | None,
+) -> ReplayReport:
+    db = Database(url, pool=PoolSettings(slow_statement_s=5.0), after_commit=after_commit)
+    bids = BidQueue(db)
+    try:
+        async with run_worker(settings, db, url):
+            return await replay_live(
+                db, bids, recorded, speed=factor, headroom=headroom, progress=tell
+            )
+    finally:
+        await bids.close()
+        await db.close()
+
+
+def _factor(speed: str) -> float:
+    try:
+        return float(speed)
+    except ValueError:
+        raise ValueError(f"the speed is max or a number, not {speed!r}") from None
+
+
+@contextmanager
+def seed_progress(console: Console) -> Iterator[Tell]:
+    """What `seed_world` tells of its steps, as bars."""
+    with progress_bars(console) as tell:
+        yield tell
+
+
+def print_seed_summary(console: Console, summary: SeedSummary) -> None:
+    """Say what a seeded world holds."""
+    console.print(seed_shown(summary))
+
+
+@contextmanager
+def progress_bars(console: Console) -> Iterator[Tell]:
+    """A bar for each step that is told of: its name, how much is done, how much there is."""
+    columns = (
+        TextColumn("{task.description:>10}"),
+        BarColumn(bar_width=40),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bars:
+        steps = {}
+
+        def tell(step: str, done: int, total: int) -> None:
+            if step not in steps:
+                steps[step] = bars.add_task(step, total=total)
+            bars.update(steps[step], completed=done, total=total)
+
+        yield tell
+
+
+def replay_shown(report: ReplayReport) -> RenderableType:
+    """The result, the lots that closed elsewhere than recorded and why, the refusals, the rate."""
+    parts: list[RenderableType] = []
+    if report.mismatches:
+        parts += [_mismatches(report.mismatches)]
+    parts += [_totals(report)]
+    if report.faults:
+        parts += [_faults(report)]
+    return Group(*parts)
+
+
+def _mismatches(lots: list[LotResult]) -> Table:
+    table = Table(title="Closed elsewhere than recorded", title_justify="left", show_lines=False)
+    table.add_column("auction", no_wrap=True)
+    for name in ("recorded", "closed at"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for lot in lots:
+        why = lot.explanation.partition(": ")[2]
+        closed = "no bid" if lot.price_minor is None else _usd(lot.price_minor)
+        table.add_row(escape(lot.recorded.id), _usd(lot.recorded.price_minor), closed, escape(why))
+    return table
+
+
+def _totals(report: ReplayReport) -> Table:
+    table = Table.grid(padding=(0, 2))
+    right, total = report.at_recorded_price, len(report.lots)
+    how = ", winners with headroom" if report.headroom else ""
+    share = f" ({right / total:.1%})" if total else ""
+    table.add_row("closed at the recorded price", f"[bold]{right} of {total}[/bold]{share}{how}")
+    agreed = total - len(report.faults)
+    table.add_row("as the rules in memory say", f"{agreed} of {total} (price, winner, refusals)")
+    table.add_row("bids placed", f"{report.placed:,}")
+    codes = ", ".join(f"{code} {count}" for code, count in report.refused.most_common())
+    table.add_row("bids refused", f"{report.refused.total():,}" + (f" ({codes})" if codes else ""))
+    table.add_row("took", f"{report.took_s:.1f} s, {report.bids_per_s:,.0f} bids a second")
+    if report.closed_late:
+        table.add_row("not closed by a job in time", f"{report.closed_late} (closed here)")
+    return table
+
+
+def _faults(report: ReplayReport) -> Text:
+    some = ", ".join(lot.recorded.id for lot in report.faults[:10])
+    words = f"{len(report.faults)} auctions ended other than the rules say: {some}"
+    return Text(words, style="red")
+
+
+def seed_shown(summary: SeedSummary) -> RenderableType:
+    """What a seeded world holds."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("people", f"{summary.users:,}, following {summary.follows:,} times")
+    table.add_row("stalls", f"{summary.stalls:,} with {summary.products:,} products")
+    states = ", ".join(f"{status} {count:,}" for status, count in summary.auctions.most_common())
+    table.add_row("auctions", f"{summary.auctions.total():,} ({states})")
+    table.add_row("bids", f"{summary.bids:,}")
+    table.add_row("events", f"{summary.events:,}")
+    table.add_row("took", f"{summary.took_s:.1f} s")
+    return table
+
+
+def _usd(amount_minor: int) -> str:
+    return f"{to_decimal(amount_minor, ASSET):,}"
