@@ -4,7 +4,6 @@ say; the work itself stands in the packages."""
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import tempfile
@@ -14,12 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-import uvicorn
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.table import Table
 from starlette.types import ASGIApp
-from uvicorn.supervisors import Multiprocess
 
 from app import create_app, make_server
 from core.doctor import describe
@@ -44,7 +41,8 @@ from services.auctions.replay_stage import ScratchRefused, scratch_database
 from services.seed.demo import DemoAccess, seed_demo
 from services.seed.world import SeedRefused, seed_world
 from services.users.passwords import Passwords, clean_password
-from web.ports import NoFreePort, pick_port, port_of, uvicorn_options
+from web.ports import NoFreePort, pick_port, port_of
+from web.serving import run_one, run_workers, shown_host
 
 out = Console()
 err = Console(stderr=True)
@@ -96,13 +94,16 @@ def serve(
     _say_already_running(settings)
     with _exit_on_sigterm(), _servers(settings) as (settings, handle):
         listening = pick_port(settings.host, settings.port)
-        url = f"http://{_shown_host(settings.host)}:{port_of(listening)}"
+        url = f"http://{shown_host(settings.host)}:{port_of(listening)}"
         access = asyncio.run(_prepare(settings, handle))
         if handle is not None:
             handle.publish_url(url)
         prepare_metrics(settings.state_dir)
         _greet(settings, url, access)
-        _run_server(settings, listening)
+        if settings.workers == 1:
+            run_one(create_app(settings), settings, listening)
+        else:
+            run_workers("cli:worker_app", settings, listening)
 
 
 @mela.command()
@@ -282,36 +283,6 @@ async def _prepare(settings: Settings, handle: EmbeddedHandle | None) -> DemoAcc
         passwords.close()
 
 
-def _run_server(settings: Settings, listening: Any) -> None:
-    if settings.workers == 1:
-        config = uvicorn.Config(
-            create_app(settings), timeout_graceful_shutdown=10, **uvicorn_options(settings)
-        )
-        uvicorn.Server(config).run(sockets=[listening])
-        return
-    os.environ.update(_environment(settings))
-    config = uvicorn.Config(
-        "cli:worker_app",
-        factory=True,
-        workers=settings.workers,
-        timeout_graceful_shutdown=10,
-        **uvicorn_options(settings),
-    )
-    Multiprocess(config, sockets=[listening]).run()
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """What workers read their settings from: all that is not the default, as text."""
-    values: dict[str, str] = {}
-    for name in settings.model_fields_set | {"database_url", "redis_url", "demo"}:
-        value = getattr(settings, name)
-        if isinstance(value, SecretStr):
-            value = value.get_secret_value()
-        if value is not None:
-            values[f"MELA_{name.upper()}"] = str(value)
-    return values
-
-
 def _greet(settings: Settings, url: str, access: DemoAccess | None) -> None:
     out.print(f"[bold]Mela[/bold] serves {url}/graphql", highlight=False)
     if settings.profile != "prod":
@@ -404,10 +375,6 @@ def _passwords(settings: Settings) -> Passwords:
 def _url(settings: Settings) -> str:
     assert settings.database_url is not None
     return settings.database_url.get_secret_value()
-
-
-def _shown_host(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from sqlmodel import col
 
 from core.database import Database
 from core.pagination import PageRequest
-from loaders.base import Computed, Page, many_by, one_by, order, page_by, read_page
+from loaders.base import Computed, many_by, one_by, page_by, read_page
+from loaders.pages import Page, order
 from loaders.rows import Money, row_of
 from models.auctions import Auction, Bid, Product, Stall
 from models.events import EventTopic

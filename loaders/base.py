@@ -11,52 +11,17 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, bindparam, func, select, true
-from sqlalchemy import tuple_ as sql_tuple
 from strawberry.dataloader import DataLoader
 
 from core.database import Database
-from core.pagination import CursorValue, OrderKey, PageRequest, encode_cursor
+from core.pagination import PageRequest
+from loaders.pages import Order, Page, make_page
 
 MAX_BATCH = 1_000
 """Keys in one statement; a larger batch becomes several."""
 
 Visible = Callable[[UUID | None], ColumnElement[bool]]
 """The rows a viewer (None: anonymous) may see, as a condition on the loader's table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A total order: `columns` end with a unique one; all go the same way."""
-
-    key: OrderKey
-    columns: tuple[Any, ...]
-    descending: bool = False
-
-    def by(self, *, forward: bool = True) -> list[Any]:
-        """The ORDER BY terms, reversed to page backward."""
-        down = self.descending == forward
-        return [c.desc() if down else c.asc() for c in self.columns]
-
-    def position(self, row: Any) -> tuple[CursorValue, ...]:
-        """The values of a row that a cursor keeps."""
-        return tuple(getattr(row, column.name) for column in self.columns)
-
-    def between(self, page: PageRequest) -> list[ColumnElement[bool]]:
-        """Conditions that keep rows strictly between the page's two positions."""
-        row = sql_tuple(*self.columns)
-        conditions: list[ColumnElement[bool]] = []
-        for position, beyond in ((page.after, not self.descending), (page.before, self.descending)):
-            if position is not None:
-                values = sql_tuple(*position, types=[c.type for c in self.columns])
-                conditions.append(row > values if beyond else row < values)
-        return conditions
-
-
-def order(name: str, *columns: Any, descending: bool = False) -> Order:
-    """An ordering named `name` in its cursors, over columns of one table."""
-    parts = tuple(getattr(c, "__clause_element__", lambda c=c: c)() for c in columns)
-    types = tuple(part.type.python_type for part in parts)
-    return Order(OrderKey(name, types), parts, descending)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,68 +133,6 @@ def page_by(
     """A loader of pages."""
     counter = count_by(f"{name}_count", key, where=where, visible=visible)
     return PageBy(name, row, _column(key), order, counter, where, visible)
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A row and its place in the list."""
-
-    node: Any
-    order: Order
-
-    @property
-    def cursor(self) -> str:
-        """The opaque position of this row in this ordering."""
-        return encode_cursor(self.order.key, self.order.position(self.node))
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page: edges in list order, and whether there is more on either side.
-
-    `count` answers the size of the whole list; it runs only when asked.
-    """
-
-    edges: list[Edge]
-    has_next_page: bool
-    has_previous_page: bool
-    count: Callable[[], Awaitable[int]]
-
-    @property
-    def page_info(self) -> Page:
-        """Itself: a page is its own information."""
-        return self
-
-    @property
-    def nodes(self) -> list[Any]:
-        """The rows without their cursors."""
-        return [edge.node for edge in self.edges]
-
-    @property
-    def start_cursor(self) -> str | None:
-        """The first edge's cursor."""
-        return self.edges[0].cursor if self.edges else None
-
-    @property
-    def end_cursor(self) -> str | None:
-        """The last edge's cursor."""
-        return self.edges[-1].cursor if self.edges else None
-
-
-def make_page(
-    rows: Sequence[Any], order: Order, request: PageRequest, count: Callable[[], Awaitable[int]]
-) -> Page:
-    """A page of rows that were read with a limit of one more than asked."""
-    more = len(rows) > request.limit
-    kept = list(rows[: request.limit])
-    if not request.forward:
-        kept.reverse()
-    return Page(
-        edges=[Edge(row, order) for row in kept],
-        has_next_page=more if request.forward else request.before is not None,
-        has_previous_page=request.after is not None if request.forward else more,
-        count=count,
-    )
 
 
 @dataclass(slots=True)

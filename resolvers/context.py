@@ -12,7 +12,8 @@ from core.errors import BadUserInput, Unauthenticated
 from core.pagination import PageRequest, page_request
 from core.settings import Settings
 from core.tokens import KeyRing, TokenPolicy
-from loaders.base import Loaders, Order
+from loaders.base import Loaders
+from loaders.pages import Order
 from services.auctions.queue import BidQueue
 from services.users.access import Viewer
 from services.users.passwords import Passwords

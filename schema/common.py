@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import strawberry
 
-from loaders.base import Page
+from loaders.pages import Page
 from loaders.rows import Money as MoneyValue
 from schema.fields import attribute, bounded, resolved
 from schema.scalars import AssetCode, BigInt, Cursor

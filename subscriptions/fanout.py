@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from core.errors import RequestError, SlowConsumer
+from core.metrics import count_events_delivered
 from subscriptions.cursors import encode_cursor
 from subscriptions.log import LogEvent
 
@@ -240,6 +241,7 @@ class Topic:
     def _deliver(self, event: LogEvent) -> None:
         self.delivered = event.sequence
         self.counts.delivered += len(self.live)
+        count_events_delivered(len(self.live))
         kind = event.type
         slow = [
             subscription

@@ -20,6 +20,7 @@ from core.clock import utc_now
 from core.database import Database
 from core.errors import CursorExpired, RequestError, Unavailable
 from core.events import CommittedEvent
+from core.metrics import count_events_healed, count_events_published
 from subscriptions.backend import RedisBackend
 from subscriptions.fanout import ConflateKey, Counts, Subscription, Topic
 from subscriptions.log import LogEvent, decode_event, encode_event, outlast, read_heads
@@ -136,6 +137,7 @@ class Hub:
                 if self._started:
                     await self._broadcast.publish(self._channel(event.topic), message)
                 self.counts.published += 1
+                count_events_published(1)
                 if n % BURST == 0:
                     await asyncio.sleep(0)
         except Exception:
@@ -272,6 +274,7 @@ class Hub:
             for event in page[start : start + chunk]:
                 if topic.delivered is not None and event.sequence > topic.delivered:
                     self.counts.healed += 1
+                    count_events_healed(1)
                     topic.receive(event)
             await self._room(topic)
 

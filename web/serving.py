@@ -1,0 +1,54 @@
+"""Running uvicorn on a socket that is already bound: in this process, or in several workers."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import uvicorn
+from pydantic import SecretStr
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
+
+from core.settings import Settings
+from web.ports import uvicorn_options
+
+DRAIN_S = 10
+"""How long open requests and sockets get at shutdown (realtime.md, Transports)."""
+
+
+def run_one(app: ASGIApp, settings: Settings, listening: socket.socket) -> None:
+    """Serve in this process until SIGINT or SIGTERM."""
+    config = uvicorn.Config(app, timeout_graceful_shutdown=DRAIN_S, **uvicorn_options(settings))
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def run_workers(factory: str, settings: Settings, listening: socket.socket) -> None:
+    """Serve in `settings.workers` processes, each made by `factory` (`module:function`), until
+    SIGINT or SIGTERM; a worker that dies is replaced."""
+    os.environ.update(worker_environment(settings))
+    config = uvicorn.Config(
+        factory,
+        factory=True,
+        workers=settings.workers,
+        timeout_graceful_shutdown=DRAIN_S,
+        **uvicorn_options(settings),
+    )
+    Multiprocess(config, sockets=[listening]).run()
+
+
+def worker_environment(settings: Settings) -> dict[str, str]:
+    """What workers read the same settings from: all that was set, as MELA_… text."""
+    values: dict[str, str] = {}
+    for name in settings.model_fields_set | {"database_url", "redis_url", "demo"}:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        if value is not None:
+            values[f"MELA_{name.upper()}"] = str(value)
+    return values
+
+
+def shown_host(host: str) -> str:
+    """A host as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
