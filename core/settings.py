@@ -71,6 +71,7 @@ class Settings(BaseSettings):
 
     log_format: Literal["auto", "json", "console"] = "auto"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    access_log: bool = Field(False, description="A line for each request; metrics count anyway")
     otlp_endpoint: str | None = Field(None, description="OpenTelemetry collector over HTTP")
 
     @model_validator(mode="after")

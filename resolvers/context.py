@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -51,10 +52,15 @@ class OperationContext:
     user_agent: str
     loaders: Loaders
     connection_params: dict[str, Any] = field(default_factory=dict)
+    began_at: float = field(default_factory=time.perf_counter)
 
     def fresh(self) -> OperationContext:
         """The same asker with loaders that remember nothing."""
-        return replace(self, loaders=Loaders(self.server.db, self.viewer_id))
+        return replace(
+            self,
+            loaders=Loaders(self.server.db, self.viewer_id),
+            began_at=time.perf_counter(),
+        )
 
     def forget(self) -> None:
         """Remember nothing of what was read so far: a mutation has changed it."""
@@ -67,6 +73,7 @@ class OperationContext:
         if common is None:
             common = event.shared["loaders"] = Loaders(self.server.db)
         self.loaders = Loaders(self.server.db, self.viewer_id, common)
+        self.began_at = time.perf_counter()
 
     @property
     def viewer_id(self) -> UUID | None:

@@ -24,10 +24,7 @@ class MelaSchema(DomainSchema):
 
     async def execute(self, query: str | None, *args: Any, **options: Any) -> Any:
         """Run a query or mutation with fresh loaders; see Strawberry's `Schema.execute`."""
-        began = time.perf_counter()
-        result = await super().execute(query, *args, **_own_context(options))
-        observe_operation("operation", _outcome(result), time.perf_counter() - began)
-        return result
+        return await super().execute(query, *args, **_own_context(options))
 
     async def stream(self, query: str | None, *args: Any, **options: Any) -> Any:
         """Run any operation of a streaming transport with a context of its own: a WebSocket shares
@@ -47,19 +44,31 @@ class MelaSchema(DomainSchema):
         if getattr(result, "errors", None):
             request_id = getattr(context.context, "request_id", "")
             result.errors = [shape_error(error, request_id) for error in result.errors]
+        _observe(context, result)
         return result
+
+
+def _observe(context: Any, result: Any) -> None:
+    """Count a result by the kind of its operation; each event of a subscription is one."""
+    began_at = getattr(context.context, "began_at", None)
+    if began_at is None:
+        return
+    kind = "unknown" if context.graphql_document is None else _kind(context)
+    errors = getattr(result, "errors", None)
+    outcome = str(errors[0].extensions["code"]) if errors else "ok"
+    observe_operation(kind, outcome, time.perf_counter() - began_at)
+
+
+def _kind(context: Any) -> str:
+    try:
+        return str(context.operation_type.value)
+    except RuntimeError:  # no operation of the name that was asked for
+        return "unknown"
 
 
 def _own_context(options: dict[str, Any]) -> dict[str, Any]:
     context = options.get("context_value")
     return options if context is None else options | {"context_value": context.fresh()}
-
-
-def _outcome(result: Any) -> str:
-    errors = getattr(result, "errors", None)
-    if not errors:
-        return "ok"
-    return str((errors[0].extensions or {}).get("code", "INTERNAL_SERVER_ERROR"))
 
 
 async def _counted(results: Any) -> Any:

@@ -126,30 +126,30 @@ class User(AuctionUserFields, Node):
     )
 
     @resolved("For themselves and administrators, or where they show it; else null.", viewer=True)
-    async def email(self: strawberry.Parent[Any], info: Context) -> str | None:
-        return await resolvers.shown_email(info.context, self)
+    async def email(root: strawberry.Parent[Any], info: Context) -> str | None:
+        return await resolvers.shown_email(info.context, root)
 
     @resolved("For themselves, moderators and administrators; else null.", viewer=True)
-    def status(self: strawberry.Parent[Any], info: Context) -> UserStatus | None:
+    def status(root: strawberry.Parent[Any], info: Context) -> UserStatus | None:
         shown = resolvers.is_own(
-            info.context, self, resolvers.ADMIN_SCOPE, resolvers.MODERATOR_SCOPE
+            info.context, root, resolvers.ADMIN_SCOPE, resolvers.MODERATOR_SCOPE
         )
-        return UserStatus(self.status) if shown else None
+        return UserStatus(root.status) if shown else None
 
     @resolved("For themselves and administrators; else null.", viewer=True)
-    def tier(self: strawberry.Parent[Any], info: Context) -> UserTier | None:
-        shown = resolvers.is_own(info.context, self, resolvers.ADMIN_SCOPE)
-        return UserTier(self.tier) if shown else None
+    def tier(root: strawberry.Parent[Any], info: Context) -> UserTier | None:
+        shown = resolvers.is_own(info.context, root, resolvers.ADMIN_SCOPE)
+        return UserTier(root.tier) if shown else None
 
     @resolved(
         "For themselves and administrators; else null.",
         viewer=True,
         list_size=bounded(ROLES_MAX),
     )
-    async def roles(self: strawberry.Parent[Any], info: Context) -> list[UserRole] | None:
-        if not resolvers.is_own(info.context, self, resolvers.ADMIN_SCOPE):
+    async def roles(root: strawberry.Parent[Any], info: Context) -> list[UserRole] | None:
+        if not resolvers.is_own(info.context, root, resolvers.ADMIN_SCOPE):
             return None
-        held = await info.context.loaders.load(loaders.roles_by_user_id, self.id)
+        held = await info.context.loaders.load(loaders.roles_by_user_id, root.id)
         return [UserRole(role) for role in held]
 
     @resolved(
@@ -157,10 +157,10 @@ class User(AuctionUserFields, Node):
         viewer=True,
         list_size=bounded(SESSIONS_MAX),
     )
-    async def sessions(self: strawberry.Parent[Any], info: Context) -> list[Session] | None:
-        if not resolvers.is_own(info.context, self):
+    async def sessions(root: strawberry.Parent[Any], info: Context) -> list[Session] | None:
+        if not resolvers.is_own(info.context, root):
             return None
-        key = (self.id, SESSIONS_MAX)
+        key = (root.id, SESSIONS_MAX)
         found: list[Session] = await info.context.loaders.load(loaders.sessions_by_user_id, key)
         return found
 

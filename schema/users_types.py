@@ -80,9 +80,9 @@ class Session:
     expires_at: datetime = attribute("When it ends unless it is refreshed.")
 
     @resolved("Whether it is the session that asks.", viewer=True)
-    def current(self: strawberry.Parent[Any], info: Context) -> bool:
+    def current(root: strawberry.Parent[Any], info: Context) -> bool:
         viewer = info.context.viewer
-        return viewer is not None and viewer.session_id == self.id
+        return viewer is not None and viewer.session_id == root.id
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:

@@ -47,6 +47,10 @@ def uvicorn_options(settings: Settings) -> dict[str, Any]:
     return {
         "log_config": None,
         "server_header": False,
+        "access_log": settings.access_log,
+        # Deflate costs 100 KiB for each connection, and events are small.
+        "ws": "websockets-sansio",
+        "ws_per_message_deflate": False,
         "ws_max_size": settings.max_body_bytes,
         "backlog": BACKLOG,
         "lifespan": "on",
