@@ -16,6 +16,7 @@ from core.database import AfterCommit, Database, PoolSettings
 from core.money import to_decimal
 from core.settings import Settings
 from jobs.worker import run_worker
+from services.auctions.errors import AuctionNotOpen
 from services.auctions.queue import BidQueue
 from services.auctions.recorded import ASSET, RecordedAuction, RecordingError, read_recorded
 from services.auctions.replay import LotResult, ReplayReport, replay_at_once, replay_live
@@ -163,7 +164,13 @@ def _totals(report: ReplayReport) -> Table:
 def _faults(report: ReplayReport) -> Text:
     some = ", ".join(lot.recorded.id for lot in report.faults[:10])
     words = f"{len(report.faults)} auctions ended other than the rules say: {some}"
-    return Text(words, style="red")
+    late = report.refused[AuctionNotOpen.code]
+    if late:
+        words += (
+            f" …\n{late} bids of last moments came too late on the faster clock: "
+            "a lower --speed takes more of them, --speed max takes all"
+        )
+    return Text(words, style="yellow" if late else "red")
 
 
 def seed_shown(summary: SeedSummary) -> RenderableType:

@@ -25,6 +25,7 @@ from core.errors import DomainError, Unavailable
 from models.auctions import Auction
 from services.auctions.bidding import bid_request
 from services.auctions.closing import close_auction
+from services.auctions.errors import AuctionNotOpen
 from services.auctions.queue import BidQueue
 from services.auctions.recorded import (
     RecordedAuction,
@@ -90,8 +91,11 @@ class LotResult:
     def explanation(self) -> str:
         """Why it closed elsewhere than recorded, for a person."""
         reason = explain_mismatch(self.recorded, self.price_minor)
-        late = self.refused["AUCTION_NOT_OPEN"]
-        return f"{reason}; {late} bids came too late on the faster clock" if late else reason
+        late = self.refused[AuctionNotOpen.code]
+        if late and not self.as_expected:
+            verdict = reason.partition(": ")[0]
+            return f"{verdict}: too late on the faster clock, {late} of its bids were not taken"
+        return reason
 
 
 @dataclass(frozen=True, slots=True)
