@@ -44,6 +44,8 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     handler = _Handler(stream)
     handler.setFormatter(_formatter(_wants_json(settings, stream)))
     _replace_handler(handler, level)
+    # uvicorn asks whether a handler would be reached, and writes a line for each request if so.
+    logging.getLogger("uvicorn.access").propagate = settings.access_log
     structlog.configure(
         processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+from cross_web import HTTPException
 from graphql import GraphQLError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -23,7 +24,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
 )
 
 from core.clock import utc_now
-from core.errors import RequestError, Unauthenticated
+from core.errors import BadUserInput, RequestError, Unauthenticated
 from core.ids import new_id
 from core.logging import current_request_id
 from core.tokens import verify_access_token
@@ -127,8 +128,12 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
-        except RequestError as error:
+            if scope["type"] == "http":
+                response = await self.run(Request(scope, receive))
+                await response(scope, receive, send)
+            else:
+                await self.run(WebSocket(scope, receive, send))
+        except (RequestError, HTTPException) as error:
             await self._refuse(error, scope, receive, send)
 
     async def run(self, request: Any, *args: Any, **options: Any) -> Any:
@@ -171,22 +176,33 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
         """orjson: strict UTF-8, no NaN."""
         return orjson.loads(data)
 
+    def parse_json(self, data: str | bytes) -> object:
+        """The body of a POST: an object whose `operationName` is a string or null."""
+        body = super().parse_json(data)
+        if not isinstance(body, dict):
+            raise HTTPException(400, "the body must be a JSON object")
+        if not isinstance(body.get("operationName"), str | None):
+            raise HTTPException(400, "operationName must be a string or null")
+        return body
+
     async def _refuse(
-        self, error: RequestError, scope: Scope, receive: Receive, send: Send
+        self, error: RequestError | HTTPException, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """A request that failed before any operation: 401 with a GraphQL error, or a closed
-        handshake."""
+        """A request that failed before any operation: a GraphQL error with an HTTP status, or a
+        closed handshake."""
         if scope["type"] != "http":
             await WebSocket(scope, receive, send).close(CLOSE_FORBIDDEN, "Forbidden")
             return
+        if isinstance(error, HTTPException):
+            status, error = error.status_code, BadUserInput(error.reason)
+        else:
+            status = 401 if isinstance(error, Unauthenticated) else 400
         shaped = shape_error(
             GraphQLError(error.message, original_error=error),
             current_request_id() or new_id().hex,
         )
         response = Response(
-            orjson.dumps({"errors": [shaped.formatted]}),
-            status_code=401 if isinstance(error, Unauthenticated) else 400,
-            media_type="application/json",
+            orjson.dumps({"errors": [shaped.formatted]}), status, media_type="application/json"
         )
         await response(scope, receive, send)
 
