@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from core.database import async_url
-from models import auctions, events, idempotency, users  # noqa: F401  (fill the metadata)
+from models import auctions, events, idempotency, users, wallets  # noqa: F401  (fill the metadata)
 
 # pgqueuer's tables are its own: their SQL stands in a migration, and `alembic check` leaves
 # them alone.
