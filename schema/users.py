@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 import strawberry
 
 from loaders import users as loaders
+from models.user_tables import SESSIONS_MAX
 from resolvers import users as resolvers
 from schema.auctions.types import AuctionUserFields
 from schema.common import Connection, Node
@@ -79,7 +80,6 @@ from schema.users_results import (
 from schema.users_types import Profile, Session, UserRole, UserStatus, UserTier
 from services.users import people
 from services.users.accounts import AccountStatus
-from services.users.sessions import SESSIONS_MAX
 
 __all__ = ["ERRORS", "User", "UserMutation", "UserQuery"]
 
