@@ -36,9 +36,9 @@ from services.auctions.state import auction_topic
 from subscriptions.cursors import encode_cursor
 
 if TYPE_CHECKING:
-    from schema.users import User
+    from schema.users.types import User
 
-LazyUser = Annotated["User", strawberry.lazy("schema.users")]
+LazyUser = Annotated["User", strawberry.lazy("schema.users.types")]
 
 
 @strawberry.enum(description="Where an auction is in its life.")

@@ -1,55 +1,22 @@
-"""What the users' mutations answer: successes, refusals and the unions of both."""
+"""What the users' mutations answer: successes, and the unions with their refusals."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import strawberry
 
-from schema.common import Error, Forbidden, InvalidInput, NotFound
-from schema.errors import ErrorRow
+from schema.common import Forbidden, InvalidInput, NotFound
 from schema.fields import attribute
-from services.users import errors
-
-if TYPE_CHECKING:
-    from schema.users import User
-
-LazyUser = Annotated["User", strawberry.lazy("schema.users")]
-
-
-@strawberry.type(description="Another account has this e-mail address.")
-class EmailTaken(Error):
-    pass
-
-
-@strawberry.type(description="Another account has this username.")
-class UsernameTaken(Error):
-    pass
-
-
-@strawberry.type(description="No account has this login and password. It is not said which.")
-class InvalidCredentials(Error):
-    pass
-
-
-@strawberry.type(description="The account is suspended.")
-class AccountSuspended(Error):
-    pass
-
-
-@strawberry.type(description="The refresh token was used before; its session has been revoked.")
-class TokenReused(Error):
-    pass
-
-
-ERRORS: tuple[ErrorRow, ...] = (
-    ErrorRow(errors.EmailTaken, EmailTaken),
-    ErrorRow(errors.UsernameTaken, UsernameTaken),
-    ErrorRow(errors.InvalidCredentials, InvalidCredentials),
-    ErrorRow(errors.AccountSuspended, AccountSuspended),
-    ErrorRow(errors.TokenReused, TokenReused),
+from schema.users.errors import (
+    AccountSuspended,
+    EmailTaken,
+    InvalidCredentials,
+    TokenReused,
+    UsernameTaken,
 )
+from schema.users.types import LazyUser
 
 
 @strawberry.type(description="You are signed in.")
