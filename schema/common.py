@@ -53,7 +53,7 @@ class PageInfo:
 @strawberry.type(description="One item of a list, and its place there.")
 class Edge(Generic[T]):
     cursor: Cursor = attribute("Pass it as `after` or `before` to go on from here.")
-    node: T = attribute("The item.")
+    node: T = attribute("The item itself.")
 
 
 @strawberry.type(description="A page of a list (Relay).")

@@ -69,7 +69,7 @@ class ChangePasswordInput:
 
 @strawberry.input(description="A change of someone's account.")
 class SetUserStatusInput:
-    user_id: strawberry.ID = described("Whose.")
+    user_id: strawberry.ID = described("Whose account.")
     status: UserStatus = described("What it becomes.")
     reason: str = described("Why, 1 to 500 characters: for the audit log.")
 

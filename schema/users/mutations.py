@@ -57,7 +57,7 @@ from schema.users.results import (
 from services.users import people
 from services.users.accounts import AccountStatus
 
-Whom = Annotated[UserInput, argument("Whom.")]
+Whom = Annotated[UserInput, argument("Whom you mean.")]
 
 
 def _auth(given: resolvers.SignedIn) -> AuthSuccess:
@@ -86,7 +86,7 @@ class UserMutation:
 
     @mutation("Sign in by e-mail address or username, and password.")
     async def sign_in(
-        self, info: Context, input: Annotated[SignInInput, argument("Who.")]
+        self, info: Context, input: Annotated[SignInInput, argument("Who you are.")]
     ) -> SignInResult:
         return _auth(
             await resolvers.sign_in(info.context, login=input.login, password=input.password)
@@ -108,14 +108,14 @@ class UserMutation:
 
     @mutation("End one of your sessions.", authenticated=True)
     async def revoke_session(
-        self, info: Context, input: Annotated[RevokeSessionInput, argument("Which.")]
+        self, info: Context, input: Annotated[RevokeSessionInput, argument("Which to end.")]
     ) -> RevokeSessionResult:
         ended = await resolvers.revoke_session(info.context, input.session_id)
         return RevokeSessionSuccess(session_id=strawberry.ID(ended))
 
     @mutation("End your sessions, the one that asks spared or not.", authenticated=True)
     async def revoke_all_sessions(
-        self, info: Context, input: Annotated[RevokeAllSessionsInput, argument("Which.")]
+        self, info: Context, input: Annotated[RevokeAllSessionsInput, argument("Which to end.")]
     ) -> RevokeAllSessionsResult:
         return RevokeAllSessionsSuccess(
             revoked=await resolvers.revoke_all_sessions(
@@ -132,7 +132,7 @@ class UserMutation:
 
     @mutation("Take another username.", authenticated=True)
     async def change_username(
-        self, info: Context, input: Annotated[ChangeUsernameInput, argument("The name.")]
+        self, info: Context, input: Annotated[ChangeUsernameInput, argument("The new name.")]
     ) -> ChangeUsernameResult:
         return ChangeUsernameSuccess(
             user=await resolvers.change_username(info.context, input.username)

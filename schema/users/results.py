@@ -24,7 +24,7 @@ class AuthSuccess:
     access_token: str = attribute("Send it as `Authorization: Bearer …`. A JWT; short-lived.")
     refresh_token: str = attribute("Trade it by `refreshToken`, once, for the next pair.")
     expires_at: datetime = attribute("When the access token ends.")
-    user: LazyUser = attribute("You.")
+    user: LazyUser = attribute("You, signed in.")
 
 
 @strawberry.type(description="The session, or all of them, ended.")
@@ -34,7 +34,7 @@ class SignOutSuccess:
 
 @strawberry.type(description="The session ended.")
 class RevokeSessionSuccess:
-    session_id: strawberry.ID = attribute("Which.")
+    session_id: strawberry.ID = attribute("The session that ended.")
 
 
 @strawberry.type(description="The sessions ended.")
@@ -64,32 +64,32 @@ class SetUserStatusSuccess:
 
 @strawberry.type(description="You follow them.")
 class FollowSuccess:
-    user: LazyUser = attribute("Whom.")
+    user: LazyUser = attribute("The other person.")
 
 
 @strawberry.type(description="You do not follow them.")
 class UnfollowSuccess:
-    user: LazyUser = attribute("Whom.")
+    user: LazyUser = attribute("The other person.")
 
 
 @strawberry.type(description="You are absent for one another. They are not told.")
 class BlockSuccess:
-    user: LazyUser = attribute("Whom.")
+    user: LazyUser = attribute("The other person.")
 
 
 @strawberry.type(description="You do not block them. Follows that ended do not return.")
 class UnblockSuccess:
-    user: LazyUser = attribute("Whom.")
+    user: LazyUser = attribute("The other person.")
 
 
 @strawberry.type(description="What they do stays out of your feeds. They are not told.")
 class MuteSuccess:
-    user: LazyUser = attribute("Whom.")
+    user: LazyUser = attribute("The other person.")
 
 
 @strawberry.type(description="You hear of them.")
 class UnmuteSuccess:
-    user: LazyUser = attribute("Whom.")
+    user: LazyUser = attribute("The other person.")
 
 
 SignUpResult = Annotated[

@@ -24,7 +24,7 @@ LazyUser = Annotated["User", strawberry.lazy("schema.users.types")]
 
 @strawberry.enum(description="Whether an account can be used.")
 class UserStatus(Enum):
-    ACTIVE = strawberry.enum_value("ACTIVE", description="It can.")
+    ACTIVE = strawberry.enum_value("ACTIVE", description="It can sign in and write.")
     SUSPENDED = strawberry.enum_value(
         "SUSPENDED", description="A moderator has closed it for now: no sign-in, no writing."
     )
@@ -33,7 +33,7 @@ class UserStatus(Enum):
 
 @strawberry.enum(description="What a person pays for.")
 class UserTier(Enum):
-    FREE = strawberry.enum_value("FREE", description="Nothing.")
+    FREE = strawberry.enum_value("FREE", description="Nothing: what everyone has.")
     PREMIUM = strawberry.enum_value("PREMIUM", description="The premium tier.")
 
 
