@@ -6,9 +6,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = (
-    "adapters core execution jobs loaders models resolvers schema services subscriptions web"
-).split()
+PACKAGES = [
+    "adapters",
+    "core",
+    "execution",
+    "jobs",
+    "loaders",
+    "models",
+    "resolvers",
+    "schema",
+    "services",
+    "subscriptions",
+    "web",
+]
 MODULES = sorted(
     [
         ROOT / "app.py",

@@ -9,11 +9,41 @@ from execution.guards import Guard
 from schema.build import DOMAINS, build_schema
 from services.users.access import KNOWN_SCOPES
 
-VERBS = (
-    "add block cancel change create delete export finish follow fulfil import mark moderate mute"
-    " place purchase refresh refund register remove report request revoke set sign start unblock"
-    " unfollow unmute update upload verify watch"
-).split()
+VERBS = [
+    "add",
+    "block",
+    "cancel",
+    "change",
+    "create",
+    "delete",
+    "export",
+    "finish",
+    "follow",
+    "fulfil",
+    "import",
+    "mark",
+    "moderate",
+    "mute",
+    "place",
+    "purchase",
+    "refresh",
+    "refund",
+    "register",
+    "remove",
+    "report",
+    "request",
+    "revoke",
+    "set",
+    "sign",
+    "start",
+    "unblock",
+    "unfollow",
+    "unmute",
+    "update",
+    "upload",
+    "verify",
+    "watch",
+]
 
 FOR_EVERYONE = {
     "signUp": "who has no account cannot be signed in yet",
