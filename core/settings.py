@@ -59,7 +59,8 @@ class Settings(BaseSettings):
     refresh_token_s: int = Field(7 * 24 * 3600, ge=1)
     signing_algorithm: Literal["RS256", "ES256", "EdDSA"] = "RS256"
     signing_keys_dir: Path | None = Field(
-        None, description="PEM private keys, the newest signs; unset: made in the state folder"
+        None,
+        description="PEM private keys, the last by name signs; unset: made in the state folder",
     )
     token_issuer: str = "mela"
     token_audience: str = "mela"

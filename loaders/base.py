@@ -219,7 +219,7 @@ async def _count(
     )
     async with db.read() as session:
         counted = await session.execute(statement, {"keys": list(keys)})
-        counts: dict[Any, int] = dict(counted.tuples().all())
+        counts: dict[Any, int] = {row[0]: row[1] for row in counted}
     return [counts.get(key, 0) for key in keys]
 
 

@@ -3,6 +3,7 @@ an e-mail address is in one, and is shown by rule alone."""
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +14,11 @@ from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, se
 
 from core.database import Database
 from core.pagination import PageRequest
-from loaders.base import Computed, Page, many_by, one_by, order, page_by, read_page
-from loaders.rows import row_of
+from loaders.base import Computed, PageBy, many_by, one_by, page_by, read_page
+from loaders.pages import Page, order
+from loaders.rows import Row, row_of
+from models.user_tables import SESSIONS_MAX, accounts, blocks, follows, profiles, roles, sessions
 from models.users import Profile, UserAccount, UserSession
-from services.users.sessions import SESSIONS_MAX
-from services.users.tables import accounts, blocks, follows, profiles, roles, sessions
-
-FOLLOWED_AT = follows.c.created_at.label("followed_at")
 
 
 class UserRow(row_of(UserAccount, "usr", without=("password_hash",))):  # type: ignore[misc]
@@ -28,12 +27,15 @@ class UserRow(row_of(UserAccount, "usr", without=("password_hash",))):  # type: 
     __slots__ = ()
 
 
-class FollowRow(
-    row_of(UserAccount, "usr", without=("password_hash",), extra=(FOLLOWED_AT,))  # type: ignore[misc]
-):
-    """An account in a list of follows."""
+FOLLOW_COLUMNS = [*(column.name for column in UserRow.__columns__), "followed_at"]
+FollowColumns: Any = namedtuple("FollowColumns", FOLLOW_COLUMNS)  # type: ignore[misc]
+
+
+class FollowRow(Row, FollowColumns):
+    """An account in a list of follows, and when it came there."""
 
     __slots__ = ()
+    __prefix__ = "usr"
 
 
 class ProfileRow(row_of(Profile, "")):  # type: ignore[misc]
@@ -50,7 +52,6 @@ class SessionRow(row_of(UserSession, "ses")):  # type: ignore[misc]
 
 USER_ROWS = (UserRow, FollowRow)
 NEWEST_USERS = order("users", accounts.c.created_at, accounts.c.id, descending=True)
-NEWEST_FOLLOWS = order("follows", FOLLOWED_AT, accounts.c.id, descending=True)
 
 
 def unblocked(viewer_id: UUID | None, user_id: ColumnElement[UUID]) -> ColumnElement[bool]:
@@ -79,6 +80,42 @@ def open_to(viewer_id: UUID | None, user_id: ColumnElement[UUID]) -> ColumnEleme
 
 
 PRESENT = accounts.c.status != "DELETED"
+
+
+def _follows(
+    name: str,
+    owner: ColumnElement[UUID],
+    person: ColumnElement[UUID],
+    *where: ColumnElement[bool],
+) -> PageBy:
+    """A list of the people in `person`, kept by the one in `owner`, newest follow first.
+
+    Empty for who may not see the owner's profile, and without those who are absent to the viewer.
+    The join is a subquery, which PostgreSQL dissolves: in a lateral one SQLAlchemy takes two tables
+    with a WHERE between them for a cartesian product.
+    """
+    listed = (
+        select(
+            *UserRow.__columns__,
+            follows.c.created_at.label("followed_at"),
+            owner.label("owner_id"),
+        )
+        .select_from(follows.join(accounts, accounts.c.id == person))
+        .where(PRESENT, *where)
+        .subquery(name)
+    )
+    columns = tuple(listed.c[name] for name in FOLLOW_COLUMNS)
+    row = type(name, (FollowRow,), {"__slots__": (), "__columns__": columns})
+    return page_by(
+        f"{name}_by_user_id",
+        row,
+        listed.c.owner_id,
+        order=order(name, listed.c.followed_at, listed.c.id, descending=True),
+        visible=lambda viewer_id: and_(
+            open_to(viewer_id, listed.c.owner_id), unblocked(viewer_id, listed.c.id)
+        ),
+    )
+
 
 # A reference that must exist (a seller, a bidder) is found whoever asks: what a viewer may not
 # see of that user is decided field by field. Finding someone by id is another loader's business.
@@ -109,37 +146,16 @@ sessions_by_user_id = many_by(
     where=and_(sessions.c.revoked_at.is_(None), sessions.c.expires_at > func.clock_timestamp()),
     visible=lambda viewer_id: false() if viewer_id is None else sessions.c.user_id == viewer_id,
 )
-followers_by_user_id = page_by(
-    "followers_by_user_id",
-    FollowRow,
-    follows.c.followee_id,
-    order=NEWEST_FOLLOWS,
-    where=and_(accounts.c.id == follows.c.follower_id, PRESENT),
-    visible=lambda viewer_id: _listed(viewer_id, follows.c.followee_id),
-)
-following_by_user_id = page_by(
-    "following_by_user_id",
-    FollowRow,
-    follows.c.follower_id,
-    order=NEWEST_FOLLOWS,
-    where=and_(accounts.c.id == follows.c.followee_id, PRESENT),
-    visible=lambda viewer_id: _listed(viewer_id, follows.c.follower_id),
-)
+followers_by_user_id = _follows("followers", follows.c.followee_id, follows.c.follower_id)
+following_by_user_id = _follows("following", follows.c.follower_id, follows.c.followee_id)
 _back = follows.alias("back")
-mutuals_by_user_id = page_by(
-    "mutuals_by_user_id",
-    FollowRow,
+mutuals_by_user_id = _follows(
+    "mutuals",
     follows.c.followee_id,
-    order=NEWEST_FOLLOWS,
-    where=and_(
-        accounts.c.id == follows.c.follower_id,
-        PRESENT,
-        exists().where(
-            _back.c.follower_id == follows.c.followee_id,
-            _back.c.followee_id == follows.c.follower_id,
-        ),
+    follows.c.follower_id,
+    exists().where(
+        _back.c.follower_id == follows.c.followee_id, _back.c.followee_id == follows.c.follower_id
     ),
-    visible=lambda viewer_id: _listed(viewer_id, follows.c.followee_id),
 )
 roles_by_user_id = Computed("roles_by_user_id", lambda db, _, keys: _roles(db, keys))
 viewer_follows_user_id = Computed(
@@ -152,11 +168,6 @@ hidden_from_viewer = Computed(
     lambda db, viewer_id, keys: _hidden(db, viewer_id, keys),
     viewer=True,
 )
-
-
-def _listed(viewer_id: UUID | None, owner_id: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """The list is open to the viewer, and so is the person in it."""
-    return and_(open_to(viewer_id, owner_id), unblocked(viewer_id, accounts.c.id))
 
 
 async def _users_by_username(
@@ -225,17 +236,20 @@ async def users_page(db: Database, wanted: UserFilter, request: PageRequest) -> 
 
 
 def _conditions(wanted: UserFilter) -> list[ColumnElement[bool]]:
-    given: list[tuple[Any, ColumnElement[bool]]] = [
-        (wanted.status, accounts.c.status == wanted.status),
-        (wanted.tier, accounts.c.tier == wanted.tier),
-        (wanted.registered_from, accounts.c.created_at >= wanted.registered_from),
-        (wanted.registered_to, accounts.c.created_at < wanted.registered_to),
-        (wanted.text, _contains(wanted.text or "")),
-    ]
-    if wanted.role is not None and wanted.role != "USER":
-        held = exists().where(roles.c.user_id == accounts.c.id, roles.c.role == wanted.role)
-        given.append((wanted.role, held))
-    return [condition for value, condition in given if value is not None]
+    found: list[ColumnElement[bool]] = []
+    if wanted.status is not None:
+        found.append(accounts.c.status == wanted.status)
+    if wanted.tier is not None:
+        found.append(accounts.c.tier == wanted.tier)
+    if wanted.registered_from is not None:
+        found.append(accounts.c.created_at >= wanted.registered_from)
+    if wanted.registered_to is not None:
+        found.append(accounts.c.created_at < wanted.registered_to)
+    if wanted.text is not None:
+        found.append(_contains(wanted.text))
+    if wanted.role not in (None, "USER"):  # USER is everyone's and has no row
+        found.append(exists().where(roles.c.user_id == accounts.c.id, roles.c.role == wanted.role))
+    return found
 
 
 def _contains(text: str) -> ColumnElement[bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -232,9 +233,11 @@ async def watch_bids(
 ) -> AsyncGenerator[LogEvent, None]:
     """Accepted bids from a cursor on; each event with loaders of its own."""
     key = await _existing(context, auction_id)
-    async for event in bids_placed(context.server.hub, context.server.db, key, after=after):
-        context.begin_event(event)
-        yield event
+    events = bids_placed(context.server.hub, context.server.db, key, after=after)
+    async with aclosing(events):
+        async for event in events:
+            context.begin_event(event)
+            yield event
 
 
 async def watch_changes(
@@ -242,9 +245,11 @@ async def watch_changes(
 ) -> AsyncGenerator[LogEvent, None]:
     """Changes of an auction from a cursor on; each event with loaders of its own."""
     key = await _existing(context, auction_id)
-    async for event in auction_changes(context.server.hub, context.server.db, key, after=after):
-        context.begin_event(event)
-        yield event
+    events = auction_changes(context.server.hub, context.server.db, key, after=after)
+    async with aclosing(events):
+        async for event in events:
+            context.begin_event(event)
+            yield event
 
 
 async def _existing(context: OperationContext, auction_id: str) -> UUID:

@@ -16,8 +16,9 @@ from schema.errors import SHARED, exception_handlers
 from schema.executing import MelaSchema
 from schema.projection import project
 from schema.scalars import SCALARS
-from schema.users import ERRORS as USER_ERRORS
-from schema.users import UserMutation, UserQuery
+from schema.users.errors import ERRORS as USER_ERRORS
+from schema.users.mutations import UserMutation
+from schema.users.queries import UserQuery
 
 DOMAINS = ("users", "auctions")
 """In dependency order: a domain may know the ones before it."""

@@ -21,7 +21,9 @@ PAGE_LIMIT = 100
 @strawberry.federation.interface(description="Anything with an id that `node` can find again.")
 class Node:
     public_id: strawberry.ID = attribute(
-        "Names this object for ever: a prefix that tells its type, and 32 hex digits.", name="id"
+        "Names this object for ever: a prefix that tells its type, and 32 hex digits.",
+        name="id",
+        cost=None,  # @cost may not stand on an interface
     )
 
 
@@ -53,7 +55,7 @@ class PageInfo:
 @strawberry.type(description="One item of a list, and its place there.")
 class Edge(Generic[T]):
     cursor: Cursor = attribute("Pass it as `after` or `before` to go on from here.")
-    node: T = attribute("The item.")
+    node: T = attribute("The item itself.")
 
 
 @strawberry.type(description="A page of a list (Relay).")
@@ -109,8 +111,8 @@ class ErrorCode(Enum):
 
 @strawberry.interface(description="What every refusal of a mutation says.")
 class Error:
-    message: str = attribute("What went wrong, in a sentence for people.")
-    code: ErrorCode = attribute("What went wrong, for programs.")
+    message: str = attribute("What went wrong, in a sentence for people.", cost=None)
+    code: ErrorCode = attribute("What went wrong, for programs.", cost=None)
 
 
 @strawberry.type(description="A value breaks a documented limit. Nothing was changed.")

@@ -27,7 +27,7 @@ from schema.fields import Context, argument, attribute, mutation
 
 @strawberry.type(description="The bid was accepted. It may already have been outbid by a maximum.")
 class PlaceBidSuccess:
-    bid: Bid = attribute("The bid.")
+    bid: Bid = attribute("Your bid, as all see it.")
     auction: Auction = attribute("The auction after it.")
 
 
@@ -101,7 +101,7 @@ WatchAuctionResult = Annotated[
 class AuctionMutation:
     @mutation("Bid up to a maximum.", scopes=["bid:place"])
     async def place_bid(
-        self, info: Context, input: Annotated[PlaceBidInput, argument("The bid.")]
+        self, info: Context, input: Annotated[PlaceBidInput, argument("On what, and how much.")]
     ) -> PlaceBidResult:
         bid, auction = await resolvers.place_bid(
             info.context, input.auction_id, input.maximum, input.idempotency_key

@@ -42,7 +42,7 @@ class AuctionChangeKind(Enum):
 class BidPlaced:
     cursor: Cursor = attribute("Where this event is in the auction's stream: resume after it.")
     occurred_at: datetime = attribute("When it happened, by the server's clock.")
-    bid: Bid = attribute("The bid.")
+    bid: Bid = attribute("The bid, as of then.")
 
 
 @strawberry.type(description="Something about an auction changed. The fields tell it as of then.")

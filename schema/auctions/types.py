@@ -36,9 +36,9 @@ from services.auctions.state import auction_topic
 from subscriptions.cursors import encode_cursor
 
 if TYPE_CHECKING:
-    from schema.users import User
+    from schema.users.types import User
 
-LazyUser = Annotated["User", strawberry.lazy("schema.users")]
+LazyUser = Annotated["User", strawberry.lazy("schema.users.types")]
 
 
 @strawberry.enum(description="Where an auction is in its life.")
@@ -131,7 +131,9 @@ class Bid(Node):
         "maximum stays secret."
     )
     placed_at: datetime = attribute("When the auction took it, by the server's clock.")
-    bidder: LazyUser = loaded(user_loaders.user_by_id, key="bidder_id", description="Who bid.")
+    bidder: LazyUser = loaded(
+        user_loaders.user_by_id, key="bidder_id", description="Whose bid it is."
+    )
     auction: Annotated[Auction, strawberry.lazy("schema.auctions.types")] = loaded(
         loaders.auction_by_id, key="auction_id", description="What was bid on."
     )

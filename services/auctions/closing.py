@@ -130,7 +130,7 @@ async def close_auction(
     # What a sale moves (money, order, stock) belongs exactly here: after the lot is taken, so that
     # the lock order holds (auction, accounts, topics), and before the commit, so that a lot is
     # never closed without it.
-    tx.collect(_closed_event(locked, closing))
+    tx.collect(closed_event(locked, closing))
     return closing
 
 
@@ -157,7 +157,7 @@ async def cancel_auction(
     )
     # A cancelled lot gives back what it holds (the leader's money, the stock) here, as a closed one
     # does.
-    tx.collect(_cancelled_event(locked, viewer_id))
+    tx.collect(cancelled_event(locked, viewer_id))
 
 
 def _check_may_cancel(locked: LockedAuction, viewer_id: UUID, is_moderator: bool) -> None:
@@ -170,7 +170,7 @@ def _check_may_cancel(locked: LockedAuction, viewer_id: UUID, is_moderator: bool
         raise Forbidden("an auction with bids cannot be cancelled by its seller")
 
 
-def _closed_event(locked: LockedAuction, closing: Closing) -> NewEvent:
+def closed_event(locked: LockedAuction, closing: Closing) -> NewEvent:
     state = locked.state
     price, winner = closing.price_minor, closing.winner_id
     return NewEvent(
@@ -190,7 +190,7 @@ def _closed_event(locked: LockedAuction, closing: Closing) -> NewEvent:
     )
 
 
-def _cancelled_event(locked: LockedAuction, viewer_id: UUID) -> NewEvent:
+def cancelled_event(locked: LockedAuction, viewer_id: UUID) -> NewEvent:
     payload: dict[str, Any] = {
         "status": "CANCELLED",
         "by": "SELLER" if viewer_id == locked.row.seller_id else "MODERATOR",

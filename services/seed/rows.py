@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from core.events import NewEvent
 from core.jsontext import to_json
 from services.auctions.bidding import placed_events
-from services.auctions.closing import _cancelled_event, _closed_event
+from services.auctions.closing import cancelled_event, closed_event
 from services.auctions.increments import increments_to_json
 from services.auctions.rules import close
 from services.auctions.state import LockedAuction, auction_topic, opened_event
@@ -162,11 +162,11 @@ def _events(lot: LotHistory) -> Iterator[NewEvent]:
         return
     ended = LockedAuction(lot.state, SimpleNamespace(seller_id=seller_id), lot.closed_at)
     if lot.status == "CANCELLED":
-        yield _cancelled_event(ended, seller_id)
+        yield cancelled_event(ended, seller_id)
         return
     closing = close(replace(lot.state, status="OPEN"), lot.closed_at)
     assert closing is not None
-    yield _closed_event(ended, closing)
+    yield closed_event(ended, closing)
 
 
 def watch_rows(

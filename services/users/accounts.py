@@ -16,12 +16,12 @@ from core.errors import DomainError, Forbidden, InvalidInput, NotFound
 from core.events import NewEvent
 from core.ids import new_id
 from core.text import clean_text
+from models.user_tables import accounts, profiles, roles
 from services.users.access import Viewer, user_public_id
 from services.users.audit import audit
 from services.users.errors import EmailTaken, InvalidCredentials, UsernameTaken
 from services.users.passwords import Passwords, clean_password
 from services.users.sessions import Client, revoke_sessions
-from services.users.tables import accounts, profiles, roles
 from services.users.throttle import Throttle
 
 EMAIL_MAX = 320

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 
 from core.database import Transaction
 from core.ids import new_id
-from services.users.tables import security_events
+from models.user_tables import security_events
 
 Kind = Literal[
     "SIGNED_UP",

@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from core.database import Transaction
 from core.errors import Forbidden, InvalidInput, NotFound
 from core.events import NewEvent
+from models.user_tables import accounts, blocks, follows, mutes, profiles
 from services.users.access import user_public_id
 from services.users.accounts import user_topic
-from services.users.tables import accounts, blocks, follows, mutes, profiles
 
 FOLLOWS_MAX = 10_000
 BLOCKS_MAX = 10_000

@@ -17,9 +17,9 @@ from core.database import Transaction
 from core.errors import InvalidInput, NotFound
 from core.events import NewEvent
 from core.text import clean_text
+from models.user_tables import accounts, profiles
 from services.users.access import user_public_id
 from services.users.accounts import user_topic
-from services.users.tables import accounts, profiles
 
 URL_MAX = 2_048
 SOCIAL_LINKS_MAX = 10

@@ -23,8 +23,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.database import Database, database_now
 from core.ids import new_id
+from models.user_tables import sessions
 from services.users.access import Viewer
-from services.users.tables import sessions
 
 log = structlog.get_logger(__name__)
 

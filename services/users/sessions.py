@@ -18,14 +18,11 @@ from sqlalchemy import delete, func, insert, select, update
 from core.database import Database, Transaction, database_now
 from core.errors import NotFound, Unauthenticated
 from core.ids import new_id
+from models.user_tables import SESSIONS_MAX, accounts, grants, refresh_tokens, roles, sessions
 from services.users.access import scopes_of
 from services.users.audit import audit
 from services.users.errors import AccountSuspended, TokenReused
 from services.users.revocations import Revocations
-from services.users.tables import accounts, grants, refresh_tokens, roles, sessions
-
-SESSIONS_MAX = 50
-"""Live sessions of one person; one more signs the one that was seen longest ago out."""
 
 DEVICE_MAX = 200
 PURGE_BATCH = 1_000

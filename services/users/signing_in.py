@@ -10,11 +10,11 @@ from uuid import UUID
 from sqlalchemy import func, or_, select, update
 
 from core.database import Database, Transaction
+from models.user_tables import accounts
 from services.users.audit import audit
 from services.users.errors import AccountSuspended, InvalidCredentials
 from services.users.passwords import Passwords
 from services.users.sessions import Client, OpenedSession, open_session
-from services.users.tables import accounts
 from services.users.throttle import Throttle
 
 LOGIN_MAX = 320

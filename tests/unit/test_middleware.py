@@ -71,7 +71,7 @@ def logged() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()
-    configure_logging(Settings(log_format="json"), stream=stream)
+    configure_logging(Settings(access_log=True, log_format="json"), stream=stream)
     yield stream
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -90,7 +90,7 @@ async def address(logged: io.StringIO) -> AsyncIterator[str]:
         Route("/policied", policied),
         WebSocketRoute("/socket", socket),
     ]
-    settings = Settings(max_body_bytes=LIMIT)
+    settings = Settings(max_body_bytes=LIMIT, access_log=True)
     app = wrap(Starlette(routes=routes), settings)
     options = uvicorn_options(settings) | {"lifespan": "off", "ws": "websockets-sansio"}
     server = uvicorn.Server(uvicorn.Config(app, **options))

@@ -56,7 +56,7 @@ def test_a_line_is_json_with_level_logger_time_and_request_id(clean_logging: Non
 
 
 def test_libraries_write_the_same_lines(clean_logging: None) -> None:
-    stream = configured()
+    stream = configured(access_log=True)
     with structlog.contextvars.bound_contextvars(request_id="abc"):
         logging.getLogger("uvicorn.access").info(
             '%s - "%s %s HTTP/%s" %d', "127.0.0.1:1", "GET", "/x?token=hunter2", "1.1", 200
@@ -68,6 +68,13 @@ def test_libraries_write_the_same_lines(clean_logging: None) -> None:
     assert access["logger"] == "uvicorn.access"
     assert job["event"] == "mail to a***@example.org failed"
     assert job["level"] == "warning"
+
+
+def test_a_request_gets_no_line_unless_asked_for(clean_logging: None) -> None:
+    stream = configured()
+    logging.getLogger("uvicorn.access").info("a request")
+    logging.getLogger("uvicorn.error").info("a start")
+    assert [line["event"] for line in lines(stream)] == ["a start"]
 
 
 def test_library_noise_is_kept_out(clean_logging: None) -> None:

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import select
 
 from core.database import Database
+from models.user_tables import security_events
 from services.users.accounts import NewAccount, sign_up
 from services.users.passwords import Passwords
 from services.users.sessions import Client, open_session
 from services.users.signing_in import sign_in
-from services.users.tables import security_events
 from services.users.throttle import Throttle
 
 PASSWORD = "correct horse battery"

@@ -8,6 +8,7 @@ from sqlalchemy import insert, select, text, update
 
 from core.errors import Forbidden, InvalidInput, NotFound
 from core.ids import new_id
+from models.user_tables import accounts, profiles, roles, sessions
 from services.users.access import Viewer, scopes_of
 from services.users.accounts import (
     change_password,
@@ -25,7 +26,6 @@ from services.users.errors import (
     UsernameTaken,
 )
 from services.users.sessions import Client, refresh
-from services.users.tables import accounts, profiles, roles, sessions
 
 PASSWORD = "correct horse battery"
 

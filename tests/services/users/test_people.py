@@ -7,9 +7,9 @@ from sqlalchemy import select, update
 
 from core.errors import Forbidden, InvalidInput, NotFound
 from core.ids import new_id
+from models.user_tables import accounts, blocks, follows, mutes, profiles
 from services.users import people
 from services.users.people import block, follow, mute, unblock, unfollow, unmute
-from services.users.tables import accounts, blocks, follows, mutes, profiles
 
 
 @pytest.fixture

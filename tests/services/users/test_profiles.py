@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from core.errors import InvalidInput, NotFound
 from core.ids import new_id
+from models.user_tables import accounts, profiles
 from services.users.profiles import update_profile
-from services.users.tables import accounts, profiles
 
 NAUGHTY = Path(__file__).parents[4] / "shared" / "data" / "strings" / "blns.json"
 

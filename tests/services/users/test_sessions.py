@@ -8,6 +8,7 @@ from sqlalchemy import func, insert, select, text, update
 
 from core.errors import NotFound, RateLimited, Unauthenticated
 from core.ids import new_id
+from models.user_tables import accounts, grants, refresh_tokens, roles, sessions
 from services.users import sessions as module
 from services.users.access import Viewer, scopes_of
 from services.users.errors import InvalidCredentials, TokenReused
@@ -20,7 +21,6 @@ from services.users.sessions import (
     revoke_sessions,
     sign_out,
 )
-from services.users.tables import accounts, grants, refresh_tokens, roles, sessions
 
 WEEK_S = 7 * 24 * 3600
 

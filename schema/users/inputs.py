@@ -12,7 +12,7 @@ from core.errors import BadUserInput, InvalidInput
 from core.text import clean_text
 from loaders.users import UserFilter
 from schema.scalars import URL, code_of
-from schema.users_types import ProfileVisibility, UserRole, UserStatus, UserTier
+from schema.users.types import ProfileVisibility, UserRole, UserStatus, UserTier
 from services.users.profiles import RULES
 
 TEXT_MAX = 100
@@ -69,7 +69,7 @@ class ChangePasswordInput:
 
 @strawberry.input(description="A change of someone's account.")
 class SetUserStatusInput:
-    user_id: strawberry.ID = described("Whose.")
+    user_id: strawberry.ID = described("Whose account.")
     status: UserStatus = described("What it becomes.")
     reason: str = described("Why, 1 to 500 characters: for the audit log.")
 

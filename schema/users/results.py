@@ -1,55 +1,22 @@
-"""What the users' mutations answer: successes, refusals and the unions of both."""
+"""What the users' mutations answer: successes, and the unions with their refusals."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import strawberry
 
-from schema.common import Error, Forbidden, InvalidInput, NotFound
-from schema.errors import ErrorRow
+from schema.common import Forbidden, InvalidInput, NotFound
 from schema.fields import attribute
-from services.users import errors
-
-if TYPE_CHECKING:
-    from schema.users import User
-
-LazyUser = Annotated["User", strawberry.lazy("schema.users")]
-
-
-@strawberry.type(description="Another account has this e-mail address.")
-class EmailTaken(Error):
-    pass
-
-
-@strawberry.type(description="Another account has this username.")
-class UsernameTaken(Error):
-    pass
-
-
-@strawberry.type(description="No account has this login and password. It is not said which.")
-class InvalidCredentials(Error):
-    pass
-
-
-@strawberry.type(description="The account is suspended.")
-class AccountSuspended(Error):
-    pass
-
-
-@strawberry.type(description="The refresh token was used before; its session has been revoked.")
-class TokenReused(Error):
-    pass
-
-
-ERRORS: tuple[ErrorRow, ...] = (
-    ErrorRow(errors.EmailTaken, EmailTaken),
-    ErrorRow(errors.UsernameTaken, UsernameTaken),
-    ErrorRow(errors.InvalidCredentials, InvalidCredentials),
-    ErrorRow(errors.AccountSuspended, AccountSuspended),
-    ErrorRow(errors.TokenReused, TokenReused),
+from schema.users.errors import (
+    AccountSuspended,
+    EmailTaken,
+    InvalidCredentials,
+    TokenReused,
+    UsernameTaken,
 )
+from schema.users.types import LazyUser
 
 
 @strawberry.type(description="You are signed in.")
@@ -57,7 +24,7 @@ class AuthSuccess:
     access_token: str = attribute("Send it as `Authorization: Bearer …`. A JWT; short-lived.")
     refresh_token: str = attribute("Trade it by `refreshToken`, once, for the next pair.")
     expires_at: datetime = attribute("When the access token ends.")
-    user: LazyUser = attribute("You.")
+    user: LazyUser = attribute("You, signed in.")
 
 
 @strawberry.type(description="The session, or all of them, ended.")
@@ -67,7 +34,7 @@ class SignOutSuccess:
 
 @strawberry.type(description="The session ended.")
 class RevokeSessionSuccess:
-    session_id: strawberry.ID = attribute("Which.")
+    session_id: strawberry.ID = attribute("The session that ended.")
 
 
 @strawberry.type(description="The sessions ended.")
@@ -97,32 +64,32 @@ class SetUserStatusSuccess:
 
 @strawberry.type(description="You follow them.")
 class FollowSuccess:
-    user: LazyUser = attribute("Whom.")
+    user: LazyUser = attribute("The other person.")
 
 
 @strawberry.type(description="You do not follow them.")
 class UnfollowSuccess:
-    user: LazyUser = attribute("Whom.")
+    user: LazyUser = attribute("The other person.")
 
 
 @strawberry.type(description="You are absent for one another. They are not told.")
 class BlockSuccess:
-    user: LazyUser = attribute("Whom.")
+    user: LazyUser = attribute("The other person.")
 
 
 @strawberry.type(description="You do not block them. Follows that ended do not return.")
 class UnblockSuccess:
-    user: LazyUser = attribute("Whom.")
+    user: LazyUser = attribute("The other person.")
 
 
 @strawberry.type(description="What they do stays out of your feeds. They are not told.")
 class MuteSuccess:
-    user: LazyUser = attribute("Whom.")
+    user: LazyUser = attribute("The other person.")
 
 
 @strawberry.type(description="You hear of them.")
 class UnmuteSuccess:
-    user: LazyUser = attribute("Whom.")
+    user: LazyUser = attribute("The other person.")
 
 
 SignUpResult = Annotated[

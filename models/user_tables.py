@@ -1,4 +1,5 @@
-"""The tables of this domain for statements: SQLModel's own attributes are typed as values."""
+"""The tables of users for statements: SQLModel's own attributes are typed as values. The limits
+that both who writes and who reads must know stand here too."""
 
 from __future__ import annotations
 
@@ -8,6 +9,9 @@ from sqlalchemy import Table
 from sqlmodel import SQLModel
 
 from models import users as models
+
+SESSIONS_MAX = 50
+"""Live sessions of one person; one more signs the one that was seen longest ago out."""
 
 
 def _table(model: type[SQLModel]) -> Table:

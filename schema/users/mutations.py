@@ -1,33 +1,14 @@
-"""The user, and the root fields of accounts, sessions and people."""
+"""Root fields that change accounts, sessions and people."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import strawberry
 
-from loaders import users as loaders
 from resolvers import users as resolvers
-from schema.auctions.types import AuctionUserFields
-from schema.common import Connection, Node
-from schema.fields import (
-    After,
-    Before,
-    Context,
-    First,
-    Last,
-    argument,
-    attribute,
-    bounded,
-    connected,
-    loaded,
-    mutation,
-    page_size,
-    resolved,
-)
-from schema.scalars import URL
-from schema.users_inputs import (
+from schema.fields import Context, argument, mutation
+from schema.users.inputs import (
     ChangePasswordInput,
     ChangeUsernameInput,
     RefreshTokenInput,
@@ -38,13 +19,10 @@ from schema.users_inputs import (
     SignOutInput,
     SignUpInput,
     UpdateProfileInput,
-    UserFilterInput,
     UserInput,
     profile_changes,
-    user_filter,
 )
-from schema.users_results import (
-    ERRORS,
+from schema.users.results import (
     AuthSuccess,
     BlockResult,
     BlockSuccess,
@@ -76,133 +54,10 @@ from schema.users_results import (
     UpdateProfileResult,
     UpdateProfileSuccess,
 )
-from schema.users_types import Profile, Session, UserRole, UserStatus, UserTier
 from services.users import people
 from services.users.accounts import AccountStatus
-from services.users.sessions import SESSIONS_MAX
 
-__all__ = ["ERRORS", "User", "UserMutation", "UserQuery"]
-
-ROLES_MAX = 5
-LazyUser = Annotated["User", strawberry.lazy("schema.users")]
-Whom = Annotated[UserInput, argument("Whom.")]
-
-
-@strawberry.federation.type(keys=["id"], description="A person with an account.")
-class User(AuctionUserFields, Node):
-    username: str = attribute("Their unique name: letters, digits and `_`.")
-    display_name: str = attribute("What they are called; not unique.")
-    avatar_url: URL | None = attribute("Their picture.")
-    created_at: datetime = attribute("When they signed up.")
-    profile: Profile | None = loaded(
-        loaders.profile_by_user_id,
-        key="id",
-        description="What they tell of themselves; null where it is private to you.",
-        viewer=True,
-    )
-    viewer_follows: bool = loaded(
-        loaders.viewer_follows_user_id,
-        key="id",
-        description="Whether you follow them.",
-        viewer=True,
-    )
-    followers: Connection[LazyUser] = connected(
-        loaders.followers_by_user_id,
-        key="id",
-        description="Who follows them, newest first; empty where the profile is private to you.",
-        viewer=True,
-    )
-    following: Connection[LazyUser] = connected(
-        loaders.following_by_user_id,
-        key="id",
-        description="Whom they follow, newest first; empty where the profile is private to you.",
-        viewer=True,
-    )
-    mutuals: Connection[LazyUser] = connected(
-        loaders.mutuals_by_user_id,
-        key="id",
-        description="Whom they follow and who follow them; empty where it is private to you.",
-        viewer=True,
-    )
-
-    @resolved("For themselves and administrators, or where they show it; else null.", viewer=True)
-    async def email(root: strawberry.Parent[Any], info: Context) -> str | None:
-        return await resolvers.shown_email(info.context, root)
-
-    @resolved("For themselves, moderators and administrators; else null.", viewer=True)
-    def status(root: strawberry.Parent[Any], info: Context) -> UserStatus | None:
-        shown = resolvers.is_own(
-            info.context, root, resolvers.ADMIN_SCOPE, resolvers.MODERATOR_SCOPE
-        )
-        return UserStatus(root.status) if shown else None
-
-    @resolved("For themselves and administrators; else null.", viewer=True)
-    def tier(root: strawberry.Parent[Any], info: Context) -> UserTier | None:
-        shown = resolvers.is_own(info.context, root, resolvers.ADMIN_SCOPE)
-        return UserTier(root.tier) if shown else None
-
-    @resolved(
-        "For themselves and administrators; else null.",
-        viewer=True,
-        list_size=bounded(ROLES_MAX),
-    )
-    async def roles(root: strawberry.Parent[Any], info: Context) -> list[UserRole] | None:
-        if not resolvers.is_own(info.context, root, resolvers.ADMIN_SCOPE):
-            return None
-        held = await info.context.loaders.load(loaders.roles_by_user_id, root.id)
-        return [UserRole(role) for role in held]
-
-    @resolved(
-        "Where you are signed in, last seen first; null for anyone but yourself.",
-        viewer=True,
-        list_size=bounded(SESSIONS_MAX),
-    )
-    async def sessions(root: strawberry.Parent[Any], info: Context) -> list[Session] | None:
-        if not resolvers.is_own(info.context, root):
-            return None
-        key = (root.id, SESSIONS_MAX)
-        found: list[Session] = await info.context.loaders.load(loaders.sessions_by_user_id, key)
-        return found
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, loaders.USER_ROWS)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await resolvers.referred_user(info.context, id)
-
-
-@strawberry.type
-class UserQuery:
-    @resolved("You; null where nobody is signed in.", viewer=True)
-    async def me(self, info: Context) -> User | None:
-        user: User | None = await resolvers.me(info.context)
-        return user
-
-    @resolved("Someone, by id or by username; null where there is nobody to see.", viewer=True)
-    async def user(
-        self,
-        info: Context,
-        id: Annotated[strawberry.ID | None, argument("Begins with `usr_`.")] = None,
-        username: Annotated[str | None, argument("In any case.")] = None,
-    ) -> User | None:
-        user: User | None = await resolvers.user(info.context, id, username)
-        return user
-
-    @resolved("All accounts, the newest first.", scopes=["admin:users"], list_size=page_size())
-    async def users(
-        self,
-        info: Context,
-        filter: Annotated[UserFilterInput | None, argument("Which; all if not given.")] = None,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-    ) -> Connection[User]:
-        request = info.context.page_request(loaders.NEWEST_USERS, first, after, last, before)
-        page: Connection[User] = await resolvers.users(info.context, user_filter(filter), request)
-        return page
+Whom = Annotated[UserInput, argument("Whom you mean.")]
 
 
 def _auth(given: resolvers.SignedIn) -> AuthSuccess:
@@ -231,7 +86,7 @@ class UserMutation:
 
     @mutation("Sign in by e-mail address or username, and password.")
     async def sign_in(
-        self, info: Context, input: Annotated[SignInInput, argument("Who.")]
+        self, info: Context, input: Annotated[SignInInput, argument("Who you are.")]
     ) -> SignInResult:
         return _auth(
             await resolvers.sign_in(info.context, login=input.login, password=input.password)
@@ -253,14 +108,14 @@ class UserMutation:
 
     @mutation("End one of your sessions.", authenticated=True)
     async def revoke_session(
-        self, info: Context, input: Annotated[RevokeSessionInput, argument("Which.")]
+        self, info: Context, input: Annotated[RevokeSessionInput, argument("Which to end.")]
     ) -> RevokeSessionResult:
         ended = await resolvers.revoke_session(info.context, input.session_id)
         return RevokeSessionSuccess(session_id=strawberry.ID(ended))
 
     @mutation("End your sessions, the one that asks spared or not.", authenticated=True)
     async def revoke_all_sessions(
-        self, info: Context, input: Annotated[RevokeAllSessionsInput, argument("Which.")]
+        self, info: Context, input: Annotated[RevokeAllSessionsInput, argument("Which to end.")]
     ) -> RevokeAllSessionsResult:
         return RevokeAllSessionsSuccess(
             revoked=await resolvers.revoke_all_sessions(
@@ -277,7 +132,7 @@ class UserMutation:
 
     @mutation("Take another username.", authenticated=True)
     async def change_username(
-        self, info: Context, input: Annotated[ChangeUsernameInput, argument("The name.")]
+        self, info: Context, input: Annotated[ChangeUsernameInput, argument("The new name.")]
     ) -> ChangeUsernameResult:
         return ChangeUsernameSuccess(
             user=await resolvers.change_username(info.context, input.username)

@@ -1,0 +1,41 @@
+"""Anything by its id: which loader answers for which prefix."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.errors import BadUserInput
+from core.ids import split_id
+from loaders import auctions, users
+from loaders.base import Loader
+from resolvers.context import OperationContext
+
+NODES_MAX = 100
+
+NODES: Mapping[str, Loader] = {
+    "usr": users.visible_user_by_id,
+    "stl": auctions.stall_by_id,
+    "prd": auctions.product_by_id,
+    "auc": auctions.auction_by_id,
+    "bid": auctions.bid_by_id,
+}
+"""Each loader leaves out what the viewer may not see, so absent and hidden answer alike."""
+
+
+async def find_node(context: OperationContext, public_id: str) -> Any:
+    """The row of an id, or None where there is nothing to see or the id is of no known form."""
+    try:
+        prefix, key = split_id(public_id)
+    except BadUserInput:
+        return None
+    loader = NODES.get(prefix)
+    return None if loader is None else await context.loaders.load(loader, key)
+
+
+async def find_nodes(context: OperationContext, public_ids: Sequence[str]) -> list[Any]:
+    """The rows of several ids, in order; one statement a type. Raises `BadUserInput` past 100."""
+    if len(public_ids) > NODES_MAX:
+        raise BadUserInput(f"{NODES_MAX} ids at most", {"maximum": NODES_MAX})
+    return await asyncio.gather(*(find_node(context, id) for id in public_ids))
