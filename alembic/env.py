@@ -8,7 +8,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
 from core.database import async_url
-from models import auctions, events, idempotency, users, wallets  # noqa: F401  (fill the metadata)
+from models import (  # noqa: F401  (fill the metadata)
+    auctions,
+    events,
+    idempotency,
+    ledger_log,
+    users,
+    wallets,
+)
 
 # pgqueuer's tables are its own: their SQL stands in a migration, and `alembic check` leaves
 # them alone.
