@@ -1,0 +1,80 @@
+"""What the transparency log says of a transfer and of an account, byte for byte. Pure; no tree.
+
+Changing a word here makes every tree head of the past wrong: a new form needs a new `v`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from core.ids import encode_id
+from core.jsontext import to_json
+
+VERSION = 1
+SALT_BYTES = 16
+
+TRANSFER_COLUMNS = """
+    t.id, t.row_id, t.transaction_id, t.kind, t.code, t.debit_account_id, t.credit_account_id,
+    t.asset, t.amount_minor, t.pending_id, t.expires_at, t.reference, t.actor_id,
+    t.debit_balance_after, t.debit_held_after, t.credit_balance_after, t.credit_held_after,
+    t.created_at
+"""
+
+
+def leaf_text(row: Any, *, salt: bytes, debit_seal: bytes, credit_seal: bytes) -> str:
+    """A transfer's leaf: JSON with sorted keys, no spaces, every number a string.
+
+    `row` has the columns of `transfer`. What both parties may see stands in it as it is; who acted,
+    the balances after, the place in the database and the accounts' seals stand behind `private`:
+    the SHA-256 of the salt and of their JSON.
+    """
+    private = {
+        "actor": _id("usr", row.actor_id),
+        "creditBalanceAfter": str(row.credit_balance_after),
+        "creditHeldAfter": str(row.credit_held_after),
+        "creditSeal": credit_seal.hex(),
+        "debitBalanceAfter": str(row.debit_balance_after),
+        "debitHeldAfter": str(row.debit_held_after),
+        "debitSeal": debit_seal.hex(),
+        "row": str(row.row_id),
+        "transaction": str(row.transaction_id),
+    }
+    public = {
+        "amount": str(row.amount_minor),
+        "asset": row.asset,
+        "code": row.code,
+        "createdAt": _moment(row.created_at),
+        "credit": _id("acc", row.credit_account_id),
+        "debit": _id("acc", row.debit_account_id),
+        "expiresAt": _moment(row.expires_at),
+        "id": _id("trf", row.id),
+        "kind": row.kind,
+        "pending": _id("trf", row.pending_id),
+        "private": sha256(salt + to_json(private, sort_keys=True).encode()).hexdigest(),
+        "reference": row.reference,
+        "v": VERSION,
+    }
+    return to_json(public, sort_keys=True)
+
+
+def account_seal(row: Any) -> bytes:
+    """What never changes of an account, hashed; the same as the database's `ledger_seal`."""
+    owner = "" if row.owner_id is None else str(row.owner_id)
+    parts = (row.id, row.kind, row.holder_id, owner, row.asset, _moment(row.created_at))
+    return sha256("|".join(str(part) for part in parts).encode()).digest()
+
+
+def moment_text(moment: datetime) -> str:
+    """A moment in UTC to the microsecond, always of one length."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _id(prefix: str, key: UUID | None) -> str | None:
+    return None if key is None else encode_id(prefix, key)
+
+
+def _moment(value: datetime | None) -> str | None:
+    return None if value is None else moment_text(value)
