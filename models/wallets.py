@@ -190,6 +190,7 @@ class LedgerHold(SQLModel, table=True):
 
     __tablename__ = "ledger_hold"
     __table_args__ = (
+        Index("ix_ledger_hold_credit_account", "credit_account_id"),
         Index("ix_ledger_hold_debit_account", "debit_account_id", "transfer_id"),
         Index(
             "ix_ledger_hold_expires_at",

@@ -99,3 +99,27 @@ async def keep(
     result = await tx.execute(_KEEP, {"operation": operation, "rows": to_json(rows)})
     if result.rowcount != len(rows):  # type: ignore[attr-defined]
         raise IdempotencyConflict
+
+
+async def claim(
+    tx: Transaction,
+    operation: str,
+    request: IdempotentRequest,
+    answer: Mapping[str, object],
+) -> dict[str, Any] | None:
+    """Take the key with the answer that this transaction will give; None if it is now ours, else
+    what was answered before. Who comes with the same key meanwhile waits for our commit, so no
+    other lock is needed. Raises `IdempotencyConflict` where the arguments differ.
+    """
+    row = {"user_id": request.user_id, "key": request.key, "hash": request.request_hash.hex()}
+    rows = to_json([row | {"answer": answer}])
+    for _ in range(2):  # twice: what stood in the way may be deleted as too old in between
+        result = await tx.execute(_KEEP, {"operation": operation, "rows": rows})
+        if result.rowcount == 1:  # type: ignore[attr-defined]
+            return None
+        kept = (await recall(tx, operation, [request])).get(request)
+        if isinstance(kept, IdempotencyConflict):
+            raise kept
+        if kept is not None:
+            return kept
+    raise IdempotencyConflict

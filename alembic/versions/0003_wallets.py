@@ -18,7 +18,8 @@ ASSETS = ("USD", "EUR", "INR", "JPY", "SPARK")
 SPARK_CAP_MINOR = 1_000_000_000 * 10**6
 
 # Locks the accounts asked for, and those of the holds asked for, in the order of their ids; makes
-# the users' and lots' accounts that are missing (a user who does not exist gets none). Answers with
+# the users' and lots' accounts that are missing (a user who does not exist gets none). With a lot's
+# escrow come all holds on the lot (whoever makes those holds the lot's own lock). Answers with
 # the accounts and the holds as they are once everything is locked: each statement in here has a
 # snapshot of its own, so what the transaction waited for is seen. One round trip.
 LOCK = """
@@ -40,6 +41,16 @@ LOCK = """
           AND (w.kind = 'ESCROW' OR EXISTS (SELECT FROM user_account WHERE id = w.holder))
         ORDER BY w.holder, w.asset
         ON CONFLICT DO NOTHING;
+
+        IF 'ESCROW' = ANY (kinds) THEN
+            holds := holds || ARRAY(
+                SELECT h.transfer_id
+                FROM unnest(kinds, holders, assets) AS w(kind, holder, asset)
+                JOIN ledger_account AS a
+                  ON a.holder_id = w.holder AND a.asset = w.asset AND a.kind = w.kind
+                JOIN ledger_hold AS h ON h.credit_account_id = a.id
+                WHERE w.kind = 'ESCROW');
+        END IF;
 
         SELECT array_agg(found.id) INTO wanted FROM (
             SELECT a.id
@@ -394,6 +405,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("transfer_id", name=op.f("pk_ledger_hold")),
     )
     op.create_index(
+        "ix_ledger_hold_credit_account", "ledger_hold", ["credit_account_id"], unique=False
+    )
+    op.create_index(
         "ix_ledger_hold_debit_account",
         "ledger_hold",
         ["debit_account_id", "transfer_id"],
@@ -489,6 +503,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("expires_at IS NOT NULL"),
     )
     op.drop_index("ix_ledger_hold_debit_account", table_name="ledger_hold")
+    op.drop_index("ix_ledger_hold_credit_account", table_name="ledger_hold")
     op.drop_table("ledger_hold")
     op.drop_index(
         "uq_transfer_pending_id",

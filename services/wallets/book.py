@@ -1,0 +1,455 @@
+"""The rules of the ledger, pure: accounts that the caller has locked, and what a step does to them.
+
+No SQL here; `ledger.py` opens a book from locked rows and writes what was entered in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from core.errors import DomainError, InvalidInput, NotFound
+from core.ids import new_id
+from core.money import INT64_MAX, to_decimal
+from services.wallets.errors import (
+    AccountClosed,
+    AccountFrozen,
+    AssetMismatch,
+    HoldAlreadyResolved,
+    InsufficientFunds,
+    LinkedTransferFailed,
+    Resolution,
+    SupplyCapExceeded,
+)
+
+AccountKind = Literal["USER", "ESCROW", "ISSUANCE", "EXTERNAL", "FEES", "REWARDS"]
+TransferKind = Literal["SINGLE", "PENDING", "POST", "VOID", "EXPIRE"]
+Code = Literal[
+    "DEPOSIT",
+    "WITHDRAWAL",
+    "TRANSFER",
+    "MINT",
+    "BURN",
+    "BID",
+    "SALE",
+    "FEE",
+    "PURCHASE",
+    "REFUND",
+    "STAKE",
+    "REWARD",
+    "SPONSORSHIP",
+    "ADJUSTMENT",
+]
+
+UNLIMITED = frozenset({"ISSUANCE", "EXTERNAL"})
+"""Kinds that stand for what is outside the ledger: they may go negative."""
+PLATFORM_ID = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRef:
+    """Names an account by its holder. Users' and lots' accounts are made when first named."""
+
+    kind: AccountKind
+    holder_id: UUID
+    asset: str
+
+
+def user_account(user_id: UUID, asset: str) -> AccountRef:
+    """A user's account of an asset."""
+    return AccountRef("USER", user_id, asset)
+
+
+def escrow(lot_id: UUID, asset: str) -> AccountRef:
+    """Where what is held or staked for one lot (auction, quest) goes. One for each lot: a shared
+    one would make every bid wait for every other."""
+    return AccountRef("ESCROW", lot_id, asset)
+
+
+def platform(kind: Literal["ISSUANCE", "EXTERNAL", "FEES", "REWARDS"], asset: str) -> AccountRef:
+    """An account of the platform itself."""
+    return AccountRef(kind, PLATFORM_ID, asset)
+
+
+@dataclass(slots=True)
+class Account:
+    """An account's counters, in minor units; all only grow but for the pending ones."""
+
+    id: UUID
+    kind: AccountKind
+    holder_id: UUID
+    asset: str
+    status: str = "OPEN"
+    debits_pending: int = 0
+    debits_posted: int = 0
+    credits_pending: int = 0
+    credits_posted: int = 0
+    supply_cap: int | None = None
+    transfer_max: int | None = None
+
+    @property
+    def balance(self) -> int:
+        """What was credited less what was debited; of ISSUANCE, its negative is the supply."""
+        return self.credits_posted - self.debits_posted
+
+    @property
+    def available(self) -> int:
+        """The balance less what is held."""
+        return self.balance - self.debits_pending
+
+    @property
+    def counters(self) -> tuple[int, int, int, int]:
+        """Debits pending and posted, credits pending and posted."""
+        return (self.debits_pending, self.debits_posted, self.credits_pending, self.credits_posted)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A PENDING transfer; `resolution` says what became of it, None while it stands."""
+
+    id: UUID
+    debit_account_id: UUID
+    credit_account_id: UUID
+    asset: str
+    amount_minor: int
+    code: Code
+    reference: str | None = None
+    expired: bool = False
+    resolution: Resolution | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Move an amount at once or, if `pending`, hold it for a later `Post` or `Void`.
+
+    `linked`: this step and the next stand or fall together; a chain ends with a step that is not.
+    """
+
+    debit: AccountRef
+    credit: AccountRef
+    amount_minor: int
+    code: Code
+    pending: bool = False
+    expires_at: datetime | None = None
+    reference: str | None = None
+    actor_id: UUID | None = None
+    linked: bool = False
+    id: UUID = field(default_factory=new_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """Move what a hold holds: all of it, or `amount_minor`, and the rest is released."""
+
+    hold_id: UUID
+    amount_minor: int | None = None
+    code: Code | None = None
+    reference: str | None = None
+    actor_id: UUID | None = None
+    linked: bool = False
+    id: UUID = field(default_factory=new_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Void:
+    """Release a hold. `expiry`: because its time is over, and only then."""
+
+    hold_id: UUID
+    expiry: bool = False
+    actor_id: UUID | None = None
+    linked: bool = False
+    id: UUID = field(default_factory=new_id)
+
+
+Step = Transfer | Post | Void
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A transfer as the ledger keeps it, with both balances (posted) and what both hold (pending
+    debits) right after it. Amounts in minor units."""
+
+    id: UUID
+    kind: TransferKind
+    code: Code
+    debit_account_id: UUID
+    credit_account_id: UUID
+    asset: str
+    amount_minor: int
+    pending_id: UUID | None
+    expires_at: datetime | None
+    reference: str | None
+    actor_id: UUID | None
+    debit_balance_after: int
+    debit_held_after: int
+    credit_balance_after: int
+    credit_held_after: int
+
+
+Outcome = Entry | DomainError
+
+
+@dataclass(slots=True)
+class Book:
+    """Locked accounts and holds, and the entries made so far. Nothing is written by it."""
+
+    accounts: dict[AccountRef, Account]
+    holds: dict[UUID, Hold]
+    entries: list[Entry] = field(default_factory=list)
+    by_id: dict[UUID, Account] = field(init=False)
+    opening: dict[UUID, tuple[int, int, int, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_id = {account.id: account for account in self.accounts.values()}
+        self.opening = {account.id: account.counters for account in self.by_id.values()}
+
+    def account(self, ref: AccountRef) -> Account:
+        """The account of a reference. Raises `NotFound` where its user does not exist."""
+        account = self.accounts.get(ref)
+        if account is None:
+            raise NotFound("user" if ref.kind == "USER" else "account")
+        return account
+
+    def available(self, ref: AccountRef, *, freeing: Iterable[UUID] = ()) -> int:
+        """What `ref` could spend if the holds `freeing` that are its own were released."""
+        account = self.account(ref)
+        own = (self.holds[id] for id in freeing if id in self.holds)
+        freed = sum(
+            h.amount_minor for h in own if h.resolution is None and h.debit_account_id == account.id
+        )
+        return account.available + freed
+
+    def open_holds(self, *, credit: AccountRef | None = None) -> list[Hold]:
+        """Holds that stand, of those the book knows; all on one lot with `credit=escrow(…)`."""
+        wanted = None if credit is None else self.account(credit).id
+        return [
+            hold
+            for hold in self.holds.values()
+            if hold.resolution is None and wanted in (None, hold.credit_account_id)
+        ]
+
+    def enter(self, step: Step) -> Entry:
+        """Take one step. Raises the `DomainError` that refuses it, and then changes nothing."""
+        match step:
+            case Transfer():
+                entry = self._transfer(step)
+            case Post():
+                entry = self._post(step)
+            case Void():
+                entry = self._void(step)
+        self.entries.append(entry)
+        return entry
+
+    def enter_all(self, steps: Sequence[Step]) -> list[Entry]:
+        """Take all steps or none. Raises what refuses the first that is refused."""
+        entries = []
+        for outcome in self._chain(steps):
+            if isinstance(outcome, DomainError):
+                if isinstance(outcome, LinkedTransferFailed):
+                    continue
+                raise outcome
+            entries.append(outcome)
+        return entries
+
+    def apply(self, steps: Sequence[Step]) -> list[Outcome]:
+        """Take the steps in order; each gets its entry or its refusal. Of a chain of linked steps
+        all are taken or none: the refused one says why, the others `LinkedTransferFailed`."""
+        return [outcome for chain in chains(steps) for outcome in self._chain(chain)]
+
+    def _chain(self, steps: Sequence[Step]) -> list[Outcome]:
+        begin = len(self.entries)
+        for step in steps:
+            try:
+                self.enter(step)
+            except DomainError as error:
+                self._take_back(begin)
+                return [error if other is step else LinkedTransferFailed() for other in steps]
+        return list(self.entries[begin:])
+
+    def _take_back(self, begin: int) -> None:
+        """Undo the entries from `begin` on, the last first."""
+        while len(self.entries) > begin:
+            entry = self.entries.pop()
+            debit, credit = self.by_id[entry.debit_account_id], self.by_id[entry.credit_account_id]
+            if entry.kind in ("SINGLE", "POST"):
+                debit.debits_posted -= entry.amount_minor
+                credit.credits_posted -= entry.amount_minor
+            if entry.kind == "PENDING":
+                hold = self.holds.pop(entry.id)
+                debit.debits_pending -= hold.amount_minor
+                credit.credits_pending -= hold.amount_minor
+            elif entry.pending_id is not None:
+                hold = replace(self.holds[entry.pending_id], resolution=None)
+                self.holds[hold.id] = hold
+                debit.debits_pending += hold.amount_minor
+                credit.credits_pending += hold.amount_minor
+
+    def _transfer(self, step: Transfer) -> Entry:
+        debit, credit = self.account(step.debit), self.account(step.credit)
+        _check_parties(debit, credit)
+        _check_amount(debit, step.amount_minor)
+        _check_funds(debit, step.amount_minor)
+        _check_room(debit, credit, step.amount_minor)
+        if step.pending:
+            debit.debits_pending += step.amount_minor
+            credit.credits_pending += step.amount_minor
+            self.holds[step.id] = Hold(
+                step.id,
+                debit.id,
+                credit.id,
+                debit.asset,
+                step.amount_minor,
+                step.code,
+                step.reference,
+            )
+        else:
+            debit.debits_posted += step.amount_minor
+            credit.credits_posted += step.amount_minor
+        return _entry(
+            step,
+            debit,
+            credit,
+            kind="PENDING" if step.pending else "SINGLE",
+            code=step.code,
+            amount_minor=step.amount_minor,
+            expires_at=step.expires_at,
+            reference=step.reference,
+        )
+
+    def _post(self, step: Post) -> Entry:
+        hold = self._standing(step.hold_id)
+        if hold.expired:
+            raise HoldAlreadyResolved(hold.id, "EXPIRE")
+        amount = hold.amount_minor if step.amount_minor is None else step.amount_minor
+        if not 0 < amount <= hold.amount_minor:
+            raise InvalidInput("amount", "must be more than zero, and no more than is held")
+        # A freeze does not stop this: the money was given before it, and a lot must get to close.
+        debit, credit = self._release(hold, "POST")
+        debit.debits_posted += amount
+        credit.credits_posted += amount
+        return _entry(
+            step,
+            debit,
+            credit,
+            kind="POST",
+            code=step.code or hold.code,
+            amount_minor=amount,
+            reference=step.reference or hold.reference,
+            pending_id=hold.id,
+        )
+
+    def _void(self, step: Void) -> Entry:
+        hold = self._standing(step.hold_id)
+        if step.expiry and not hold.expired:
+            raise InvalidInput("expiry", "the hold's time is not over")
+        kind: Resolution = "EXPIRE" if step.expiry else "VOID"
+        debit, credit = self._release(hold, kind)
+        return _entry(
+            step,
+            debit,
+            credit,
+            kind=kind,
+            code=hold.code,
+            amount_minor=hold.amount_minor,
+            reference=hold.reference,
+            pending_id=hold.id,
+        )
+
+    def _standing(self, hold_id: UUID) -> Hold:
+        hold = self.holds.get(hold_id)
+        if hold is None:
+            raise NotFound("hold")
+        if hold.resolution is not None:
+            raise HoldAlreadyResolved(hold.id, hold.resolution)
+        return hold
+
+    def _release(self, hold: Hold, resolution: Resolution) -> tuple[Account, Account]:
+        debit, credit = self.by_id[hold.debit_account_id], self.by_id[hold.credit_account_id]
+        debit.debits_pending -= hold.amount_minor
+        credit.credits_pending -= hold.amount_minor
+        self.holds[hold.id] = replace(hold, resolution=resolution)
+        return debit, credit
+
+
+def chains(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """The steps cut after each one that is not `linked`. Raises `InvalidInput` for a chain that the
+    end of the steps leaves open."""
+    chain: list[Step] = []
+    for step in steps:
+        chain.append(step)
+        if not step.linked:
+            yield chain
+            chain = []
+    if chain:
+        raise InvalidInput("linked", "the last transfer has no next one to be linked to")
+
+
+def _check_parties(debit: Account, credit: Account) -> None:
+    if debit.asset != credit.asset:
+        raise AssetMismatch(debit.asset, credit.asset)
+    if debit.id == credit.id:
+        raise InvalidInput("to", "must be another account than the one that pays")
+    for account in (debit, credit):
+        if account.status == "CLOSED":
+            raise AccountClosed(account.id)
+    if debit.status == "FROZEN":
+        raise AccountFrozen(debit.id)
+
+
+def _check_amount(account: Account, amount: int) -> None:
+    if not 0 < amount <= INT64_MAX:
+        raise InvalidInput("amount", "must be more than zero and fit in 64 bits")
+    if account.transfer_max is not None and amount > account.transfer_max:
+        most = to_decimal(account.transfer_max, account.asset)
+        raise InvalidInput("amount", f"{most} {account.asset} at most in one transfer")
+
+
+def _check_funds(debit: Account, amount: int) -> None:
+    if debit.kind not in UNLIMITED and debit.available < amount:
+        raise InsufficientFunds(debit.available, amount, debit.asset)
+    if debit.kind == "ISSUANCE" and debit.supply_cap is not None:
+        supply = -debit.available
+        if supply + amount > debit.supply_cap:
+            raise SupplyCapExceeded(debit.supply_cap, supply, debit.asset)
+
+
+def _check_room(debit: Account, credit: Account, amount: int) -> None:
+    """Counters are int64 and never fall back: a hold must fit once it is posted, too."""
+    debits = debit.debits_posted + debit.debits_pending
+    credits = credit.credits_posted + credit.credits_pending
+    if max(debits, credits) + amount > INT64_MAX:
+        raise InvalidInput("amount", "the account cannot count so far")
+
+
+def _entry(
+    step: Step,
+    debit: Account,
+    credit: Account,
+    *,
+    kind: TransferKind,
+    code: Code,
+    amount_minor: int,
+    reference: str | None,
+    expires_at: datetime | None = None,
+    pending_id: UUID | None = None,
+) -> Entry:
+    return Entry(
+        id=step.id,
+        kind=kind,
+        code=code,
+        debit_account_id=debit.id,
+        credit_account_id=credit.id,
+        asset=debit.asset,
+        amount_minor=amount_minor,
+        pending_id=pending_id,
+        expires_at=expires_at,
+        reference=reference,
+        actor_id=step.actor_id,
+        debit_balance_after=debit.balance,
+        debit_held_after=debit.debits_pending,
+        credit_balance_after=credit.balance,
+        credit_held_after=credit.debits_pending,
+    )
