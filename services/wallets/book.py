@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from core.errors import DomainError, InvalidInput, NotFound
-from core.ids import new_id
 from core.money import INT64_MAX, to_decimal
 from services.wallets.errors import (
     AccountClosed,
@@ -24,172 +22,20 @@ from services.wallets.errors import (
     Resolution,
     SupplyCapExceeded,
 )
-
-AccountKind = Literal["USER", "ESCROW", "ISSUANCE", "EXTERNAL", "FEES", "REWARDS"]
-TransferKind = Literal["SINGLE", "PENDING", "POST", "VOID", "EXPIRE"]
-Code = Literal[
-    "DEPOSIT",
-    "WITHDRAWAL",
-    "TRANSFER",
-    "MINT",
-    "BURN",
-    "BID",
-    "SALE",
-    "FEE",
-    "PURCHASE",
-    "REFUND",
-    "STAKE",
-    "REWARD",
-    "SPONSORSHIP",
-    "ADJUSTMENT",
-]
-
-UNLIMITED = frozenset({"ISSUANCE", "EXTERNAL"})
-"""Kinds that stand for what is outside the ledger: they may go negative."""
-PLATFORM_ID = UUID(int=0)
-
-
-@dataclass(frozen=True, slots=True)
-class AccountRef:
-    """Names an account by its holder. Users' and lots' accounts are made when first named."""
-
-    kind: AccountKind
-    holder_id: UUID
-    asset: str
-
-
-def user_account(user_id: UUID, asset: str) -> AccountRef:
-    """A user's account of an asset."""
-    return AccountRef("USER", user_id, asset)
-
-
-def escrow(lot_id: UUID, asset: str) -> AccountRef:
-    """Where what is held or staked for one lot (auction, quest) goes. One for each lot: a shared
-    one would make every bid wait for every other."""
-    return AccountRef("ESCROW", lot_id, asset)
-
-
-def platform(kind: Literal["ISSUANCE", "EXTERNAL", "FEES", "REWARDS"], asset: str) -> AccountRef:
-    """An account of the platform itself."""
-    return AccountRef(kind, PLATFORM_ID, asset)
-
-
-@dataclass(slots=True)
-class Account:
-    """An account's counters, in minor units; all only grow but for the pending ones."""
-
-    id: UUID
-    kind: AccountKind
-    holder_id: UUID
-    asset: str
-    status: str = "OPEN"
-    debits_pending: int = 0
-    debits_posted: int = 0
-    credits_pending: int = 0
-    credits_posted: int = 0
-    supply_cap: int | None = None
-    transfer_max: int | None = None
-
-    @property
-    def balance(self) -> int:
-        """What was credited less what was debited; of ISSUANCE, its negative is the supply."""
-        return self.credits_posted - self.debits_posted
-
-    @property
-    def available(self) -> int:
-        """The balance less what is held."""
-        return self.balance - self.debits_pending
-
-    @property
-    def counters(self) -> tuple[int, int, int, int]:
-        """Debits pending and posted, credits pending and posted."""
-        return (self.debits_pending, self.debits_posted, self.credits_pending, self.credits_posted)
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """A PENDING transfer; `resolution` says what became of it, None while it stands."""
-
-    id: UUID
-    debit_account_id: UUID
-    credit_account_id: UUID
-    asset: str
-    amount_minor: int
-    code: Code
-    reference: str | None = None
-    expired: bool = False
-    resolution: Resolution | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer:
-    """Move an amount at once or, if `pending`, hold it for a later `Post` or `Void`.
-
-    `linked`: this step and the next stand or fall together; a chain ends with a step that is not.
-    """
-
-    debit: AccountRef
-    credit: AccountRef
-    amount_minor: int
-    code: Code
-    pending: bool = False
-    expires_at: datetime | None = None
-    reference: str | None = None
-    actor_id: UUID | None = None
-    linked: bool = False
-    id: UUID = field(default_factory=new_id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
-    """Move what a hold holds: all of it, or `amount_minor`, and the rest is released."""
-
-    hold_id: UUID
-    amount_minor: int | None = None
-    code: Code | None = None
-    reference: str | None = None
-    actor_id: UUID | None = None
-    linked: bool = False
-    id: UUID = field(default_factory=new_id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Void:
-    """Release a hold. `expiry`: because its time is over, and only then."""
-
-    hold_id: UUID
-    expiry: bool = False
-    actor_id: UUID | None = None
-    linked: bool = False
-    id: UUID = field(default_factory=new_id)
-
-
-Step = Transfer | Post | Void
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A transfer as the ledger keeps it, with both balances (posted) and what both hold (pending
-    debits) right after it. Amounts in minor units."""
-
-    id: UUID
-    kind: TransferKind
-    code: Code
-    debit_account_id: UUID
-    credit_account_id: UUID
-    asset: str
-    amount_minor: int
-    pending_id: UUID | None
-    expires_at: datetime | None
-    reference: str | None
-    actor_id: UUID | None
-    debit_balance_after: int
-    debit_held_after: int
-    credit_balance_after: int
-    credit_held_after: int
-
-
-Outcome = Entry | DomainError
+from services.wallets.terms import (
+    UNLIMITED,
+    Account,
+    AccountRef,
+    Code,
+    Entry,
+    Hold,
+    Outcome,
+    Post,
+    Step,
+    Transfer,
+    TransferKind,
+    Void,
+)
 
 
 @dataclass(slots=True)
@@ -402,9 +248,11 @@ def _check_parties(debit: Account, credit: Account) -> None:
 def _check_amount(account: Account, amount: int) -> None:
     if not 0 < amount <= INT64_MAX:
         raise InvalidInput("amount", "must be more than zero and fit in 64 bits")
-    if account.transfer_max is not None and amount > account.transfer_max:
-        most = to_decimal(account.transfer_max, account.asset)
-        raise InvalidInput("amount", f"{most} {account.asset} at most in one transfer")
+    # People's own doing alone: a limit that was lowered must not keep a lot from closing.
+    most = account.transfer_max if account.kind == "USER" else None
+    if most is not None and amount > most:
+        said = f"{to_decimal(most, account.asset)} {account.asset}"
+        raise InvalidInput("amount", f"{said} at most in one transfer")
 
 
 def _check_funds(debit: Account, amount: int) -> None:

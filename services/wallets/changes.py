@@ -18,7 +18,8 @@ from core.ids import new_id
 from services.idempotency import claim, idempotent_request
 from services.jobs import enqueue
 from services.users.accounts import user_topic
-from services.wallets.book import Book, Entry
+from services.wallets.book import Book
+from services.wallets.terms import Entry
 
 MAX_TOLD = 8
 """Users told in the transaction itself; leaves room for other topics of the same transaction."""

@@ -18,10 +18,11 @@ from core.database import Transaction
 from core.errors import InvalidInput
 from core.ids import new_id
 from core.jsontext import to_json
-from services.wallets.book import (
+from services.wallets.book import Book
+from services.wallets.changes import collect_changes
+from services.wallets.terms import (
     Account,
     AccountRef,
-    Book,
     Entry,
     Hold,
     Outcome,
@@ -30,7 +31,6 @@ from services.wallets.book import (
     Transfer,
     Void,
 )
-from services.wallets.changes import collect_changes
 
 MAX_STEPS = 1_000
 """Steps in one call."""

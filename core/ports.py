@@ -1,0 +1,43 @@
+"""What the domain asks of the world outside, as protocols. Their implementations are adapters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+PaymentStatus = Literal["PENDING", "SETTLED", "FAILED"]
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentOrder:
+    """What a provider is to do. `id` is ours, for ever the same for one payment; the amount is in
+    minor units of an ISO 4217 currency."""
+
+    id: str
+    asset: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentReply:
+    """How far it has got, and the provider's own name for it (200 characters at most). PENDING is
+    followed by a signed webhook."""
+
+    status: PaymentStatus
+    reference: str | None = None
+
+
+class PaymentProvider(Protocol):
+    """Moves money between people and the platform outside. Both methods may be called again with
+    the same order, after a crash or by a retry, and then do nothing twice. They raise what they
+    like when the provider cannot be reached: the payment stays PENDING."""
+
+    @property
+    def name(self) -> str:
+        """Names the provider in our rows."""
+
+    async def deposit(self, order: PaymentOrder) -> PaymentReply:
+        """Take the amount from the person."""
+
+    async def withdraw(self, order: PaymentOrder) -> PaymentReply:
+        """Pay the amount out to the person."""

@@ -1,0 +1,125 @@
+"""What people do with their money: pay others, and make and destroy tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from core.database import Transaction
+from core.errors import InvalidInput
+from services.idempotency import IdempotentRequest, claim, idempotent_request
+from services.wallets.ledger import Written, transfer_all
+from services.wallets.terms import AccountRef, Entry, Transfer, platform, user_account
+
+MAX_LEGS = 100
+TOKENS = frozenset({"SPARK"})
+"""Assets that the platform makes; the others come in from outside, through payments."""
+
+_READ = text(
+    "SELECT * FROM transfer WHERE id = ANY (CAST(:ids AS uuid[])) ORDER BY transaction_id, row_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One payment of several: to whom, how much."""
+
+    to_user_id: UUID
+    asset: str
+    amount_minor: int
+
+
+async def transfer_funds(
+    tx: Transaction, *, payer_id: UUID, legs: Sequence[Leg], idempotency_key: str
+) -> list[Written]:
+    """Pay 1 to 100 legs, all or none. Raises `InsufficientFunds`, `AccountFrozen`, `AccountClosed`,
+    `NotFound("user")`, `InvalidInput`, `IdempotencyConflict`."""
+    if not 1 <= len(legs) <= MAX_LEGS:
+        raise InvalidInput("legs", f"1 to {MAX_LEGS}")
+    request = idempotent_request(
+        payer_id,
+        idempotency_key,
+        {"legs": [[leg.to_user_id, leg.asset, leg.amount_minor] for leg in legs]},
+    )
+    steps = [
+        Transfer(
+            debit=user_account(payer_id, leg.asset),
+            credit=user_account(leg.to_user_id, leg.asset),
+            amount_minor=leg.amount_minor,
+            code="TRANSFER",
+            actor_id=payer_id,
+        )
+        for leg in legs
+    ]
+    return await _once(tx, "transferFunds", request, steps)
+
+
+async def mint_tokens(
+    tx: Transaction,
+    *,
+    actor_id: UUID,
+    to_user_id: UUID,
+    asset: str,
+    amount_minor: int,
+    idempotency_key: str,
+) -> Written:
+    """Make tokens for somebody. Raises `SupplyCapExceeded`, `InvalidInput("asset")` for what is no
+    token, `AccountClosed`, `NotFound("user")`, `IdempotencyConflict`."""
+    arguments = {"to": to_user_id, "asset": asset, "amount": amount_minor}
+    step = Transfer(
+        debit=_issuance(asset),
+        credit=user_account(to_user_id, asset),
+        amount_minor=amount_minor,
+        code="MINT",
+        actor_id=actor_id,
+    )
+    request = idempotent_request(actor_id, idempotency_key, arguments)
+    return (await _once(tx, "mintTokens", request, [step]))[0]
+
+
+async def burn_tokens(
+    tx: Transaction, *, user_id: UUID, asset: str, amount_minor: int, idempotency_key: str
+) -> Written:
+    """Destroy tokens of one's own. Raises as `mint_tokens`, and `InsufficientFunds`,
+    `AccountFrozen`."""
+    arguments = {"asset": asset, "amount": amount_minor}
+    step = Transfer(
+        debit=user_account(user_id, asset),
+        credit=_issuance(asset),
+        amount_minor=amount_minor,
+        code="BURN",
+        actor_id=user_id,
+    )
+    request = idempotent_request(user_id, idempotency_key, arguments)
+    return (await _once(tx, "burnTokens", request, [step]))[0]
+
+
+def _issuance(asset: str) -> AccountRef:
+    if asset not in TOKENS:
+        raise InvalidInput("asset", "only tokens are minted and burned, as SPARK is")
+    return platform("ISSUANCE", asset)
+
+
+async def _once(
+    tx: Transaction, operation: str, request: IdempotentRequest, steps: Sequence[Transfer]
+) -> list[Written]:
+    """Take the steps, or read what they were when the same request was answered before."""
+    answer = {"transfers": [step.id.hex for step in steps]}
+    kept = await claim(tx, operation, request, answer)
+    if kept is not None:
+        return await read_transfers(tx, [UUID(hex=id) for id in kept["transfers"]])
+    return await transfer_all(tx, steps)
+
+
+async def read_transfers(tx: Transaction, ids: Sequence[UUID]) -> list[Written]:
+    """Transfers as they were written, in the order of the log."""
+    return [_written(row) for row in await tx.execute(_READ, {"ids": list(ids)})]
+
+
+def _written(row: Any) -> Written:
+    entry = Entry(**{name: getattr(row, name) for name in Entry.__slots__})
+    return Written(entry, row.row_id, row.created_at)

@@ -1,0 +1,133 @@
+"""Money of a lot: what its leader holds, and at the end the hold posted, the shares credited and
+the rest released. Two statements, in the transaction of whoever has locked the lot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from core.database import Transaction
+from core.errors import NotFound
+from services.wallets.book import Book
+from services.wallets.ledger import Written, open_book, write_book
+from services.wallets.terms import (
+    AccountRef,
+    Code,
+    Hold,
+    Post,
+    Step,
+    Transfer,
+    Void,
+    escrow,
+    platform,
+)
+from services.wallets.terms import user_account as user
+
+BASIS_POINTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What a sale moved: `price_minor = fee_minor + share_minor`, and the transfers in order."""
+
+    price_minor: int
+    fee_minor: int
+    share_minor: int
+    transfers: list[Written]
+
+
+def fee_of(price_minor: int, basis_points: int) -> int:
+    """The platform's part of a price, rounded down to whole minor units."""
+    return price_minor * basis_points // BASIS_POINTS
+
+
+async def settle_sale(
+    tx: Transaction,
+    *,
+    lot_id: UUID,
+    asset: str,
+    winner_id: UUID,
+    seller_id: UUID,
+    price_minor: int,
+    fee_basis_points: int,
+    reference: str,
+    actor_id: UUID | None = None,
+) -> Settlement:
+    """Post the winner's hold on the lot at the price, credit the seller and the platform, release
+    every hold on the lot. Raises `NotFound("hold")` where the winner holds nothing there,
+    `InvalidInput` where less than the price is held, `AccountClosed` of the seller's account."""
+    lot, seller = escrow(lot_id, asset), user(seller_id, asset)
+    fees = platform("FEES", asset)
+    book = await open_book(tx, [lot, seller, fees, user(winner_id, asset)])
+    winning = _hold_of(book, book.open_holds(credit=lot), winner_id, asset)
+    fee = fee_of(price_minor, fee_basis_points)
+    shares: list[tuple[AccountRef, int, Code]] = [
+        (seller, price_minor - fee, "SALE"),
+        (fees, fee, "FEE"),
+    ]
+    steps: list[Step] = [Post(hold_id=winning.id, amount_minor=price_minor, code="SALE")]
+    steps += [
+        Transfer(
+            debit=lot,
+            credit=credit,
+            amount_minor=amount,
+            code=code,
+            reference=reference,
+            actor_id=actor_id,
+        )
+        for credit, amount, code in shares
+        if amount
+    ]
+    others = [hold for hold in book.open_holds(credit=lot) if hold.id != winning.id]
+    book.enter_all([*steps, *_voids(others)])
+    return Settlement(price_minor, fee, price_minor - fee, await write_book(tx, book))
+
+
+async def release_lot(tx: Transaction, *, lot_id: UUID, asset: str) -> list[Written]:
+    """Release every hold on a lot: it was not sold. Two statements."""
+    lot = escrow(lot_id, asset)
+    book = await open_book(tx, [lot])
+    book.enter_all(_voids(book.open_holds(credit=lot)))
+    return await write_book(tx, book)
+
+
+def move_hold(
+    book: Book,
+    *,
+    lot_id: UUID,
+    asset: str,
+    leader_id: UUID,
+    maximum_minor: int,
+    reference: str,
+) -> None:
+    """Let the leader's maximum be all that is held on a lot: the hold of whoever led before is
+    released, in the book of `escrow(lot)` and `user_account(leader)`. Raises `InsufficientFunds`,
+    `AccountFrozen`, `AccountClosed`, `NotFound("user")`."""
+    lot = escrow(lot_id, asset)
+    before = book.open_holds(credit=lot)
+    leader = book.account(user(leader_id, asset))
+    if [(h.debit_account_id, h.amount_minor) for h in before] == [(leader.id, maximum_minor)]:
+        return
+    hold = Transfer(
+        debit=user(leader_id, asset),
+        credit=lot,
+        amount_minor=maximum_minor,
+        code="BID",
+        pending=True,
+        reference=reference,
+        actor_id=leader_id,
+    )
+    book.enter_all([*_voids(before), hold])
+
+
+def _voids(holds: Iterable[Hold]) -> list[Void]:
+    return [Void(hold_id=hold.id) for hold in holds]
+
+
+def _hold_of(book: Book, holds: Iterable[Hold], user_id: UUID, asset: str) -> Hold:
+    account = book.account(user(user_id, asset))
+    for hold in holds:
+        if hold.debit_account_id == account.id:
+            return hold
+    raise NotFound("hold")
