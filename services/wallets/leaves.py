@@ -16,18 +16,26 @@ from core.jsontext import to_json
 VERSION = 1
 SALT_BYTES = 16
 
-TRANSFER_COLUMNS = """
+
+def moment_sql(column: str) -> str:
+    """SQL for what `moment_text` says. Auditors read moments so: a spoilt one may lie outside of
+    Python's years."""
+    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+
+TRANSFER_COLUMNS = f"""
     t.id, t.row_id, t.transaction_id, t.kind, t.code, t.debit_account_id, t.credit_account_id,
-    t.asset, t.amount_minor, t.pending_id, t.expires_at, t.reference, t.actor_id,
+    t.asset, t.amount_minor, t.pending_id, t.reference, t.actor_id,
     t.debit_balance_after, t.debit_held_after, t.credit_balance_after, t.credit_held_after,
-    t.created_at
+    {moment_sql("t.created_at")} AS created_text, {moment_sql("t.expires_at")} AS expires_text
 """
+"""What `leaf_text` reads of `transfer AS t`."""
 
 
 def leaf_text(row: Any, *, salt: bytes, debit_seal: bytes, credit_seal: bytes) -> str:
     """A transfer's leaf: JSON with sorted keys, no spaces, every number a string.
 
-    `row` has the columns of `transfer`. What both parties may see stands in it as it is; who acted,
+    `row` has `TRANSFER_COLUMNS`. What both parties may see stands in it as it is; who acted,
     the balances after, the place in the database and the accounts' seals stand behind `private`:
     the SHA-256 of the salt and of their JSON.
     """
@@ -46,10 +54,10 @@ def leaf_text(row: Any, *, salt: bytes, debit_seal: bytes, credit_seal: bytes) -
         "amount": str(row.amount_minor),
         "asset": row.asset,
         "code": row.code,
-        "createdAt": _moment(row.created_at),
+        "createdAt": row.created_text,
         "credit": _id("acc", row.credit_account_id),
         "debit": _id("acc", row.debit_account_id),
-        "expiresAt": _moment(row.expires_at),
+        "expiresAt": row.expires_text,
         "id": _id("trf", row.id),
         "kind": row.kind,
         "pending": _id("trf", row.pending_id),
@@ -61,9 +69,12 @@ def leaf_text(row: Any, *, salt: bytes, debit_seal: bytes, credit_seal: bytes) -
 
 
 def account_seal(row: Any) -> bytes:
-    """What never changes of an account, hashed; the same as the database's `ledger_seal`."""
+    """What never changes of an account, hashed; the same as the database's `ledger_seal`.
+
+    `row` has the columns of `ledger_account`, and `created_text` by `moment_sql`.
+    """
     owner = "" if row.owner_id is None else str(row.owner_id)
-    parts = (row.id, row.kind, row.holder_id, owner, row.asset, _moment(row.created_at))
+    parts = (row.id, row.kind, row.holder_id, owner, row.asset, row.created_text)
     return sha256("|".join(str(part) for part in parts).encode()).digest()
 
 
@@ -74,7 +85,3 @@ def moment_text(moment: datetime) -> str:
 
 def _id(prefix: str, key: UUID | None) -> str | None:
     return None if key is None else encode_id(prefix, key)
-
-
-def _moment(value: datetime | None) -> str | None:
-    return None if value is None else moment_text(value)

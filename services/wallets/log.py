@@ -125,7 +125,7 @@ class TreeHead:
     @property
     def text(self) -> str:
         """What is signed."""
-        return head_text(self.size, self.root, self.signed_at)
+        return head_text(self.size, self.root, moment_text(self.signed_at))
 
     @property
     def note(self) -> str:
@@ -173,9 +173,9 @@ class _Growth:
     nodes: list[tuple[int, int, bytes]] = field(default_factory=list)
 
 
-def head_text(size: int, root: bytes, signed_at: datetime) -> str:
+def head_text(size: int, root: bytes, signed_at: str) -> str:
     """The text of a head: origin, size, root in base64 and time, a line each."""
-    return f"{ORIGIN}\n{size}\n{base64.b64encode(root).decode()}\n{moment_text(signed_at)}\n"
+    return f"{ORIGIN}\n{size}\n{base64.b64encode(root).decode()}\n{signed_at}\n"
 
 
 async def sequence(tx: Transaction, keys: NoteKeys, *, limit: int = BATCH) -> Sequenced:
@@ -279,7 +279,7 @@ async def _insert(tx: Transaction, growth: _Growth) -> None:
 
 async def _sign_head(tx: Transaction, keys: NoteKeys, size: int, root: bytes) -> None:
     signed_at = await database_now(tx)
-    signature = keys.sign(head_text(size, root, signed_at))
+    signature = keys.sign(head_text(size, root, moment_text(signed_at)))
     await tx.execute(
         _INSERT_HEAD,
         {

@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -25,6 +26,8 @@ class Scratch:
 
     db: Database
     keys: NoteKeys
+    at: datetime | None = None
+    """When transfers are said to be made; None, now."""
     holds: dict[UUID, tuple[UUID, UUID, str, int]] = field(default_factory=dict)
 
     async def user(self, name: str) -> UUID:
@@ -85,8 +88,9 @@ class Scratch:
             text(
                 "INSERT INTO transfer (id, kind, code, debit_account_id, credit_account_id, asset,"
                 " amount_minor, pending_id, reference, actor_id, debit_balance_after,"
-                " debit_held_after, credit_balance_after, credit_held_after) VALUES (:id, :kind,"
-                " :code, :d, :c, :asset, :amount, :pending, :reference, :actor, :db, :dh, :cb, :ch)"
+                " debit_held_after, credit_balance_after, credit_held_after, created_at) VALUES"
+                " (:id, :kind, :code, :d, :c, :asset, :amount, :pending, :reference, :actor, :db,"
+                " :dh, :cb, :ch, coalesce(CAST(:at AS timestamptz), clock_timestamp()))"
             ),
             {
                 "id": id,
@@ -103,6 +107,7 @@ class Scratch:
                 "dh": d.held,
                 "cb": c.balance,
                 "ch": c.held,
+                "at": self.at,
             },
         )
         if kind == "PENDING":
