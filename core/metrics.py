@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,6 +46,12 @@ HISTOGRAMS: Final[dict[str, tuple[tuple[str, ...], tuple[float, ...]]]] = {
     "mela_job_seconds": (("name",), SECONDS),
 }
 GAUGES: Final = ("mela_websockets_open", "mela_subscriptions_active", "mela_db_pool_in_use")
+SHARED_GAUGES: Final[dict[str, tuple[str, ...]]] = {
+    "mela_ledger_imbalance": ("asset",),
+    "mela_ledger_unsequenced_transfers": (),
+    "mela_ledger_oldest_hold_seconds": (),
+}
+"""Read from the database, so that every process would say the same: the newest word counts."""
 
 HELP: Final = {
     "mela_http_requests": "HTTP requests answered, by route, method and class of status",
@@ -61,6 +68,9 @@ HELP: Final = {
     "mela_job_seconds": "Time of one job",
     "mela_websockets_open": "WebSockets open now",
     "mela_subscriptions_active": "Subscriptions running now",
+    "mela_ledger_imbalance": "Debits less credits over all accounts, in minor units: always 0",
+    "mela_ledger_unsequenced_transfers": "Transfers that are not in the transparency log yet",
+    "mela_ledger_oldest_hold_seconds": "Age of the oldest hold that stands; 0 for none",
     "mela_db_pool_in_use": "Database connections checked out of the pools now",
 }
 
@@ -130,6 +140,16 @@ def observe_job(name: str, outcome: str, took_s: float) -> None:
     name = _bounded("job", name)
     _child("mela_jobs", name, _bounded("job_outcome", outcome)).inc()
     _child("mela_job_seconds", name).observe(took_s)
+
+
+def set_ledger_health(
+    imbalances: Mapping[str, int], *, unsequenced: int, oldest_hold_s: float
+) -> None:
+    """What the ledger's job found: minor units by asset, transfers, seconds."""
+    for asset, imbalance in imbalances.items():
+        _child("mela_ledger_imbalance", _bounded("asset", asset)).set(imbalance)
+    _child("mela_ledger_unsequenced_transfers").set(unsequenced)
+    _child("mela_ledger_oldest_hold_seconds").set(oldest_hold_s)
 
 
 def prepare_metrics(state_dir: Path, *, group: str = "mela") -> Path:
@@ -208,4 +228,8 @@ def _metrics() -> tuple[CollectorRegistry, dict[str, MetricWrapperBase]]:
         made[name] = Histogram(name, HELP[name], labels, buckets=buckets, registry=registry)
     for name in GAUGES:
         made[name] = Gauge(name, HELP[name], registry=registry, multiprocess_mode="livesum")
+    for name, labels in SHARED_GAUGES.items():
+        made[name] = Gauge(
+            name, HELP[name], labels, registry=registry, multiprocess_mode="livemostrecent"
+        )
     return registry, made

@@ -62,6 +62,9 @@ class Settings(BaseSettings):
         None,
         description="PEM private keys, the last by name signs; unset: made in the state folder",
     )
+    ledger_keys_dir: Path | None = Field(
+        None, description="Ed25519 keys (PEM) of the ledger's log; unset: made in the state folder"
+    )
     token_issuer: str = "mela"
     token_audience: str = "mela"
     sign_in_tries_per_account: int = Field(10, ge=1, description="In 15 minutes")
@@ -80,7 +83,7 @@ class Settings(BaseSettings):
         if self.profile == "prod":
             missing = [
                 name
-                for name in ("database_url", "redis_url", "signing_keys_dir")
+                for name in ("database_url", "redis_url", "signing_keys_dir", "ledger_keys_dir")
                 if getattr(self, name) is None
             ]
             if missing:

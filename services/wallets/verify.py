@@ -76,7 +76,6 @@ _LEFT_OUT = text(
     ORDER BY t.transaction_id, t.row_id LIMIT 1
     """
 )
-_UNSEQUENCED = text("SELECT (SELECT count(*) FROM transfer) - (SELECT count(*) FROM ledger_leaf)")
 _TRANSFERS = text(
     f"""
     SELECT {TRANSFER_COLUMNS}, p.kind AS held_kind, p.amount_minor AS held,
@@ -153,11 +152,6 @@ async def verify_ledger(db: Database, keys: NoteKeys) -> list[Check]:
         return await check_ledger(tx, keys)
 
     return await db.transaction(work)
-
-
-async def unsequenced(session: AsyncSession) -> int:
-    """Transfers that are not in the log yet."""
-    return int(await session.scalar(_UNSEQUENCED) or 0)
 
 
 async def check_ledger(session: AsyncSession, keys: NoteKeys) -> list[Check]:

@@ -12,10 +12,11 @@ from sqlalchemy.exc import DBAPIError
 from core.ids import new_id
 from core.signing import ensure_note_keys
 from services.wallets.accounts import freeze_account
+from services.wallets.health import unsequenced
 from services.wallets.ledger import transfer_all
 from services.wallets.report import attest_month
 from services.wallets.terms import Post, Transfer, Void, escrow, platform, user_account
-from services.wallets.verify import check_ledger, unsequenced, verify_ledger
+from services.wallets.verify import check_ledger, verify_ledger
 
 
 async def faults(scratch, keys=None):
