@@ -1,0 +1,114 @@
+"""From the fields of the ledger's log to its proofs, written as clients read them: hex and text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from core.errors import BadUserInput
+from core.ids import decode_id, encode_id
+from core.signing import key_id
+from resolvers.context import OperationContext
+from services.wallets.log import (
+    ORIGIN,
+    TreeHead,
+    newest_head,
+    prove_consistency,
+    prove_inclusion,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadView:
+    """A signed tree head as a client sees it."""
+
+    size: int
+    root_hash: str
+    signed_at: datetime
+    key_id: str
+    public_key: str
+    signature: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class InclusionView:
+    """A transfer's place in the log; `leaf` is for its two parties."""
+
+    transfer_id: str
+    index: int
+    leaf_hash: str
+    leaf: str | None
+    path: list[str]
+    head: HeadView
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyView:
+    """What joins two sizes of the log."""
+
+    from_size: int
+    to_size: int
+    path: list[str]
+    from_head: HeadView | None
+    to_head: HeadView | None
+
+
+async def tree_head(context: OperationContext) -> HeadView | None:
+    """The newest signed head; None while the log is empty."""
+    async with context.server.db.read() as session:
+        head = await newest_head(session)
+    return None if head is None else _head(head)
+
+
+async def inclusion(context: OperationContext, public_id: str) -> InclusionView | None:
+    """A transfer's proof; None for one that is unknown or not yet in the log."""
+    transfer_id = _transfer(public_id)
+    if transfer_id is None:
+        return None
+    async with context.server.db.read() as session:
+        proof = await prove_inclusion(session, transfer_id)
+    if proof is None:
+        return None
+    return InclusionView(
+        transfer_id=encode_id("trf", proof.transfer_id),
+        index=proof.index,
+        leaf_hash=proof.leaf_hash.hex(),
+        leaf=proof.leaf if context.viewer_id in proof.parties else None,
+        path=[step.hex() for step in proof.path],
+        head=_head(proof.head),
+    )
+
+
+async def consistency(context: OperationContext, from_size: int, to_size: int) -> ConsistencyView:
+    """That one size of the log begins with another. Raises `BadUserInput` for other sizes."""
+    async with context.server.db.read() as session:
+        proof = await prove_consistency(session, from_size, to_size)
+    return ConsistencyView(
+        from_size=proof.from_size,
+        to_size=proof.to_size,
+        path=[step.hex() for step in proof.path],
+        from_head=None if proof.from_head is None else _head(proof.from_head),
+        to_head=None if proof.to_head is None else _head(proof.to_head),
+    )
+
+
+def _transfer(public_id: str) -> UUID | None:
+    try:
+        return decode_id(public_id, "trf")
+    except BadUserInput:
+        return None
+
+
+def _head(head: TreeHead) -> HeadView:
+    public_key = head.signature.public_key
+    return HeadView(
+        size=head.size,
+        root_hash=head.root.hex(),
+        signed_at=head.signed_at,
+        key_id=key_id(ORIGIN, public_key).hex(),
+        public_key=public_key.hex(),
+        signature=head.signature.value.hex(),
+        note=head.note,
+    )

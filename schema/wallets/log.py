@@ -1,0 +1,97 @@
+"""The ledger's transparency log: its signed head, and proofs that anyone can check.
+
+`docs/verify_ledger.py` checks an answer of these fields as it is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, cast
+
+import strawberry
+
+from resolvers.ledger_log import consistency, inclusion, tree_head
+from schema.fields import Context, argument, attribute, bounded, resolved
+from schema.scalars import BigInt
+
+PATH_MAX = 64
+"""Hashes in a proof: one or two a level of the tree, and it has 62 levels at most."""
+
+PROOF_COST = 5
+
+
+@strawberry.type(
+    description="What the log was at some moment, signed. Hashes, keys and signatures are in hex."
+)
+class LedgerTreeHead:
+    size: BigInt = attribute("How many transfers the log had.")
+    root_hash: str = attribute("The root of the Merkle tree over them (RFC 6962, SHA-256).")
+    signed_at: datetime = attribute("When it was signed.")
+    key_id: str = attribute("Which key signed, as signed notes name it.")
+    public_key: str = attribute(
+        "The Ed25519 key that signed. Compare it with one from elsewhere: alone it proves nothing."
+    )
+    signature: str = attribute("The Ed25519 signature of the note's text.")
+    note: str = attribute("The head as a signed note (C2SP): what was signed, and the signature.")
+
+
+@strawberry.type(description="The proof that a transfer is in the log (RFC 6962, 2.1.1).")
+class LedgerInclusionProof:
+    transfer_id: strawberry.ID = attribute("The transfer.")
+    index: BigInt = attribute("Its place in the log, from 0.")
+    leaf_hash: str = attribute("The hash of its leaf, in hex.")
+    leaf: str | None = attribute(
+        "The leaf itself: SHA-256 of a zero byte and this text is `leafHash`. Only for the two"
+        " parties of the transfer; null for others."
+    )
+    path: list[str] = attribute(
+        "The hashes, in hex, that lead from the leaf to the root, the lowest first.",
+        list_size=bounded(PATH_MAX),
+    )
+    head: LedgerTreeHead = attribute("The head whose root it leads to.")
+
+
+@strawberry.type(
+    description="The proof that a later log begins with an earlier one (RFC 6962, 2.1.2)."
+)
+class LedgerConsistencyProof:
+    from_size: BigInt = attribute("The size of the earlier log.")
+    to_size: BigInt = attribute("The size of the later log.")
+    path: list[str] = attribute(
+        "The hashes, in hex, that join the two roots, the lowest first.",
+        list_size=bounded(PATH_MAX * 2),
+    )
+    from_head: LedgerTreeHead | None = attribute("The earlier head, where that size was signed.")
+    to_head: LedgerTreeHead | None = attribute("The later head, where that size was signed.")
+
+
+@strawberry.type
+class LedgerLogQuery:
+    @resolved("The newest signed head of the ledger's log; null while that is empty.")
+    async def ledger_tree_head(self, info: Context) -> LedgerTreeHead | None:
+        return cast("LedgerTreeHead | None", await tree_head(info.context))
+
+    @resolved(
+        "The proof that a transfer is in the ledger's log; null for one that is unknown or not yet"
+        " in it (it takes about a second).",
+        cost=PROOF_COST,
+        viewer=True,
+    )
+    async def ledger_inclusion_proof(
+        self,
+        info: Context,
+        transfer_id: Annotated[strawberry.ID, argument("Begins with `trf_`.")],
+    ) -> LedgerInclusionProof | None:
+        return cast("LedgerInclusionProof | None", await inclusion(info.context, transfer_id))
+
+    @resolved(
+        "The proof that the ledger's log of `toSize` begins with its log of `fromSize`.",
+        cost=PROOF_COST,
+    )
+    async def ledger_consistency_proof(
+        self,
+        info: Context,
+        from_size: Annotated[BigInt, argument("At least 1; as in a head that you kept.")],
+        to_size: Annotated[BigInt, argument("From `fromSize` to the newest head's size.")],
+    ) -> LedgerConsistencyProof:
+        return cast(LedgerConsistencyProof, await consistency(info.context, from_size, to_size))
