@@ -4,7 +4,7 @@ services'."""
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -55,12 +55,12 @@ async def audit(settings: Settings, *, console: Console) -> bool:
         checks = await verify_ledger(db, keys)
         async with db.read() as session:
             waiting = await unsequenced(session)
-    console.print(audit_shown(checks, waiting))
+    console.print(audit_shown(checks, sorted(keys.public_keys), waiting))
     return not any(check.broken for check in checks)
 
 
-def audit_shown(checks: Sequence[Check], waiting: int) -> RenderableType:
-    """The checks as a table; below it the first broken row, and what is not in the log yet."""
+def audit_shown(checks: Sequence[Check], keys: Iterable[bytes], waiting: int) -> RenderableType:
+    """The checks as a table; below it the first broken row, the keys, what waits for the log."""
     table = Table("check", "rows", "result", title="Ledger")
     table.columns[1].justify = "right"
     for check in checks:
@@ -71,6 +71,7 @@ def audit_shown(checks: Sequence[Check], waiting: int) -> RenderableType:
     if broken:
         parts.append(Text(f"First broken row: {broken[0]}", "bold red"))
         parts += [Text(f"Also: {other}") for other in broken[1:]]
+    parts += [Text(f"Public key: {key.hex()}") for key in keys]
     if waiting:
         parts.append(Text(f"{waiting:,} transfers are not in the log yet: not yet provable."))
     return Group(*parts)
