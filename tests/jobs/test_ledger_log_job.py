@@ -2,7 +2,10 @@
 
 import asyncio
 import io
+import os
 import re
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -122,6 +125,30 @@ async def test_the_audit_at_a_terminal_names_the_first_broken_row(
         r" 1000",
         shown,
     )
+
+
+@pytest.mark.slow
+async def test_the_command_exits_with_1_at_a_broken_row(open_database, database_url, tmp_path):
+    db = open_database(database_url)
+    user = await person(db)
+    await deposit(db, user)
+    environment = os.environ | {
+        "MELA_DATABASE_URL": database_url,
+        "MELA_REDIS_URL": "redis://unused",
+        "MELA_STATE_DIR": str(tmp_path),
+    }
+
+    spoil = text("UPDATE ledger_account SET debits_posted = 1 WHERE kind = 'ISSUANCE'")
+    await db.transaction(lambda tx: tx.execute(spoil))
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("mela")),
+        *("ledger", "verify"),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said = (await process.communicate())[0].decode()
+    assert process.returncode == 1
+    assert re.search(r"First broken row: ledger_account \S+: debits_posted is 1", said)
 
 
 async def test_a_report_shows_and_attests_only_what_is_over(
