@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
+from adapters.payments import SandboxPaymentProvider
 from core.clock import utc_now
 from core.database import Database, PoolSettings
 from core.errors import DomainError
@@ -40,6 +41,7 @@ from web.graphql import GraphQLEndpoint
 from web.health import health_routes
 from web.metrics import metrics_routes
 from web.middleware import wrap
+from web.webhooks import webhook_routes
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
             jobs=_jobs_probe(running) if settings.jobs else None,
         ),
         *metrics_routes(),
+        *webhook_routes(server),
         *(graphiql_routes(graphiql_config) if settings.profile != "prod" else ()),
     ]
     app = Starlette(routes=routes, lifespan=_lifespan(server, running))
@@ -126,6 +129,7 @@ def make_server(settings: Settings) -> Server:
             tries_per_account=settings.sign_in_tries_per_account,
             tries_per_address=settings.sign_in_tries_per_address,
         ),
+        payments=SandboxPaymentProvider(),
     )
 
 

@@ -65,6 +65,14 @@ class Settings(BaseSettings):
     ledger_keys_dir: Path | None = Field(
         None, description="Ed25519 keys (PEM) of the ledger's log; unset: made in the state folder"
     )
+    public_url: str = Field(
+        "http://127.0.0.1:8000",
+        pattern=r"^https?://[^/\s]+$",
+        description="Where people reach this server; named in messages they sign",
+    )
+    payment_webhook_secret: SecretStr | None = Field(
+        None, description="Signs the payment provider's webhooks (whsec_…); unset refuses them"
+    )
     token_issuer: str = "mela"
     token_audience: str = "mela"
     sign_in_tries_per_account: int = Field(10, ge=1, description="In 15 minutes")

@@ -11,6 +11,7 @@ from uuid import UUID
 from core.database import Database, Transaction
 from core.errors import BadUserInput, Unauthenticated
 from core.pagination import PageRequest, page_request
+from core.ports import PaymentProvider
 from core.settings import Settings
 from core.tokens import KeyRing, TokenPolicy
 from loaders.base import Loaders
@@ -39,6 +40,7 @@ class Server:
     passwords: Passwords
     revocations: Revocations
     throttle: Throttle
+    payments: PaymentProvider
 
 
 @dataclass(slots=True)

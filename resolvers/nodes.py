@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import BadUserInput
 from core.ids import split_id
-from loaders import auctions, users
+from loaders import auctions, users, wallets
 from loaders.base import Loader
 from resolvers.context import OperationContext
 
@@ -20,6 +20,10 @@ NODES: Mapping[str, Loader] = {
     "prd": auctions.product_by_id,
     "auc": auctions.auction_by_id,
     "bid": auctions.bid_by_id,
+    "acc": wallets.own_account_by_id,
+    "trf": wallets.own_transfer_by_id,
+    "pay": wallets.own_payment_by_id,
+    "adr": wallets.own_address_by_id,
 }
 """Each loader leaves out what the viewer may not see, so absent and hidden answer alike."""
 

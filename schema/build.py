@@ -19,23 +19,27 @@ from schema.scalars import SCALARS
 from schema.users.errors import ERRORS as USER_ERRORS
 from schema.users.mutations import UserMutation
 from schema.users.queries import UserQuery
+from schema.wallets.errors import ERRORS as WALLET_ERRORS
+from schema.wallets.mutations import WalletMutation
+from schema.wallets.queries import WalletQuery
+from schema.wallets.subscriptions import WalletSubscription
 
-DOMAINS = ("users", "auctions")
+DOMAINS = ("users", "wallets", "auctions")
 """In dependency order: a domain may know the ones before it."""
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(UserQuery, AuctionQuery):
+class Query(UserQuery, WalletQuery, AuctionQuery):
     pass
 
 
 @strawberry.type(description="Everything that can be done.")
-class Mutation(UserMutation, AuctionMutation):
+class Mutation(UserMutation, WalletMutation, AuctionMutation):
     pass
 
 
 @strawberry.type(description="Everything that is pushed as it happens.")
-class Subscription(AuctionSubscription):
+class Subscription(WalletSubscription, AuctionSubscription):
     pass
 
 
@@ -53,6 +57,8 @@ def build_schema(
         domains=DOMAINS,
         limits=limits,
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
-        exception_handlers=exception_handlers((*USER_ERRORS, *AUCTION_ERRORS, *SHARED)),
+        exception_handlers=exception_handlers(
+            (*USER_ERRORS, *WALLET_ERRORS, *AUCTION_ERRORS, *SHARED)
+        ),
     )
     return whole if domains is None else project(whole, domains)

@@ -90,6 +90,30 @@ class ErrorCode(Enum):
     SELLER_CANNOT_BID = strawberry.enum_value(
         "SELLER_CANNOT_BID", description="A seller cannot bid on their own stall's lots."
     )
+    INSUFFICIENT_FUNDS = strawberry.enum_value(
+        "INSUFFICIENT_FUNDS", description="Less is available than is required."
+    )
+    ASSET_MISMATCH = strawberry.enum_value(
+        "ASSET_MISMATCH", description="An amount of one asset where another is counted."
+    )
+    ACCOUNT_CLOSED = strawberry.enum_value(
+        "ACCOUNT_CLOSED", description="The account takes part in nothing any more."
+    )
+    ACCOUNT_FROZEN = strawberry.enum_value(
+        "ACCOUNT_FROZEN", description="The account receives, and pays nothing."
+    )
+    HOLD_ALREADY_RESOLVED = strawberry.enum_value(
+        "HOLD_ALREADY_RESOLVED", description="The hold was posted, released or has expired."
+    )
+    SUPPLY_CAP_EXCEEDED = strawberry.enum_value(
+        "SUPPLY_CAP_EXCEEDED", description="More of the token would exist than may."
+    )
+    INVALID_SIGNATURE = strawberry.enum_value(
+        "INVALID_SIGNATURE", description="A signature does not hold."
+    )
+    ADDRESS_TAKEN = strawberry.enum_value(
+        "ADDRESS_TAKEN", description="The address is linked already."
+    )
     SLUG_TAKEN = strawberry.enum_value("SLUG_TAKEN", description="Another stall has this slug.")
     EMAIL_TAKEN = strawberry.enum_value(
         "EMAIL_TAKEN", description="Another account has this e-mail address."

@@ -16,6 +16,7 @@ from schema.auctions.types import AuctionUserFields
 from schema.common import Connection, Node
 from schema.fields import Context, attribute, bounded, connected, loaded, resolved
 from schema.scalars import URL
+from schema.wallets.types import WalletUserFields
 from services.users.profiles import SOCIAL_LINKS_MAX
 
 ROLES_MAX = 5
@@ -98,7 +99,7 @@ class Session:
 
 
 @strawberry.federation.type(keys=["id"], description="A person with an account.")
-class User(AuctionUserFields, Node):
+class User(AuctionUserFields, WalletUserFields, Node):
     username: str = attribute("Their unique name: letters, digits and `_`.")
     display_name: str = attribute("What they are called; not unique.")
     avatar_url: URL | None = attribute("Their picture.")

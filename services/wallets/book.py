@@ -18,7 +18,6 @@ from services.wallets.errors import (
     AssetMismatch,
     HoldAlreadyResolved,
     InsufficientFunds,
-    LinkedTransferFailed,
     Resolution,
     SupplyCapExceeded,
 )
@@ -52,172 +51,177 @@ class Book:
         self.by_id = {account.id: account for account in self.accounts.values()}
         self.opening = {account.id: account.counters for account in self.by_id.values()}
 
-    def account(self, ref: AccountRef) -> Account:
-        """The account of a reference. Raises `NotFound` where its user does not exist."""
-        account = self.accounts.get(ref)
-        if account is None:
-            raise NotFound("user" if ref.kind == "USER" else "account")
-        return account
 
-    def available(self, ref: AccountRef, *, freeing: Iterable[UUID] = ()) -> int:
-        """What `ref` could spend if the holds `freeing` that are its own were released."""
-        account = self.account(ref)
-        own = (self.holds[id] for id in freeing if id in self.holds)
-        freed = sum(
-            h.amount_minor for h in own if h.resolution is None and h.debit_account_id == account.id
+def account_of(book: Book, ref: AccountRef) -> Account:
+    """The account of a reference. Raises `NotFound` where its user does not exist."""
+    account = book.accounts.get(ref)
+    if account is None:
+        raise NotFound("user" if ref.kind == "USER" else "account")
+    return account
+
+
+def available(book: Book, ref: AccountRef, *, freeing: Iterable[Hold] = ()) -> int:
+    """What `ref` could spend if those of the holds `freeing` that are its own were released. Raises
+    `NotFound`."""
+    account = account_of(book, ref)
+    own = [h for h in freeing if h.debit_account_id == account.id and h.resolution is None]
+    return account.available + sum(hold.amount_minor for hold in own)
+
+
+def open_holds(book: Book, *, credit: AccountRef | None = None) -> list[Hold]:
+    """Holds that stand, of those the book knows; all on one lot with `credit=escrow(…)`."""
+    wanted = None if credit is None else account_of(book, credit).id
+    return [
+        hold
+        for hold in book.holds.values()
+        if hold.resolution is None and wanted in (None, hold.credit_account_id)
+    ]
+
+
+def enter(book: Book, step: Step) -> Entry:
+    """Take one step. Raises the `DomainError` that refuses it, and then changes nothing."""
+    match step:
+        case Transfer():
+            entry = _transfer(book, step)
+        case Post():
+            entry = _post(book, step)
+        case Void():
+            entry = _void(book, step)
+    book.entries.append(entry)
+    return entry
+
+
+def enter_all(book: Book, steps: Sequence[Step]) -> list[Entry]:
+    """Take all steps or none. Raises what refuses the first that is refused."""
+    begin = len(book.entries)
+    try:
+        return [enter(book, step) for step in steps]
+    except DomainError:
+        _take_back(book, begin)
+        raise
+
+
+def apply_steps(book: Book, steps: Sequence[Step]) -> list[Outcome]:
+    """Take the steps in order; each gets its entry or its refusal. A chain of linked steps is taken
+    whole or not at all: then each of it gets the refusal of the one that was refused. Raises
+    `InvalidInput` where the last step is linked to none."""
+    outcomes: list[Outcome] = []
+    for chain in chains(steps):
+        try:
+            outcomes += enter_all(book, chain)
+        except DomainError as error:
+            outcomes += [error] * len(chain)
+    return outcomes
+
+
+def _take_back(book: Book, begin: int) -> None:
+    """Undo the entries from `begin` on, the last first."""
+    while len(book.entries) > begin:
+        entry = book.entries.pop()
+        debit, credit = book.by_id[entry.debit_account_id], book.by_id[entry.credit_account_id]
+        if entry.kind in ("SINGLE", "POST"):
+            debit.debits_posted -= entry.amount_minor
+            credit.credits_posted -= entry.amount_minor
+        if entry.kind == "PENDING":
+            hold = book.holds.pop(entry.id)
+            debit.debits_pending -= hold.amount_minor
+            credit.credits_pending -= hold.amount_minor
+        elif entry.pending_id is not None:
+            hold = replace(book.holds[entry.pending_id], resolution=None)
+            book.holds[hold.id] = hold
+            debit.debits_pending += hold.amount_minor
+            credit.credits_pending += hold.amount_minor
+
+
+def _transfer(book: Book, step: Transfer) -> Entry:
+    debit, credit = account_of(book, step.debit), account_of(book, step.credit)
+    _check_parties(debit, credit)
+    _check_amount(debit, step.amount_minor)
+    _check_funds(debit, step.amount_minor)
+    _check_room(debit, credit, step.amount_minor)
+    if step.pending:
+        debit.debits_pending += step.amount_minor
+        credit.credits_pending += step.amount_minor
+        book.holds[step.id] = Hold(
+            step.id,
+            debit.id,
+            credit.id,
+            debit.asset,
+            step.amount_minor,
+            step.code,
+            step.reference,
         )
-        return account.available + freed
+    else:
+        debit.debits_posted += step.amount_minor
+        credit.credits_posted += step.amount_minor
+    return _entry(
+        step,
+        debit,
+        credit,
+        kind="PENDING" if step.pending else "SINGLE",
+        code=step.code,
+        amount_minor=step.amount_minor,
+        expires_at=step.expires_at,
+        reference=step.reference,
+    )
 
-    def open_holds(self, *, credit: AccountRef | None = None) -> list[Hold]:
-        """Holds that stand, of those the book knows; all on one lot with `credit=escrow(…)`."""
-        wanted = None if credit is None else self.account(credit).id
-        return [
-            hold
-            for hold in self.holds.values()
-            if hold.resolution is None and wanted in (None, hold.credit_account_id)
-        ]
 
-    def enter(self, step: Step) -> Entry:
-        """Take one step. Raises the `DomainError` that refuses it, and then changes nothing."""
-        match step:
-            case Transfer():
-                entry = self._transfer(step)
-            case Post():
-                entry = self._post(step)
-            case Void():
-                entry = self._void(step)
-        self.entries.append(entry)
-        return entry
+def _post(book: Book, step: Post) -> Entry:
+    hold = _standing(book, step.hold_id)
+    if hold.expired:
+        raise HoldAlreadyResolved(hold.id, "EXPIRE")
+    amount = hold.amount_minor if step.amount_minor is None else step.amount_minor
+    if not 0 < amount <= hold.amount_minor:
+        raise InvalidInput("amount", "must be more than zero, and no more than is held")
+    # A freeze does not stop this: the money was given before it, and a lot must get to close.
+    debit, credit = _release(book, hold, "POST")
+    debit.debits_posted += amount
+    credit.credits_posted += amount
+    return _entry(
+        step,
+        debit,
+        credit,
+        kind="POST",
+        code=step.code or hold.code,
+        amount_minor=amount,
+        reference=step.reference or hold.reference,
+        pending_id=hold.id,
+    )
 
-    def enter_all(self, steps: Sequence[Step]) -> list[Entry]:
-        """Take all steps or none. Raises what refuses the first that is refused."""
-        entries = []
-        for outcome in self._chain(steps):
-            if isinstance(outcome, DomainError):
-                if isinstance(outcome, LinkedTransferFailed):
-                    continue
-                raise outcome
-            entries.append(outcome)
-        return entries
 
-    def apply(self, steps: Sequence[Step]) -> list[Outcome]:
-        """Take the steps in order; each gets its entry or its refusal. Of a chain of linked steps
-        all are taken or none: the refused one says why, the others `LinkedTransferFailed`."""
-        return [outcome for chain in chains(steps) for outcome in self._chain(chain)]
+def _void(book: Book, step: Void) -> Entry:
+    hold = _standing(book, step.hold_id)
+    if step.expiry and not hold.expired:
+        raise InvalidInput("expiry", "the hold's time is not over")
+    kind: Resolution = "EXPIRE" if step.expiry else "VOID"
+    debit, credit = _release(book, hold, kind)
+    return _entry(
+        step,
+        debit,
+        credit,
+        kind=kind,
+        code=hold.code,
+        amount_minor=hold.amount_minor,
+        reference=hold.reference,
+        pending_id=hold.id,
+    )
 
-    def _chain(self, steps: Sequence[Step]) -> list[Outcome]:
-        begin = len(self.entries)
-        for step in steps:
-            try:
-                self.enter(step)
-            except DomainError as error:
-                self._take_back(begin)
-                return [error if other is step else LinkedTransferFailed() for other in steps]
-        return list(self.entries[begin:])
 
-    def _take_back(self, begin: int) -> None:
-        """Undo the entries from `begin` on, the last first."""
-        while len(self.entries) > begin:
-            entry = self.entries.pop()
-            debit, credit = self.by_id[entry.debit_account_id], self.by_id[entry.credit_account_id]
-            if entry.kind in ("SINGLE", "POST"):
-                debit.debits_posted -= entry.amount_minor
-                credit.credits_posted -= entry.amount_minor
-            if entry.kind == "PENDING":
-                hold = self.holds.pop(entry.id)
-                debit.debits_pending -= hold.amount_minor
-                credit.credits_pending -= hold.amount_minor
-            elif entry.pending_id is not None:
-                hold = replace(self.holds[entry.pending_id], resolution=None)
-                self.holds[hold.id] = hold
-                debit.debits_pending += hold.amount_minor
-                credit.credits_pending += hold.amount_minor
+def _standing(book: Book, hold_id: UUID) -> Hold:
+    hold = book.holds.get(hold_id)
+    if hold is None:
+        raise NotFound("hold")
+    if hold.resolution is not None:
+        raise HoldAlreadyResolved(hold.id, hold.resolution)
+    return hold
 
-    def _transfer(self, step: Transfer) -> Entry:
-        debit, credit = self.account(step.debit), self.account(step.credit)
-        _check_parties(debit, credit)
-        _check_amount(debit, step.amount_minor)
-        _check_funds(debit, step.amount_minor)
-        _check_room(debit, credit, step.amount_minor)
-        if step.pending:
-            debit.debits_pending += step.amount_minor
-            credit.credits_pending += step.amount_minor
-            self.holds[step.id] = Hold(
-                step.id,
-                debit.id,
-                credit.id,
-                debit.asset,
-                step.amount_minor,
-                step.code,
-                step.reference,
-            )
-        else:
-            debit.debits_posted += step.amount_minor
-            credit.credits_posted += step.amount_minor
-        return _entry(
-            step,
-            debit,
-            credit,
-            kind="PENDING" if step.pending else "SINGLE",
-            code=step.code,
-            amount_minor=step.amount_minor,
-            expires_at=step.expires_at,
-            reference=step.reference,
-        )
 
-    def _post(self, step: Post) -> Entry:
-        hold = self._standing(step.hold_id)
-        if hold.expired:
-            raise HoldAlreadyResolved(hold.id, "EXPIRE")
-        amount = hold.amount_minor if step.amount_minor is None else step.amount_minor
-        if not 0 < amount <= hold.amount_minor:
-            raise InvalidInput("amount", "must be more than zero, and no more than is held")
-        # A freeze does not stop this: the money was given before it, and a lot must get to close.
-        debit, credit = self._release(hold, "POST")
-        debit.debits_posted += amount
-        credit.credits_posted += amount
-        return _entry(
-            step,
-            debit,
-            credit,
-            kind="POST",
-            code=step.code or hold.code,
-            amount_minor=amount,
-            reference=step.reference or hold.reference,
-            pending_id=hold.id,
-        )
-
-    def _void(self, step: Void) -> Entry:
-        hold = self._standing(step.hold_id)
-        if step.expiry and not hold.expired:
-            raise InvalidInput("expiry", "the hold's time is not over")
-        kind: Resolution = "EXPIRE" if step.expiry else "VOID"
-        debit, credit = self._release(hold, kind)
-        return _entry(
-            step,
-            debit,
-            credit,
-            kind=kind,
-            code=hold.code,
-            amount_minor=hold.amount_minor,
-            reference=hold.reference,
-            pending_id=hold.id,
-        )
-
-    def _standing(self, hold_id: UUID) -> Hold:
-        hold = self.holds.get(hold_id)
-        if hold is None:
-            raise NotFound("hold")
-        if hold.resolution is not None:
-            raise HoldAlreadyResolved(hold.id, hold.resolution)
-        return hold
-
-    def _release(self, hold: Hold, resolution: Resolution) -> tuple[Account, Account]:
-        debit, credit = self.by_id[hold.debit_account_id], self.by_id[hold.credit_account_id]
-        debit.debits_pending -= hold.amount_minor
-        credit.credits_pending -= hold.amount_minor
-        self.holds[hold.id] = replace(hold, resolution=resolution)
-        return debit, credit
+def _release(book: Book, hold: Hold, resolution: Resolution) -> tuple[Account, Account]:
+    debit, credit = book.by_id[hold.debit_account_id], book.by_id[hold.credit_account_id]
+    debit.debits_pending -= hold.amount_minor
+    credit.credits_pending -= hold.amount_minor
+    book.holds[hold.id] = replace(hold, resolution=resolution)
+    return debit, credit
 
 
 def chains(steps: Sequence[Step]) -> Iterator[list[Step]]:

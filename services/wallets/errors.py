@@ -102,12 +102,3 @@ class AddressTaken(DomainError):
     def __init__(self, address: str) -> None:
         super().__init__("the address is linked already")
         self.address = address
-
-
-class LinkedTransferFailed(DomainError):
-    """Nothing was wrong with this transfer: another one of its chain was refused."""
-
-    code = "LINKED_TRANSFER_FAILED"
-
-    def __init__(self) -> None:
-        super().__init__("another transfer of the chain was refused")

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from core.database import Transaction
 from core.errors import InvalidInput
 from services.idempotency import IdempotentRequest, claim, idempotent_request
+from services.wallets.errors import AssetMismatch
 from services.wallets.ledger import Written, transfer_all
 from services.wallets.terms import AccountRef, Entry, Transfer, platform, user_account
 
@@ -67,8 +68,8 @@ async def mint_tokens(
     amount_minor: int,
     idempotency_key: str,
 ) -> Written:
-    """Make tokens for somebody. Raises `SupplyCapExceeded`, `InvalidInput("asset")` for what is no
-    token, `AccountClosed`, `NotFound("user")`, `IdempotencyConflict`."""
+    """Make tokens for somebody. Raises `SupplyCapExceeded`, `AssetMismatch` for what is no token,
+    `AccountClosed`, `NotFound("user")`, `IdempotencyConflict`."""
     arguments = {"to": to_user_id, "asset": asset, "amount": amount_minor}
     step = Transfer(
         debit=_issuance(asset),
@@ -100,7 +101,7 @@ async def burn_tokens(
 
 def _issuance(asset: str) -> AccountRef:
     if asset not in TOKENS:
-        raise InvalidInput("asset", "only tokens are minted and burned, as SPARK is")
+        raise AssetMismatch("SPARK", asset)
     return platform("ISSUANCE", asset)
 
 

@@ -18,7 +18,7 @@ from core.database import Transaction
 from core.errors import InvalidInput
 from core.ids import new_id
 from core.jsontext import to_json
-from services.wallets.book import Book
+from services.wallets.book import Book, apply_steps, enter_all
 from services.wallets.changes import collect_changes
 from services.wallets.terms import (
     Account,
@@ -98,7 +98,7 @@ async def open_book(
     """Lock accounts, and those of `holds`, in the order of their ids; one statement.
 
     Accounts of users and lots that are missing are made. With `escrow(lot)` come all holds that
-    stand on the lot, and their accounts. A user who does not exist is told of by `Book.account`.
+    stand on the lot, and their accounts. A user who does not exist is told of by `account_of`.
     """
     wanted = dict.fromkeys(accounts)
     result = await tx.execute(
@@ -142,10 +142,11 @@ async def apply_transfers(tx: Transaction, steps: Sequence[Step]) -> list[Outcom
     """Take up to 1,000 steps in order, in two statements; each gets its entry or its refusal.
 
     Refusals: `InsufficientFunds`, `AssetMismatch`, `AccountClosed`, `AccountFrozen`,
-    `HoldAlreadyResolved`, `SupplyCapExceeded`, `InvalidInput`, `NotFound`, `LinkedTransferFailed`.
+    `HoldAlreadyResolved`, `SupplyCapExceeded`, `InvalidInput`, `NotFound`; see `apply_steps` for
+    those of chains.
     """
     book = await book_for(tx, steps)
-    outcomes = book.apply(steps)
+    outcomes = apply_steps(book, steps)
     await write_book(tx, book)
     return outcomes
 
@@ -153,7 +154,7 @@ async def apply_transfers(tx: Transaction, steps: Sequence[Step]) -> list[Outcom
 async def transfer_all(tx: Transaction, steps: Sequence[Step]) -> list[Written]:
     """Take all steps, in two statements, or raise what refuses the first that is refused."""
     book = await book_for(tx, steps)
-    book.enter_all(steps)
+    enter_all(book, steps)
     return await write_book(tx, book)
 
 

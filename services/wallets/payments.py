@@ -19,6 +19,7 @@ from core.errors import InvalidInput
 from core.ids import encode_id, new_id
 from core.ports import PaymentOrder, PaymentProvider, PaymentReply
 from services.idempotency import IdempotentRequest, claim, idempotent_request
+from services.wallets.book import account_of
 from services.wallets.errors import AccountClosed
 from services.wallets.funds import TOKENS
 from services.wallets.ledger import hold, open_book, post_hold, release, transfer_all
@@ -144,7 +145,7 @@ def _out(request: PaymentRequest, payment_id: UUID) -> Transfer:
 async def _check_open(tx: Transaction, request: PaymentRequest) -> None:
     """Before money is taken from somebody: it must be possible to credit them."""
     ref = user_account(request.user_id, request.asset)
-    account = (await open_book(tx, [ref])).account(ref)
+    account = account_of(await open_book(tx, [ref]), ref)
     if account.status == "CLOSED":
         raise AccountClosed(account.id)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from core.database import Transaction
 from core.errors import NotFound
-from services.wallets.book import Book
+from services.wallets.book import Book, account_of, enter_all, open_holds
 from services.wallets.ledger import Written, open_book, write_book
 from services.wallets.terms import (
     AccountRef,
@@ -60,7 +60,7 @@ async def settle_sale(
     lot, seller = escrow(lot_id, asset), user(seller_id, asset)
     fees = platform("FEES", asset)
     book = await open_book(tx, [lot, seller, fees, user(winner_id, asset)])
-    winning = _hold_of(book, book.open_holds(credit=lot), winner_id, asset)
+    winning = _hold_of(book, open_holds(book, credit=lot), winner_id, asset)
     fee = fee_of(price_minor, fee_basis_points)
     shares: list[tuple[AccountRef, int, Code]] = [
         (seller, price_minor - fee, "SALE"),
@@ -79,8 +79,8 @@ async def settle_sale(
         for credit, amount, code in shares
         if amount
     ]
-    others = [hold for hold in book.open_holds(credit=lot) if hold.id != winning.id]
-    book.enter_all([*steps, *_voids(others)])
+    others = [hold for hold in open_holds(book, credit=lot) if hold.id != winning.id]
+    enter_all(book, [*steps, *_voids(others)])
     return Settlement(price_minor, fee, price_minor - fee, await write_book(tx, book))
 
 
@@ -88,7 +88,7 @@ async def release_lot(tx: Transaction, *, lot_id: UUID, asset: str) -> list[Writ
     """Release every hold on a lot: it was not sold. Two statements."""
     lot = escrow(lot_id, asset)
     book = await open_book(tx, [lot])
-    book.enter_all(_voids(book.open_holds(credit=lot)))
+    enter_all(book, _voids(open_holds(book, credit=lot)))
     return await write_book(tx, book)
 
 
@@ -105,8 +105,8 @@ def move_hold(
     released, in the book of `escrow(lot)` and `user_account(leader)`. Raises `InsufficientFunds`,
     `AccountFrozen`, `AccountClosed`, `NotFound("user")`."""
     lot = escrow(lot_id, asset)
-    before = book.open_holds(credit=lot)
-    leader = book.account(user(leader_id, asset))
+    before = open_holds(book, credit=lot)
+    leader = account_of(book, user(leader_id, asset))
     if [(h.debit_account_id, h.amount_minor) for h in before] == [(leader.id, maximum_minor)]:
         return
     hold = Transfer(
@@ -118,7 +118,7 @@ def move_hold(
         reference=reference,
         actor_id=leader_id,
     )
-    book.enter_all([*_voids(before), hold])
+    enter_all(book, [*_voids(before), hold])
 
 
 def _voids(holds: Iterable[Hold]) -> list[Void]:
@@ -126,7 +126,7 @@ def _voids(holds: Iterable[Hold]) -> list[Void]:
 
 
 def _hold_of(book: Book, holds: Iterable[Hold], user_id: UUID, asset: str) -> Hold:
-    account = book.account(user(user_id, asset))
+    account = account_of(book, user(user_id, asset))
     for hold in holds:
         if hold.debit_account_id == account.id:
             return hold

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import pytest
 
@@ -22,18 +23,34 @@ from schema.auctions.errors import ERRORS as AUCTION_ERRORS
 from schema.common import ErrorCode
 from schema.errors import SHARED, error_of
 from schema.users.errors import ERRORS as USER_ERRORS
+from schema.wallets.errors import ERRORS as WALLET_ERRORS
 from services.auctions import errors as auction_errors
 from services.users import errors as user_errors
+from services.wallets import errors as wallet_errors
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLLOWED = ("schema", "resolvers", "services", "core")
-ROWS = (*USER_ERRORS, *AUCTION_ERRORS, *SHARED)
+ROWS = (*USER_ERRORS, *WALLET_ERRORS, *AUCTION_ERRORS, *SHARED)
 TYPES = {row.exception: row.error_type.__name__ for row in ROWS}
 PARTS = inspect.get_annotations(Server, eval_str=True)
 
 CANNOT_HAPPEN = {
     ("changeUsername", "EmailTaken"): "it changes no address, so only the username can be taken",
     ("cancelAuction", "InvalidInput"): "reading a lot's increments: no service writes bad ones",
+    **{
+        (mutation, error): "the ledger's rules are read whole: " + why
+        for error, why, mutations in (
+            ("AssetMismatch", "one asset names both accounts", "deposit withdraw transfer"),
+            ("HoldAlreadyResolved", "no hold is resolved", "deposit transfer mint burn"),
+            ("SupplyCapExceeded", "nothing is issued", "deposit withdraw transfer burn"),
+            ("InsufficientFunds", "who pays has no limit", "deposit mint"),
+            ("AccountFrozen", "who pays cannot be frozen", "deposit mint"),
+            ("NotFound", "the viewer exists, and so does the hold", "deposit withdraw burn"),
+        )
+        for mutation in (
+            verb + ("Tokens" if verb in ("mint", "burn") else "Funds") for verb in mutations.split()
+        )
+    },
 }
 """What the walk finds and code never does, each with why."""
 
@@ -246,6 +263,14 @@ SAMPLES = (
     user_errors.InvalidCredentials(),
     user_errors.AccountSuspended(),
     user_errors.TokenReused(),
+    wallet_errors.InsufficientFunds(1, 2, "USD"),
+    wallet_errors.AssetMismatch("USD", "EUR"),
+    wallet_errors.AccountClosed(UUID(int=1)),
+    wallet_errors.AccountFrozen(UUID(int=1)),
+    wallet_errors.HoldAlreadyResolved(UUID(int=1), "VOID"),
+    wallet_errors.SupplyCapExceeded(2, 1, "SPARK"),
+    wallet_errors.InvalidSignature("another address has signed"),
+    wallet_errors.AddressTaken("0x" + "0" * 40),
 )
 
 

@@ -152,6 +152,9 @@ def test_lists_of_nodes_are_connections_but_for_those_that_rules_bound(own_types
         "Auction.topBids": "its `first` is 20 at most",
         "User.sessions": "50 live sessions a person; one more ends the oldest",
         "Query.nodes": "as many as there are ids, which are bounded",
+        "Wallet.accounts": "one for each asset",
+        "Wallet.linkedAddresses": "20 addresses a person",
+        "TransferFundsSuccess.transfers": "as many as there were legs, 100 at most",
     }
     assert plain - allowed.keys() == set()
 

@@ -5,6 +5,7 @@ import itertools
 import pytest
 from sqlalchemy import event, insert
 
+from adapters.payments import SandboxPaymentProvider
 from core.database import Database
 from core.settings import Settings
 from core.tokens import TokenPolicy, ensure_keys
@@ -67,6 +68,7 @@ async def server(database_url, redis_url, redis_prefix, keys, passwords):
         throttle=Throttle(
             redis_url, prefix=redis_prefix, tries_per_account=10, tries_per_address=100
         ),
+        payments=SandboxPaymentProvider(),
     )
     await hub.start(db)
     yield made
