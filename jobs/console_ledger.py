@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 import orjson
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import text
@@ -37,6 +37,7 @@ LINES: dict[str, Callable[[AsyncSession], AsyncIterator[str]]] = {
     "beancount": beancount_lines,
     "csv": csv_lines,
 }
+Shown = list[Table | Text]
 FORMATS = (*LINES, "proof")
 _ONE_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 _PATIENT = PoolSettings(
@@ -55,26 +56,26 @@ async def audit(settings: Settings, *, console: Console) -> bool:
         checks = await verify_ledger(db, keys)
         async with db.read() as session:
             waiting = await unsequenced(session)
-    console.print(audit_shown(checks, sorted(keys.public_keys), waiting))
+    _show(console, audit_shown(checks, sorted(keys.public_keys), waiting))
     return not any(check.broken for check in checks)
 
 
-def audit_shown(checks: Sequence[Check], keys: Iterable[bytes], waiting: int) -> RenderableType:
+def audit_shown(checks: Sequence[Check], keys: Iterable[bytes], waiting: int) -> Shown:
     """The checks as a table; below it the first broken row, the keys, what waits for the log."""
     table = Table("check", "rows", "result", title="Ledger")
     table.columns[1].justify = "right"
     for check in checks:
         result = Text("ok", "green") if check.broken is None else Text("BROKEN", "bold red")
         table.add_row(check.name, f"{check.rows:,}", result)
-    parts: list[RenderableType] = [table]
+    parts: Shown = [table]
     broken = [check.broken for check in checks if check.broken is not None]
     if broken:
         parts.append(Text(f"First broken row: {broken[0]}", "bold red"))
         parts += [Text(f"Also: {other}") for other in broken[1:]]
     parts += [Text(f"Public key: {key.hex()}") for key in keys]
     if waiting:
-        parts.append(Text(f"{waiting:,} transfers are not in the log yet: not yet provable."))
-    return Group(*parts)
+        parts.append(Text(f"Not in the log yet, and so not yet provable: {waiting:,}"))
+    return parts
 
 
 async def export(
@@ -122,7 +123,7 @@ async def report(
     """
     async with _database(settings) as db:
         async with db.read() as session:
-            console.print(report_shown(await month_report(session, month)))
+            _show(console, report_shown(await month_report(session, month)))
         if attest:
             keys = ledger_keys(settings)
             await catch_up(db, keys)
@@ -134,7 +135,7 @@ async def report(
             console.print(f"{month} bears the mark of {auditor}")
 
 
-def report_shown(found: MonthReport) -> RenderableType:
+def report_shown(found: MonthReport) -> Shown:
     """A month: for each asset opening, movements by code, closing; and the log's head."""
     table = Table(
         "asset", "", "count", "volume", "change", "inside", title=f"Ledger {found.period}"
@@ -154,7 +155,7 @@ def report_shown(found: MonthReport) -> RenderableType:
     head = "The log is empty."
     if found.head is not None:
         head = f"Tree head: {found.head.size:,} leaves, root {found.head.root.hex()}"
-    return Group(table, Text(head))
+    return [table, Text(head)]
 
 
 async def _proof(db: Database, transfer: str | None, since: int | None) -> dict[str, object]:
@@ -164,6 +165,12 @@ async def _proof(db: Database, transfer: str | None, since: int | None) -> dict[
         raise SystemExit(f"mela: --transfer: {error}") from None
     async with db.read() as session:
         return await proof_bundle(session, key, since=since)
+
+
+def _show(console: Console, parts: Shown) -> None:
+    for part in parts:
+        # A line that names a row stays one line, for those who search what was printed.
+        console.print(part, soft_wrap=isinstance(part, Text))
 
 
 @asynccontextmanager

@@ -112,12 +112,12 @@ async def test_the_audit_at_a_terminal_names_the_first_broken_row(
     db = open_database(database_url)
     user = await person(db)
     await deposit(db, user)
-    console = Console(file=io.StringIO(), width=120)
+    console = Console(file=io.StringIO(), width=60)
     assert await console_ledger.audit(log_settings, console=console)
-    assert "1 transfers are not in the log yet" in console.file.getvalue()
+    assert "Not in the log yet, and so not yet provable: 1\n" in console.file.getvalue()
     spoil = text("UPDATE ledger_account SET credits_posted = 999 WHERE owner_id = :user")
     await db.transaction(lambda tx: tx.execute(spoil, {"user": user}))
-    console = Console(file=io.StringIO(), width=120)
+    console = Console(file=io.StringIO(), width=60)
     assert not await console_ledger.audit(log_settings, console=console)
     shown = console.file.getvalue()
     assert re.search(
@@ -156,7 +156,7 @@ async def test_a_report_shows_and_attests_only_what_is_over(
 ):
     db = open_database(database_url)
     await deposit(db, await person(db), 123_456)
-    console = Console(file=io.StringIO(), width=120)
+    console = Console(file=io.StringIO(), width=60)
     async with db.read() as session:
         month = await session.scalar(text("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM')"))
     await console_ledger.report(log_settings, month, console=console)
