@@ -18,6 +18,8 @@ MAX_BATCHES = 1_000
 IDEMPOTENCY_KEYS = timedelta(days=7)
 EVENTS = timedelta(days=90)
 JOB_LOG = timedelta(days=7)
+PAYMENT_MESSAGES = timedelta(days=90)
+"""A message is refused by its own time stamp long before: within five minutes."""
 
 KEPT_TOPICS = ("auction:%", "wallet:%", "impact:%", "audit:%")
 """Events of these are kept for ever (realtime.md, Facts)."""
@@ -34,6 +36,8 @@ _DELETE = """
 _RULES: Mapping[str, tuple[str, timedelta]] = {
     "idempotency_key": ("created_at", IDEMPOTENCY_KEYS),
     "refresh_token": ("expires_at", timedelta(0)),
+    "wallet_challenge": ("expires_at", timedelta(0)),
+    "payment_message": ("received_at", PAYMENT_MESSAGES),
     "pgqueuer_log": ("created", JOB_LOG),
 }
 
@@ -65,8 +69,9 @@ Stopping = Callable[[], bool]
 
 
 async def delete_expired(db: Database, *, stopping: Stopping = bool) -> dict[str, int]:
-    """Rows deleted by table: idempotency keys (7 days), expired refresh tokens, events (90 days;
-    those of auctions, wallets, impact and audit stay), the log of jobs (7 days).
+    """Rows deleted by table: idempotency keys (7 days), expired refresh tokens and challenges,
+    payment providers' messages (90 days), events (90 days; those of auctions, wallets, impact and
+    audit stay), the log of jobs (7 days).
 
     Each batch is a transaction. Safe to run twice at once; stops between batches when `stopping()`.
     """

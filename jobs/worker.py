@@ -43,7 +43,9 @@ from core.database import Database, plain_url
 from core.settings import Settings
 from jobs.auctions import Sweep, close_at_end, open_at_start, sweep_auctions
 from jobs.retention import delete_expired
+from jobs.wallets import expire_due_holds, tell_wallets_of
 from services.auctions.closing import CLOSE_AUCTION, OPEN_AUCTION
+from services.wallets.changes import TELL_WALLETS
 
 T = TypeVar("T")
 
@@ -51,6 +53,7 @@ log = structlog.get_logger(__name__)
 
 SWEEP = "sweep_auctions"
 RETENTION = "delete_expired"
+EXPIRE_HOLDS = "expire_holds"
 EVERY_MINUTE = "* * * * *"
 EVERY_HOUR = "17 * * * *"
 
@@ -229,6 +232,13 @@ def _register(worker: Worker, queue: PgQueuer) -> None:
     async def sweep(_: Schedule) -> None:
         await _sweep(worker)
 
+    async def tell(job: Job) -> None:
+        await _run_job(worker, TELL_WALLETS, lambda: tell_wallets_of(db, job.payload))
+
+    async def expire(_: Schedule) -> None:
+        stopping = worker.stopping.is_set
+        await _run(worker, EXPIRE_HOLDS, lambda: expire_due_holds(db, stopping=stopping))
+
     async def retain(_: Schedule) -> None:
         stopping = worker.stopping.is_set
         deleted = await _run(worker, RETENTION, lambda: delete_expired(db, stopping=stopping))
@@ -236,7 +246,9 @@ def _register(worker: Worker, queue: PgQueuer) -> None:
 
     queue.entrypoint(OPEN_AUCTION, executor_factory=_retrying)(open_)
     queue.entrypoint(CLOSE_AUCTION, executor_factory=_retrying)(close)
+    queue.entrypoint(TELL_WALLETS, executor_factory=_retrying)(tell)
     queue.schedule(SWEEP, EVERY_MINUTE)(sweep)
+    queue.schedule(EXPIRE_HOLDS, EVERY_MINUTE)(expire)
     queue.schedule(RETENTION, EVERY_HOUR)(retain)
 
 

@@ -105,7 +105,8 @@ async def test_nothing_more_is_deleted_once_told_to_stop(market, small_batches):
 
     deleted = await delete_expired(market.db, stopping=lambda: next(asked, True))
 
-    assert deleted == {"idempotency_key": 3, "refresh_token": 0, "pgqueuer_log": 0, "event": 0}
+    assert deleted.pop("idempotency_key") == 3
+    assert not any(deleted.values())
 
 
 async def test_log_of_jobs_goes_after_a_week(market):
