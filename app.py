@@ -25,9 +25,9 @@ from core.settings import Settings
 from core.telemetry import start_telemetry, watch_engine
 from core.tokens import KeyRing, TokenPolicy, ensure_keys
 from execution.limits import Limits
+from jobs.background import run_jobs
 from jobs.demo import run_demo_bots
-from jobs.ledger_log import run_sequencer
-from jobs.worker import Worker, run_worker
+from jobs.worker import Worker
 from resolvers.context import Server
 from schema.build import build_schema
 from services.auctions.queue import BidQueue, Outcome
@@ -187,9 +187,8 @@ async def _start_background(server: Server, running: _Running, stack: AsyncExitS
     assert settings.database_url is not None
     if settings.jobs:
         running.worker = await stack.enter_async_context(
-            run_worker(settings, server.db, settings.database_url.get_secret_value())
+            run_jobs(settings, server.db, settings.database_url.get_secret_value())
         )
-        await stack.enter_async_context(run_sequencer(settings, server.db))
     if settings.demo and read_demo(settings.state_dir) is not None:
         await stack.enter_async_context(
             run_demo_bots(server.db, server.bids, state_dir=settings.state_dir)

@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -29,14 +29,12 @@ from core.embedded import (
     start_embedded,
 )
 from core.metrics import prepare_metrics
-from core.migrations import differences, downgrade, upgrade
+from core.migrations import differences, rebuild, upgrade
 from core.settings import Settings
 from core.telemetry import start_telemetry
-from core.tokens import KeyFileError
-from jobs import console_ledger
+from jobs.background import run_jobs
 from jobs.console import progress_bars, replay_shown, seed_shown
-from jobs.ledger_log import run_sequencer
-from jobs.worker import run_worker
+from jobs.ledger_commands import ledger_commands
 from schema.committed import check_committed, export_committed, sdl_of
 from services.auctions.recorded import RecordedAuction, RecordingError, read_recorded
 from services.auctions.replay import ReplayReport, replay_at_once, replay_live
@@ -44,8 +42,6 @@ from services.auctions.replay_stage import ScratchRefused, scratch_database
 from services.seed.demo import DemoAccess, seed_demo
 from services.seed.world import SeedRefused, seed_world
 from services.users.passwords import Passwords, clean_password
-from services.wallets.export import NotInLog
-from services.wallets.report import ReportRefused
 from web.ports import NoFreePort, pick_port, port_of
 from web.serving import run_one, run_workers, shown_host
 
@@ -62,8 +58,7 @@ db_commands = typer.Typer(no_args_is_help=True, help="The database's tables.")
 schema_commands = typer.Typer(no_args_is_help=True, help="The GraphQL schema as text.")
 mela.add_typer(db_commands, name="db")
 mela.add_typer(schema_commands, name="schema")
-ledger_commands = typer.Typer(no_args_is_help=True, help="The ledger: audit, export, reports.")
-mela.add_typer(ledger_commands, name="ledger")
+mela.add_typer(ledger_commands(lambda folder: _attached(folder), out), name="ledger")
 
 _UNUSED = SecretStr("redis://unused")
 
@@ -75,8 +70,6 @@ def main() -> None:
     try:
         mela()
     except (EmbeddedError, NoFreePort, SeedRefused, ScratchRefused, RecordingError) as error:
-        _fail(str(error))
-    except (KeyFileError, NotInLog, ReportRefused) as error:
         _fail(str(error))
     except ValidationError as error:
         _fail("; ".join(f"{e['loc'] and e['loc'][0]}: {e['msg']}" for e in error.errors()))
@@ -156,53 +149,9 @@ def db_reset(
     if not yes and not typer.confirm("Delete everything in the database?"):
         raise typer.Exit(1)
     with _servers(settings, attach=True) as (settings, _):
-        asyncio.run(_reset(_url(settings)))
+        asyncio.run(rebuild(_url(settings)))
         (settings.state_dir / "demo.json").unlink(missing_ok=True)
         out.print("mela: the database is empty")
-
-
-@ledger_commands.command("verify")
-def ledger_verify(state_dir: StateDir = None) -> None:
-    """Recompute every balance and the log; exit with 1, naming the first row that is wrong."""
-    with _servers(_settings(state_dir=state_dir), attach=True) as (settings, _):
-        right = asyncio.run(console_ledger.audit(settings, console=out))
-    if not right:
-        raise typer.Exit(1)
-
-
-@ledger_commands.command("export")
-def ledger_export(
-    kind: Annotated[
-        str, typer.Option("--format", help="beancount, csv, or proof (of one transfer).")
-    ] = "beancount",
-    to: Annotated[Path | None, typer.Option(help="A file; stdout if not given.")] = None,
-    transfer: Annotated[str | None, typer.Option(help="For a proof: the transfer's id.")] = None,
-    since: Annotated[
-        int | None, typer.Option(help="For a proof: the size of an older head to start from.")
-    ] = None,
-    state_dir: StateDir = None,
-) -> None:
-    """Write the journal for beancount, all transfers as CSV, or a proof for verify_ledger.py."""
-    with _servers(_settings(state_dir=state_dir), attach=True) as (settings, _):
-        work = console_ledger.export(settings, kind, to=to, transfer=transfer, since=since)
-        asyncio.run(work)
-
-
-@ledger_commands.command("report")
-def ledger_report(
-    month: Annotated[str, typer.Option(help="As in 2026-01.")],
-    attest: Annotated[bool, typer.Option("--attest", help="Sign it and keep it.")] = False,
-    auditor: Annotated[str | None, typer.Option(help="Add this auditor's mark.")] = None,
-    statement: Annotated[str | None, typer.Option(help="What the auditor says.")] = None,
-    state_dir: StateDir = None,
-) -> None:
-    """Show a month: opening, movements by code, closing, tree head."""
-    with _servers(_settings(state_dir=state_dir), attach=True) as (settings, _):
-        asyncio.run(
-            console_ledger.report(
-                settings, month, console=out, attest=attest, auditor=auditor, statement=statement
-            )
-        )
 
 
 @schema_commands.command("export")
@@ -323,6 +272,10 @@ def _servers(
         handle.stop()
 
 
+def _attached(state_dir: Path | None) -> AbstractContextManager[tuple[Settings, Any]]:
+    return _servers(_settings(state_dir=state_dir), attach=True)
+
+
 async def _prepare(settings: Settings, handle: EmbeddedHandle | None) -> DemoAccess | None:
     """The demo world, where it is wanted and the database is ours and empty."""
     if not settings.demo or handle is None or handle.database_url is None:
@@ -350,10 +303,7 @@ async def _work(settings: Settings) -> None:
     server = make_server(settings)
     await server.hub.start(server.db)
     try:
-        async with (
-            run_worker(settings, server.db, _url(settings)),
-            run_sequencer(settings, server.db),
-        ):
+        async with run_jobs(settings, server.db, _url(settings)):
             await asyncio.Event().wait()
     finally:
         await server.hub.close()
@@ -389,12 +339,6 @@ async def _replay(
 async def _check_migrations(server_url: str) -> str | None:
     async with scratch_database(server_url) as scratch:
         return await differences(scratch.engine.url.render_as_string(hide_password=False))
-
-
-async def _reset(url: str) -> None:
-    await upgrade(url)
-    await downgrade(url)
-    await upgrade(url)
 
 
 async def _seed(

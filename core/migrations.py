@@ -31,6 +31,13 @@ async def downgrade(database_url: str, revision: str = "base") -> None:
     await asyncio.to_thread(command.downgrade, _config(database_url), revision)
 
 
+async def rebuild(database_url: str) -> None:
+    """Empty the database: everything in it is lost, its tables are made anew."""
+    await upgrade(database_url)
+    await downgrade(database_url)
+    await upgrade(database_url)
+
+
 async def differences(database_url: str) -> str | None:
     """What the models have and the migrated database lacks, in words; None where they agree."""
     try:

@@ -177,7 +177,8 @@ def test_a_label_takes_a_bounded_number_of_values(monkeypatch: pytest.MonkeyPatc
 
 
 def test_every_metric_has_help_and_every_function_counts() -> None:
-    assert set(metrics.HELP) == {*metrics.COUNTERS, *metrics.HISTOGRAMS, *metrics.GAUGES}
+    named = (metrics.COUNTERS, metrics.HISTOGRAMS, metrics.GAUGES, metrics.SHARED_GAUGES)
+    assert set(metrics.HELP) == {name for names in named for name in names}
     metrics.observe_request("/graphql", "POST", 200, 0.01)
     metrics.observe_operation("query", "ok", 0.01)
     metrics.add_sockets(1)
@@ -190,6 +191,7 @@ def test_every_metric_has_help_and_every_function_counts() -> None:
     metrics.observe_bid_batch(3)
     metrics.count_transaction_retried("40001")
     metrics.observe_job("close_auction", "ok", 0.1)
+    metrics.set_ledger_health({"USD": 1}, unsequenced=2, oldest_hold_s=3.0)
     text, content_type = metrics.render_metrics()
     for change in (metrics.add_sockets, metrics.add_subscriptions, metrics.add_pool_in_use):
         change(-1)
