@@ -136,7 +136,7 @@ class Here:
 
 
 @asynccontextmanager
-async def serve_here(settings: Settings) -> AsyncIterator[Here]:
+async def serve_here(settings: Settings, *, drain_s: int = 10) -> AsyncIterator[Here]:
     """Serve by uvicorn, as `mela serve` does, until left; quicker to start than a process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -144,7 +144,7 @@ async def serve_here(settings: Settings) -> AsyncIterator[Here]:
     port = port_of(listening)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings), timeout_graceful_shutdown=10, **uvicorn_options(settings)
+            create_app(settings), timeout_graceful_shutdown=drain_s, **uvicorn_options(settings)
         )
     )
     task = asyncio.create_task(server.serve([listening]))
