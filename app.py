@@ -19,6 +19,7 @@ from core.clock import utc_now
 from core.database import Database, PoolSettings
 from core.errors import DomainError
 from core.health import Health, Probe, database_probe, sweep_probe
+from core.memory import settle_collector
 from core.metrics import count_bid, observe_bid_batch
 from core.settings import Settings
 from core.telemetry import start_telemetry, watch_engine
@@ -172,6 +173,7 @@ def _lifespan(
             stack.push_async_callback(server.revocations.close)
             stack.push_async_callback(server.bids.close)
             await _start_background(server, running, stack)
+            settle_collector()
             yield
 
     return lifespan

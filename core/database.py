@@ -22,7 +22,12 @@ from sqlalchemy import event as sa_event
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    create_async_engine,
+)
 
 from core.events import CommittedEvent, NewEvent
 from core.ids import new_id
@@ -68,8 +73,9 @@ _WRITE_EVENTS = text(
 )
 
 
-class ReadSession(AsyncSession):
-    """A session for reads: each statement is its own snapshot; nothing may be written."""
+ReadSession = AsyncConnection
+"""A session for reads: each statement is its own snapshot, nothing may be written. A connection and
+no ORM session: reads want rows, and the ORM's bookkeeping cost more than most queries."""
 
 
 class Transaction(AsyncSession):
@@ -116,7 +122,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         """A short session for reads. Never share it between concurrent resolvers."""
-        async with ReadSession(self._reads, autoflush=False, expire_on_commit=False) as session:
+        async with self._reads.connect() as session:
             yield session
 
     async def transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -204,7 +210,7 @@ def violated_constraint(error: DBAPIError) -> str | None:
     return getattr(cause, "constraint_name", None)
 
 
-async def database_now(session: AsyncSession) -> datetime:
+async def database_now(session: ReadSession | Transaction) -> datetime:
     """The database's clock at this moment, not at the transaction's start."""
     moment: datetime = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
     return moment.astimezone(UTC)
