@@ -132,8 +132,8 @@ def make_server(settings: Settings) -> Server:
 def pool_of(settings: Settings) -> PoolSettings:
     """The database's part of the settings."""
     return PoolSettings(
-        minimum=settings.pool_min,
         maximum=settings.pool_max,
+        pool_timeout_s=settings.pool_timeout_s,
         connect_timeout_s=settings.connect_timeout_s,
         idle_timeout_s=settings.idle_timeout_s,
         statement_timeout_s=settings.statement_timeout_s,

@@ -41,7 +41,7 @@ RESUME_S = 1.0
 CATCH_UP_S = 60.0
 STALL_S = 8.0
 BATCH_S = 0.05
-FORGIVEN = {"SLOW_CONSUMER", "UNAVAILABLE", "SERVICE_UNAVAILABLE", "INTERNAL_SERVER_ERROR"}
+FORGIVEN = {"SLOW_CONSUMER", "UNAVAILABLE", "SERVICE_UNAVAILABLE"}
 """What a server may say while its database is away; whoever is told so resumes."""
 
 

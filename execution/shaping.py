@@ -11,6 +11,7 @@ from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from core.clock import utc_now
+from core.database import is_outage
 from core.errors import DomainError, RequestError
 
 log = structlog.get_logger(__name__)
@@ -18,6 +19,7 @@ log = structlog.get_logger(__name__)
 NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 """No text, no operation of the name that was asked for, or of a kind not allowed there."""
 
+AWAY = "the database does not answer in time; try again"
 MASKED = "something went wrong here; give the requestId when you report it"
 
 
@@ -35,6 +37,9 @@ def shape_error(error: GraphQLError, request_id: str) -> GraphQLError:
     elif isinstance(cause, DomainError):
         # A rule refused where no union tells of it: an argument of a query.
         message, code, details = cause.message, "BAD_USER_INPUT", {"rule": cause.code}
+    elif cause is not None and is_outage(cause):
+        log.warning("database_unavailable", path=error.path, error=type(cause).__name__)
+        message, code, details = AWAY, "UNAVAILABLE", {}
     elif cause is None or isinstance(cause, NOTHING_TO_RUN) or _is_clients(error):
         message, code, details = error.message, "BAD_USER_INPUT", {}
     else:

@@ -63,7 +63,7 @@ async def test_connections_in_use_are_counted(postgres_url: str) -> None:
 
 
 async def test_the_database_probe_tells_up_from_down_and_from_full(postgres_url: str) -> None:
-    database = Database(postgres_url, pool=PoolSettings(minimum=1, maximum=1))
+    database = Database(postgres_url, pool=PoolSettings(maximum=1))
     probe = database_probe(database)
     assert await ask("database", probe) == (await probe())
     async with database.read():
