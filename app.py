@@ -20,6 +20,7 @@ from core.clock import utc_now
 from core.database import Database, PoolSettings
 from core.errors import DomainError
 from core.health import Health, Probe, database_probe, sweep_probe
+from core.memory import settle_collector
 from core.metrics import count_bid, observe_bid_batch
 from core.settings import Settings
 from core.telemetry import start_telemetry, watch_engine
@@ -136,8 +137,8 @@ def make_server(settings: Settings) -> Server:
 def pool_of(settings: Settings) -> PoolSettings:
     """The database's part of the settings."""
     return PoolSettings(
-        minimum=settings.pool_min,
         maximum=settings.pool_max,
+        pool_timeout_s=settings.pool_timeout_s,
         connect_timeout_s=settings.connect_timeout_s,
         idle_timeout_s=settings.idle_timeout_s,
         statement_timeout_s=settings.statement_timeout_s,
@@ -177,6 +178,7 @@ def _lifespan(
             stack.push_async_callback(server.revocations.close)
             stack.push_async_callback(server.bids.close)
             await _start_background(server, running, stack)
+            settle_collector()
             yield
 
     return lifespan

@@ -4,7 +4,7 @@ say; the work itself stands in the packages."""
 from __future__ import annotations
 
 import asyncio
-import signal
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +30,7 @@ from core.embedded import (
 )
 from core.metrics import prepare_metrics
 from core.migrations import differences, rebuild, upgrade
+from core.preflight import DatabaseNotReady, complaints, require_database, unknown_names
 from core.settings import Settings
 from core.telemetry import start_telemetry
 from jobs.background import run_jobs
@@ -37,13 +38,13 @@ from jobs.console import progress_bars, replay_shown, seed_shown
 from jobs.ledger_commands import ledger_commands
 from schema.committed import check_committed, export_committed, sdl_of
 from services.auctions.recorded import RecordedAuction, RecordingError, read_recorded
-from services.auctions.replay import ReplayReport, replay_at_once, replay_live
+from services.auctions.replay import MAX_SPEED, ReplayReport, replay_at_once, replay_live
 from services.auctions.replay_stage import ScratchRefused, scratch_database
 from services.seed.demo import DemoAccess, seed_demo
-from services.seed.world import SeedRefused, seed_world
+from services.seed.world import MAX_SCALE, SeedRefused, seed_world
 from services.users.passwords import Passwords, clean_password
 from web.ports import NoFreePort, pick_port, port_of
-from web.serving import run_one, run_workers, shown_host
+from web.serving import left_by_signals, run_one, run_workers, shown_host
 
 out = Console()
 err = Console(stderr=True)
@@ -61,6 +62,7 @@ mela.add_typer(schema_commands, name="schema")
 mela.add_typer(ledger_commands(lambda folder: _attached(folder), out), name="ledger")
 
 _UNUSED = SecretStr("redis://unused")
+REFUSALS = (EmbeddedError, DatabaseNotReady, NoFreePort, SeedRefused, ScratchRefused)
 
 StateDir = Annotated[Path | None, typer.Option(help="Folder of the embedded servers.")]
 
@@ -69,10 +71,10 @@ def main() -> None:
     """Run the command; what is expected to go wrong is one line and exit code 1."""
     try:
         mela()
-    except (EmbeddedError, NoFreePort, SeedRefused, ScratchRefused, RecordingError) as error:
+    except (*REFUSALS, RecordingError) as error:
         _fail(str(error))
     except ValidationError as error:
-        _fail("; ".join(f"{e['loc'] and e['loc'][0]}: {e['msg']}" for e in error.errors()))
+        _fail(complaints(error))
 
 
 def worker_app() -> ASGIApp:
@@ -94,7 +96,7 @@ def serve(
         port=port, host=host, workers=workers, jobs=jobs, demo=demo, state_dir=state_dir
     )
     _say_already_running(settings)
-    with _exit_on_sigterm(), _servers(settings) as (settings, handle):
+    with left_by_signals(_stopped), _servers(settings) as (settings, handle):
         listening = pick_port(settings.host, settings.port)
         url = f"http://{shown_host(settings.host)}:{port_of(listening)}"
         access = asyncio.run(_prepare(settings, handle))
@@ -112,7 +114,7 @@ def serve(
 def worker(state_dir: StateDir = None) -> None:
     """Run background jobs alone: beside servers that were started with --no-jobs."""
     settings = _settings(state_dir=state_dir)
-    with _exit_on_sigterm(), _servers(settings, attach=True) as (settings, _):
+    with left_by_signals(_stopped), _servers(settings, attach=True) as (settings, _):
         out.print("mela: jobs run; Ctrl-C stops them")
         asyncio.run(_work(settings))
 
@@ -120,7 +122,7 @@ def worker(state_dir: StateDir = None) -> None:
 @db_commands.command("upgrade")
 def db_upgrade(state_dir: StateDir = None) -> None:
     """Bring the database to the newest migration."""
-    with _servers(_settings(state_dir=state_dir), attach=True) as (settings, _):
+    with _servers(_settings(state_dir=state_dir), attach=True, migrated=False) as (settings, _):
         asyncio.run(upgrade(_url(settings)))
         out.print("mela: the database is up to date")
 
@@ -132,7 +134,7 @@ def db_check() -> None:
     with tempfile.TemporaryDirectory(prefix="mela-check-") as folder:
         # Servers of our own unless one is given: what a developer has in .mela stays untouched.
         scratch = settings.model_copy(update={"state_dir": Path(folder), "redis_url": _UNUSED})
-        with _servers(scratch) as (settings, _):
+        with _servers(scratch, migrated=False) as (settings, _):
             found = asyncio.run(_check_migrations(_url(settings)))
     if found is not None:
         _fail(f"models and migrations differ: {found}")
@@ -148,7 +150,7 @@ def db_reset(
     settings = _settings(state_dir=state_dir)
     if not yes and not typer.confirm("Delete everything in the database?"):
         raise typer.Exit(1)
-    with _servers(settings, attach=True) as (settings, _):
+    with _servers(settings, attach=True, migrated=False) as (settings, _):
         asyncio.run(rebuild(_url(settings)))
         (settings.state_dir / "demo.json").unlink(missing_ok=True)
         out.print("mela: the database is empty")
@@ -183,7 +185,9 @@ def schema_check() -> None:
 
 @mela.command()
 def seed(
-    scale: Annotated[float, typer.Option(help="1 is 5,000 users and 100,000 bids.")] = 1.0,
+    scale: Annotated[
+        float, typer.Option(min=0.001, max=MAX_SCALE, help="1 is 5,000 users and 100,000 bids.")
+    ] = 1.0,
     number: Annotated[int, typer.Option("--seed", help="The same seed, the same world.")] = 1,
     password: Annotated[
         str | None, typer.Option(help="Opens every seeded account; none if not given.")
@@ -212,8 +216,7 @@ def replay(
     """Play recorded auctions through the real bidding and report where they close."""
     if source != "ebay":
         _fail(f"unknown kind of recording: {source} (ebay)")
-    pace = None if speed == "max" else _number(speed)
-    recorded = read_recorded(file)[:limit]
+    pace, recorded = _pace(speed), read_recorded(file)[:limit]
     with _servers(_settings(state_dir=state_dir), attach=True) as (settings, _):
         report = asyncio.run(_replay(settings, recorded, pace, headroom))
     out.print(replay_shown(report))
@@ -235,6 +238,8 @@ def doctor(state_dir: StateDir = None) -> None:
 
 
 def _settings(**given: Any) -> Settings:
+    for name in unknown_names(os.environ):
+        err.print(f"mela: {name} is no setting; mela doctor lists them", soft_wrap=True)
     return Settings(**{name: value for name, value in given.items() if value is not None})
 
 
@@ -248,9 +253,14 @@ def _say_already_running(settings: Settings) -> None:
 
 @contextmanager
 def _servers(
-    settings: Settings, *, attach: bool = False
+    settings: Settings, *, attach: bool = False, migrated: bool = True
 ) -> Iterator[tuple[Settings, EmbeddedHandle | None]]:
-    """Settings with both URLs: as given, or of embedded servers that live as long as this."""
+    """Settings with both URLs: as given, or of embedded servers that live as long as this.
+
+    A given database must answer and, if `migrated`, lack no migration: else `DatabaseNotReady`.
+    """
+    if settings.database_url is not None:
+        asyncio.run(require_database(_url(settings), migrated=migrated))
     need = {"postgres": settings.database_url is None, "valkey": settings.redis_url is None}
     if not any(need.values()):
         yield settings, None
@@ -361,11 +371,15 @@ async def _seed(
     out.print(seed_shown(summary))
 
 
-def _number(speed: str) -> float:
+def _pace(speed: str) -> float | None:
+    """How many times as fast as recorded; None for `max`."""
     try:
-        return float(speed)
+        pace = None if speed == "max" else float(speed)
     except ValueError:
-        _fail(f"--speed must be max or a number, not {speed}")
+        pace = 0.0
+    if pace is not None and not 1 <= pace <= MAX_SPEED:
+        _fail(f"--speed must be max or a number from 1 to {MAX_SPEED:,.0f}, not {speed}")
+    return pace
 
 
 def _passwords(settings: Settings) -> Passwords:
@@ -377,22 +391,10 @@ def _url(settings: Settings) -> str:
     return settings.database_url.get_secret_value()
 
 
-@contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
-    """SIGTERM leaves by the same way as the end of the command, so that servers are stopped."""
-
-    def leave(number: int, frame: object) -> NoReturn:
-        raise SystemExit(0)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    except KeyboardInterrupt:
-        out.print("mela: stopped")
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _stopped() -> None:
+    out.print("mela: stopped")
 
 
 def _fail(message: str) -> NoReturn:
-    err.print(f"mela: {message}", highlight=False)
+    err.print(f"mela: {message}", highlight=False, soft_wrap=True)
     raise SystemExit(1)

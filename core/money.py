@@ -10,6 +10,7 @@ from types import MappingProxyType
 from core.errors import InvalidInput
 
 INT64_MAX = 2**63 - 1
+_INT64_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,31 @@ def to_minor(amount: Decimal | str, asset_code: str, *, field: str = "amount") -
     asset = ASSETS[asset_code]
     try:
         value = Decimal(amount)
-        scaled = value.scaleb(asset.scale) if value.is_finite() else None
     except (InvalidOperation, ValueError):
-        scaled = None
-    if scaled is None:
+        raise InvalidInput(field, "not a decimal number") from None
+    if not value.is_finite():
         raise InvalidInput(field, "not a decimal number")
-    if not 0 <= scaled <= INT64_MAX:
+    # By its magnitude first: a huge exponent must not become a huge integer below.
+    if value < 0 or value.adjusted() + asset.scale >= _INT64_DIGITS:
         raise InvalidInput(field, "out of range")
-    if scaled != scaled.to_integral_value():
+    minor_units = _exact(value, asset.scale)
+    if minor_units is None:
         raise InvalidInput(field, f"{asset_code} has {asset.scale} decimal places at most")
-    return int(scaled)
+    if minor_units > INT64_MAX:
+        raise InvalidInput(field, "out of range")
+    return minor_units
+
+
+def _exact(value: Decimal, scale: int) -> int | None:
+    """`value` with `scale` places as a whole number, None where it has more places. In integers:
+    a decimal context would round what has more digits than its precision."""
+    if not value:
+        return 0
+    if value.adjusted() < -scale:
+        return None
+    numerator, denominator = value.as_integer_ratio()
+    minor_units, rest = divmod(numerator * 10**scale, denominator)
+    return None if rest else minor_units
 
 
 def to_decimal(minor_units: int, asset_code: str) -> Decimal:

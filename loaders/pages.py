@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import BigInteger, ColumnElement, Integer
 from sqlalchemy import tuple_ as sql_tuple
 
 from core.pagination import CursorValue, OrderKey, PageRequest, encode_cursor
@@ -35,9 +35,15 @@ class Order:
         conditions: list[ColumnElement[bool]] = []
         for position, beyond in ((page.after, not self.descending), (page.before, self.descending)):
             if position is not None:
-                values = sql_tuple(*position, types=[c.type for c in self.columns])
+                values = sql_tuple(*position, types=[_bound(c.type) for c in self.columns])
                 conditions.append(row > values if beyond else row < values)
         return conditions
+
+
+def _bound(column_type: Any) -> Any:
+    """The type of a cursor's value: any int64, also where the column holds int32. PostgreSQL
+    compares the two by the same index; the driver would refuse what does not fit."""
+    return BigInteger() if isinstance(column_type, Integer) else column_type
 
 
 def order(name: str, *columns: Any, descending: bool = False) -> Order:

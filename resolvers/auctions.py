@@ -50,6 +50,14 @@ async def find(context: OperationContext, loader: Any, public_id: str, prefix: s
     return None if key is None else await context.loaders.load(loader, key)
 
 
+async def stall_at(context: OperationContext, slug: str) -> Any:
+    """The stall at a public address, or None. What no stall could have is not looked for: some of
+    it (NUL) the database would not even take."""
+    if not stalls.is_slug(slug):
+        return None
+    return await context.loaders.load(loaders.stall_by_slug, slug)
+
+
 async def auctions(
     context: OperationContext, wanted: AuctionFilter, ordering: str, request: PageRequest
 ) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -17,6 +18,8 @@ BigInt = NewType("BigInt", int)
 Cursor = NewType("Cursor", str)
 URL = NewType("URL", str)
 JSON = NewType("JSON", object)
+
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def _datetime_text(value: datetime) -> str:
@@ -44,13 +47,13 @@ def _parse_date(value: object) -> date:
 def _parse_decimal(value: object) -> Decimal:
     if not isinstance(value, str) or len(value) > 40:
         raise ValueError('Decimal must be a string of 40 characters at most, as in "12.50"')
+    # Python's own reading is laxer: blanks, underscores, digits of other scripts.
+    if not _DECIMAL.fullmatch(value):
+        raise ValueError('Decimal must be a number in a string, as in "12.50"')
     try:
-        number = Decimal(value)
-    except InvalidOperation:
-        raise ValueError('Decimal must be a number in a string, as in "12.50"') from None
-    if not number.is_finite():
-        raise ValueError("Decimal must be finite")
-    return number
+        return Decimal(value)
+    except InvalidOperation:  # an exponent beyond all bounds
+        raise ValueError("Decimal must be of a size that can be counted") from None
 
 
 def _parse_big_int(value: object) -> int:

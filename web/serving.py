@@ -1,9 +1,14 @@
-"""Running uvicorn on a socket that is already bound: in this process, or in several workers."""
+"""Running uvicorn on a socket that is already bound: in this process, or in several workers; and
+how a process that serves is left."""
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 import uvicorn
 from pydantic import SecretStr
@@ -47,6 +52,23 @@ def worker_environment(settings: Settings) -> dict[str, str]:
         if value is not None:
             values[f"MELA_{name.upper()}"] = str(value)
     return values
+
+
+@contextmanager
+def left_by_signals(said: Callable[[], None]) -> Iterator[None]:
+    """SIGTERM leaves by the same way as the end of the command, so that servers are stopped;
+    Ctrl-C too, and `said` is called."""
+
+    def leave(number: int, frame: object) -> NoReturn:
+        raise SystemExit(0)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    except KeyboardInterrupt:
+        said()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def shown_host(host: str) -> str:

@@ -8,7 +8,7 @@ import strawberry
 
 from loaders import auctions as loaders
 from loaders.auctions import AUCTION_ORDERS
-from resolvers.auctions import auctions, find
+from resolvers.auctions import auctions, find, stall_at
 from schema.auctions.inputs import AuctionFilterInput, AuctionOrder, auction_filter
 from schema.auctions.types import Auction, Product, Stall
 from schema.common import Connection
@@ -43,7 +43,7 @@ class AuctionQuery:
     async def stall(
         self, info: Context, slug: Annotated[str, argument("As in `Stall.slug`.")]
     ) -> Stall | None:
-        return await info.context.loaders.load(loaders.stall_by_slug, slug)
+        return await stall_at(info.context, slug)
 
     @resolved("A product by its id; null where there is none.")
     async def product(

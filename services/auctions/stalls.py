@@ -73,7 +73,7 @@ async def create_stall(
             description, field="description", minimum=0, maximum=5_000, multiline=True
         ),
         slug=_slug(slug, name),
-        theme=_theme(theme or {}),
+        theme=_theme({} if theme is None else theme),
     )
     await _refuse_too_many(tx, owner_id)
     try:
@@ -140,6 +140,11 @@ async def require_seller(tx: Transaction, stall_id: UUID, viewer_id: UUID) -> St
     return stall
 
 
+def is_slug(text: str) -> bool:
+    """Whether a stall could have this slug."""
+    return _SLUG.fullmatch(text) is not None
+
+
 def checked_tags(tags: Sequence[str]) -> list[str]:
     """20 tags at most, of 1-40 characters, each once."""
     if len(tags) > MAX_TAGS:
@@ -197,7 +202,7 @@ def _images(urls: Sequence[str]) -> list[str]:
 
 def _slug(given: str | None, name: str) -> str:
     slug = slugify(name, max_length=60) if given is None else given
-    if not _SLUG.fullmatch(slug):
+    if not is_slug(slug):
         raise InvalidInput("slug", "3 to 60 of a-z and 0-9, with single hyphens between them")
     return slug
 

@@ -12,6 +12,7 @@ from graphql import (
     GraphQLObjectType,
     get_named_type,
     get_nullable_type,
+    is_leaf_type,
     parse,
     validate,
 )
@@ -68,13 +69,30 @@ def test_schema_adds_no_directive_without_a_description(schema, core_schema):
     assert [type(directive).__name__ for directive in schema.schema_directives] == ["Link"]
 
 
-def test_every_field_declares_its_cost(declared):
+def interfaces_fields(types) -> set[str]:
+    """Fields of interfaces, there and where they are inherited: composers take no @cost there."""
+    found = set()
+    for name, kind in objects(types):
+        of_interfaces = [kind] if isinstance(kind, GraphQLInterfaceType) else kind.interfaces
+        found |= {f"{name}.{field}" for interface in of_interfaces for field in interface.fields}
+    return found
+
+
+def test_every_field_declares_its_cost(own_types, declared):
     assert len(declared) > 150
-    assert [str(field) for field in declared if field.directive(Cost) is None] == []
+    without = {str(field) for field in declared if field.directive(Cost) is None}
+    assert without - interfaces_fields(own_types) == set()
+
+
+def test_fields_without_a_declared_cost_are_leaves_which_cost_nothing(own_types):
+    for place in interfaces_fields(own_types):
+        name, field = place.split(".")
+        assert is_leaf_type(get_named_type(own_types[name].fields[field].type)), place
 
 
 def test_costs_are_not_negative_and_mutations_cost_more_than_reads(declared):
-    weights = {str(field): field.directive(Cost).weight for field in declared}
+    costs = {str(field): field.directive(Cost) for field in declared}
+    weights = {name: cost.weight for name, cost in costs.items() if cost is not None}
     assert [name for name, weight in weights.items() if weight < 0] == []
     mutations = [w for name, w in weights.items() if name.startswith("Mutation.")]
     assert min(mutations) >= 10

@@ -1,0 +1,134 @@
+"""How large a document may be, and the store that remembers prepared ones."""
+
+import time
+
+import pytest
+from graphql import GraphQLSyntaxError, build_schema, parse
+
+from execution.limits import Limits, limit_errors
+from execution.store import MAX_KEPT_LENGTH, DocumentStore
+
+SCHEMA = build_schema("type Query { a: Query! b: Int }")
+
+
+def errors(document: str, **limits: int) -> list[str]:
+    found = limit_errors(parse(document), Limits(**limits))
+    return [error.message for error in found]
+
+
+def nested(levels: int) -> str:
+    return "{ a " * (levels - 1) + "{ b }" + " }" * (levels - 1)
+
+
+def test_depth_counts_fields_from_the_root() -> None:
+    assert errors(nested(3), max_depth=3) == []
+    assert errors(nested(4), max_depth=3) == ["selections nest 4; the limit is 3"]
+
+
+def test_fragments_are_as_deep_as_what_they_hold() -> None:
+    inline = "{ a { ... on Query { a { b } } } }"
+    spread = "{ a { ...F } } fragment F on Query { a { b } }"
+    for document in (inline, spread):
+        assert errors(document, max_depth=3) == []
+        assert errors(document, max_depth=2) == ["selections nest 3; the limit is 2"]
+
+
+def test_aliases_are_counted_through_each_spread() -> None:
+    document = "{ x: b a { ...F } y: a { ...F } } fragment F on Query { p: b q: b }"
+    assert errors(document, max_aliases=6) == []
+    assert errors(document, max_aliases=5) == ["aliases are 6; the limit is 5"]
+
+
+def test_each_operation_is_measured_by_itself() -> None:
+    document = "query A { x: b } query B { y: b z: b }"
+    assert errors(document, max_aliases=1) == ["aliases are 2; the limit is 1"]
+
+
+def test_the_error_points_at_the_operation() -> None:
+    document = parse("query A { b }\nquery B { x: b }")
+    [error] = limit_errors(document, Limits(max_aliases=0))
+    assert error.locations[0].line == 2
+
+
+def test_fragments_that_double_are_measured_in_linear_time() -> None:
+    """2^40 aliases when unfolded: measuring must not unfold."""
+    levels = 40
+    parts = ["{ ...F0 }", f"fragment F{levels} on Query {{ x: b }}"]
+    parts += [
+        f"fragment F{n} on Query {{ a {{ ...F{n + 1} }} c: a {{ ...F{n + 1} }} }}"
+        for n in range(levels)
+    ]
+    began = time.perf_counter()
+    found = errors("\n".join(parts), max_depth=100)
+    assert time.perf_counter() - began < 1
+    assert found == [f"aliases are {2**41 - 1}; the limit is 30"]
+
+
+def test_introspection_counts_as_one_level() -> None:
+    document = "{ __schema { types { fields { type { ofType { ofType { name } } } } } } }"
+    assert errors(document, max_depth=1) == []
+
+
+@pytest.fixture
+def store() -> DocumentStore:
+    return DocumentStore(Limits(max_tokens=50, documents=2))
+
+
+def test_documents_are_prepared_once(store: DocumentStore) -> None:
+    assert store.prepare(SCHEMA, "{ b }") is store.prepare(SCHEMA, "{ b }")
+
+
+def test_the_least_recently_used_document_makes_room(store: DocumentStore) -> None:
+    first = store.prepare(SCHEMA, "{ b }")
+    second = store.prepare(SCHEMA, "{ x: b }")
+    assert store.prepare(SCHEMA, "{ b }") is first
+    store.prepare(SCHEMA, "{ y: b }")
+    assert store.prepare(SCHEMA, "{ b }") is first
+    assert store.prepare(SCHEMA, "{ x: b }") is not second
+
+
+def test_long_texts_are_not_kept(store: DocumentStore) -> None:
+    text = "{ b }" + " " * MAX_KEPT_LENGTH
+    assert store.prepare(SCHEMA, text) is not store.prepare(SCHEMA, text)
+
+
+def test_invalid_documents_are_remembered_with_their_errors(store: DocumentStore) -> None:
+    prepared = store.prepare(SCHEMA, "{ nothing }")
+    assert "nothing" in prepared.errors[0].message
+    assert store.prepare(SCHEMA, "{ nothing }") is prepared
+
+
+def test_too_many_tokens_are_a_syntax_error(store: DocumentStore) -> None:
+    store.prepare(SCHEMA, "{" + " b" * 48 + " }")
+    with pytest.raises(GraphQLSyntaxError, match="50 tokens"):
+        store.prepare(SCHEMA, "{" + " b" * 49 + " }")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ a " * 660 + "{ b }" + " }" * 660,
+        "{ b(x: " + "[" * 990 + "]" * 990 + ") }",
+        "{ b(x: " + "{y: " * 660 + "1" + "}" * 660 + ") }",
+        "query ($x: " + "[" * 990 + "Int" + "]" * 990 + ") { b }",
+        "{ " + "... on Query { " * 500 + "b" + " }" * 500 + " }",
+    ],
+    ids=["selections", "lists", "objects", "types", "inline fragments"],
+)
+def test_nesting_beyond_the_stack_is_refused_like_any_other(text: str) -> None:
+    """Within the limit of tokens, and deeper than Python's stack."""
+    store = DocumentStore(Limits())
+    try:
+        prepared = store.prepare(SCHEMA, text)
+    except GraphQLSyntaxError:
+        return
+    assert prepared.errors != []
+
+
+def test_introspection_can_be_switched_off() -> None:
+    store = DocumentStore(Limits(introspection=False))
+    for text in ("{ __schema { types { name } } }", '{ __type(name: "Query") { name } }'):
+        errors = store.prepare(SCHEMA, text).errors
+        assert errors != []
+        assert all("introspection has been disabled" in error.message for error in errors)
+    assert store.prepare(SCHEMA, "{ __typename b }").errors == []
