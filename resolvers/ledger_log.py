@@ -26,7 +26,7 @@ class HeadView:
     size: int
     root_hash: str
     signed_at: datetime
-    key_id: str
+    key_hash: str
     public_key: str
     signature: str
     note: str
@@ -107,7 +107,7 @@ def _head(head: TreeHead) -> HeadView:
         size=head.size,
         root_hash=head.root.hex(),
         signed_at=head.signed_at,
-        key_id=key_id(ORIGIN, public_key).hex(),
+        key_hash=key_id(ORIGIN, public_key).hex(),
         public_key=public_key.hex(),
         signature=head.signature.value.hex(),
         note=head.note,

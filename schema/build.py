@@ -20,6 +20,7 @@ from schema.users.errors import ERRORS as USER_ERRORS
 from schema.users.mutations import UserMutation
 from schema.users.queries import UserQuery
 from schema.wallets.errors import ERRORS as WALLET_ERRORS
+from schema.wallets.log import LedgerLogQuery
 from schema.wallets.mutations import WalletMutation
 from schema.wallets.queries import WalletQuery
 from schema.wallets.subscriptions import WalletSubscription
@@ -29,7 +30,7 @@ DOMAINS = ("users", "wallets", "auctions")
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(UserQuery, WalletQuery, AuctionQuery):
+class Query(UserQuery, WalletQuery, LedgerLogQuery, AuctionQuery):
     pass
 
 

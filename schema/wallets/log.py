@@ -27,7 +27,7 @@ class LedgerTreeHead:
     size: BigInt = attribute("How many transfers the log had.")
     root_hash: str = attribute("The root of the Merkle tree over them (RFC 6962, SHA-256).")
     signed_at: datetime = attribute("When it was signed.")
-    key_id: str = attribute("Which key signed, as signed notes name it.")
+    key_hash: str = attribute("The four bytes, in hex, by which signed notes name the key.")
     public_key: str = attribute(
         "The Ed25519 key that signed. Compare it with one from elsewhere: alone it proves nothing."
     )

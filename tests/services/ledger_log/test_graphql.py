@@ -26,7 +26,7 @@ PROOFS = """
       }
     }
 """
-HEAD = "{ ledgerTreeHead { size rootHash signedAt keyId publicKey signature note } }"
+HEAD = "{ ledgerTreeHead { size rootHash signedAt keyHash publicKey signature note } }"
 
 
 @strawberry.type
