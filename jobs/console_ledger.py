@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.database import Database, PoolSettings, Transaction
 from core.errors import BadUserInput
@@ -33,16 +32,14 @@ from services.wallets.report import (
 )
 from services.wallets.verify import Check, verify_ledger
 
-LINES: dict[str, Callable[[AsyncSession], AsyncIterator[str]]] = {
+LINES: dict[str, Callable[[Transaction], AsyncIterator[str]]] = {
     "beancount": beancount_lines,
     "csv": csv_lines,
 }
 Shown = list[Table | Text]
 FORMATS = (*LINES, "proof")
 _ONE_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-_PATIENT = PoolSettings(
-    minimum=1, maximum=4, statement_timeout_s=24 * 3600, idle_timeout_s=24 * 3600
-)
+_PATIENT = PoolSettings(maximum=4, statement_timeout_s=24 * 3600, idle_timeout_s=24 * 3600)
 """A whole ledger takes its time, and so does the reader of a pipe."""
 
 

@@ -13,13 +13,15 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncResult, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncResult
 
+from core.database import Transaction
 from core.ids import encode_id
 from core.money import to_decimal
 from services.wallets.leaves import TRANSFER_COLUMNS
 from services.wallets.log import (
     InclusionProof,
+    Reader,
     TreeHead,
     prove_consistency,
     prove_inclusion,
@@ -82,7 +84,7 @@ class NotInLog(RuntimeError):
     """What is to be proven is not in the log (yet)."""
 
 
-async def beancount_lines(session: AsyncSession) -> AsyncIterator[str]:
+async def beancount_lines(session: Transaction) -> AsyncIterator[str]:
     """The journal. Every balance is asserted without tolerance on the day after the last transfer.
 
     Only what was posted is in it: a hold moves no money. Run it in one snapshot.
@@ -104,7 +106,7 @@ async def beancount_lines(session: AsyncSession) -> AsyncIterator[str]:
         yield f"{bounds.after} balance {name} {balance:f} ~ 0 {row.asset}\n"
 
 
-async def csv_lines(session: AsyncSession) -> AsyncIterator[str]:
+async def csv_lines(session: Transaction) -> AsyncIterator[str]:
     """A header, then every transfer in the order in which they were made, holds too."""
     yield _csv(CSV_HEADER)
     async with _stream(session, _TRANSFERS) as rows:
@@ -128,7 +130,7 @@ async def csv_lines(session: AsyncSession) -> AsyncIterator[str]:
 
 
 async def proof_bundle(
-    session: AsyncSession, transfer_id: UUID, *, since: int | None = None
+    session: Reader, transfer_id: UUID, *, since: int | None = None
 ) -> dict[str, Any]:
     """A proof for docs/verify_ledger.py: that a transfer is in the log and, with `since`, that the
     log still begins with the head of that size. Raises `NotInLog`."""
@@ -141,7 +143,7 @@ async def proof_bundle(
     return bundle
 
 
-async def _consistency(session: AsyncSession, since: int, size: int) -> dict[str, Any]:
+async def _consistency(session: Reader, since: int, size: int) -> dict[str, Any]:
     joined = await prove_consistency(session, since, size) if 1 <= since <= size else None
     if joined is None or joined.from_head is None or joined.to_head is None:
         raise NotInLog(f"no head of {since} leaves was signed")
@@ -187,7 +189,7 @@ def _csv(values: tuple[object, ...]) -> str:
 
 
 @asynccontextmanager
-async def _stream(session: AsyncSession, statement: Any) -> AsyncIterator[AsyncResult[Any]]:
+async def _stream(session: Transaction, statement: Any) -> AsyncIterator[AsyncResult[Any]]:
     result = await session.stream(statement, execution_options={"yield_per": PAGE})
     try:
         yield result

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.wallets.log import Reader
 
 _IMBALANCES = text(
     """
@@ -46,7 +47,7 @@ class LedgerHealth:
     oldest_hold_s: float
 
 
-async def ledger_health(session: AsyncSession) -> LedgerHealth:
+async def ledger_health(session: Reader) -> LedgerHealth:
     """Three reads; the sums are one pass over the accounts."""
     rows = (await session.execute(_IMBALANCES)).all()
     return LedgerHealth(
@@ -56,6 +57,6 @@ async def ledger_health(session: AsyncSession) -> LedgerHealth:
     )
 
 
-async def unsequenced(session: AsyncSession) -> int:
+async def unsequenced(session: Reader) -> int:
     """Transfers that are not in the log yet."""
     return int(await session.scalar(_UNSEQUENCED) or 0)

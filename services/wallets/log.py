@@ -14,9 +14,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.database import Transaction, database_now
+from core.database import ReadSession, Transaction, database_now
 from core.errors import BadUserInput
 from core.signing import NoteKeys, Signature, note
 from services.wallets.leaves import SALT_BYTES, TRANSFER_COLUMNS, leaf_text, moment_text
@@ -31,6 +30,9 @@ from services.wallets.merkle import (
     nodes_of,
     roots_of,
 )
+
+Reader = ReadSession | Transaction
+"""What proofs and reports read with."""
 
 ORIGIN = "mela/ledger"
 """The log's name: the first line of what its heads sign."""
@@ -200,13 +202,13 @@ async def sequence(tx: Transaction, keys: NoteKeys, *, limit: int = BATCH) -> Se
     return Sequenced(len(rows), size, more=len(rows) == limit)
 
 
-async def newest_head(session: AsyncSession) -> TreeHead | None:
+async def newest_head(session: Reader) -> TreeHead | None:
     """The newest signed head; None while the log is empty."""
     row = (await session.execute(_NEWEST_HEAD)).one_or_none()
     return None if row is None else head_of(row)
 
 
-async def prove_inclusion(session: AsyncSession, transfer_id: UUID) -> InclusionProof | None:
+async def prove_inclusion(session: Reader, transfer_id: UUID) -> InclusionProof | None:
     """That a transfer is in the newest head's tree; None if it is unknown or not yet sequenced."""
     row = (await session.execute(_LEAF, {"id": transfer_id})).one_or_none()
     head = await newest_head(session)
@@ -224,9 +226,7 @@ async def prove_inclusion(session: AsyncSession, transfer_id: UUID) -> Inclusion
     )
 
 
-async def prove_consistency(
-    session: AsyncSession, from_size: int, to_size: int
-) -> ConsistencyProof:
+async def prove_consistency(session: Reader, from_size: int, to_size: int) -> ConsistencyProof:
     """That the log of `to_size` begins with the log of `from_size`.
 
     Raises `BadUserInput` unless 1 ≤ from_size ≤ to_size ≤ the newest head's size.
@@ -292,13 +292,13 @@ async def _sign_head(tx: Transaction, keys: NoteKeys, size: int, root: bytes) ->
     )
 
 
-async def _frontier(session: AsyncSession, size: int) -> list[bytes]:
+async def _frontier(session: Reader, size: int) -> list[bytes]:
     nodes = cover((0, size))
     stored = await _stored(session, set(nodes))
     return [stored[node] for node in nodes]
 
 
-async def _stored(session: AsyncSession, nodes: set[Node]) -> dict[Node, bytes]:
+async def _stored(session: Reader, nodes: set[Node]) -> dict[Node, bytes]:
     """Leaves and inner nodes by place, in one statement."""
     if not nodes:
         return {}

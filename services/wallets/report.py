@@ -14,14 +14,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.database import Transaction, database_now
 from core.ids import new_id
 from core.jsontext import to_json
 from core.signing import NoteKeys, Signature
 from services.wallets.leaves import moment_sql, moment_text
-from services.wallets.log import TreeHead, newest_head
+from services.wallets.log import Reader, TreeHead, newest_head
 
 ATTESTATION_ORIGIN = "mela/ledger-month"
 """The first line of what is signed: never the one of a tree head."""
@@ -116,7 +115,7 @@ def month_bounds(period: str) -> tuple[datetime, datetime]:
     return datetime(year, month, 1, tzinfo=UTC), datetime(*following, 1, tzinfo=UTC)
 
 
-async def month_report(session: AsyncSession, period: str) -> MonthReport:
+async def month_report(session: Reader, period: str) -> MonthReport:
     """The sums of a month, over or not. Raises `ReportRefused` for what is no month."""
     begin, end = month_bounds(period)
     rows = await session.execute(_MOVEMENTS, {"begin": begin, "end": end})
@@ -198,7 +197,7 @@ def attestation_text(
 
 
 async def attestation_fault(
-    session: AsyncSession, keys: NoteKeys, row: Any, roots: Mapping[int, bytes]
+    session: Reader, keys: NoteKeys, row: Any, roots: Mapping[int, bytes]
 ) -> str | None:
     """What is wrong with a row of `ATTESTATIONS`, if anything; `roots` are the heads' by size."""
     said = attestation_text(row.period, row.size, row.root, row.sums, row.attested_text)

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncResult, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncResult
 
 from core.database import Database, Transaction
 from core.signing import NoteKeys, Signature
@@ -132,7 +132,7 @@ class _Account:
 
 @dataclass(slots=True)
 class _Audit:
-    session: AsyncSession
+    session: Transaction
     keys: NoteKeys
     accounts: dict[UUID, _Account] = field(default_factory=dict)
     roots: dict[int, bytes] = field(default_factory=dict)
@@ -154,7 +154,7 @@ async def verify_ledger(db: Database, keys: NoteKeys) -> list[Check]:
     return await db.transaction(work)
 
 
-async def check_ledger(session: AsyncSession, keys: NoteKeys) -> list[Check]:
+async def check_ledger(session: Transaction, keys: NoteKeys) -> list[Check]:
     """All checks, in one session; each goes up to its first broken row. Changes nothing."""
     audit = _Audit(session, keys)
     checks: tuple[tuple[str, Callable[[_Audit], Awaitable[None]]], ...] = (
