@@ -4,6 +4,7 @@ for queries, mutations and the start of subscriptions alike, over every transpor
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import isawaitable
 from typing import Any
 
 from strawberry.extensions.field_extension import FieldExtension
@@ -39,7 +40,9 @@ class Guard(FieldExtension):
         self, next_: Callable[..., Any], source: Any, info: Any, **kwargs: Any
     ) -> Any:
         self.check(info)
-        return await next_(source, info, **kwargs)
+        found = next_(source, info, **kwargs)
+        # A subscription's resolver gives its stream at once, and there is nothing to await.
+        return await found if isawaitable(found) else found
 
 
 def guards_of(directives: list[object]) -> list[FieldExtension]:
