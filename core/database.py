@@ -46,6 +46,9 @@ MAX_TOPICS = 10
 RETRYABLE = frozenset({"40001", "40P01"})
 """serialization_failure and deadlock_detected: the whole unit may be tried again."""
 
+OUTAGES = ("08", "53", "55P03", "57")
+"""Connections, resources, lock timeouts, cancelled statements and shutdowns, by SQLSTATE."""
+
 # Counters are taken in name order, whatever order the service collected in: two transactions
 # that touch the same two topics would deadlock otherwise. They stay locked until the commit, so
 # the sequence is gapless and in commit order.
@@ -210,7 +213,7 @@ def is_outage(error: BaseException) -> bool:
     """Whether the database could not be reached, or not in time: nothing is known to be wrong with
     what was asked, and asking again may succeed."""
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or (_sqlstate(error) or "").startswith(("08", "57P"))
+        return error.connection_invalidated or (_sqlstate(error) or "").startswith(OUTAGES)
     return isinstance(error, PoolTimeout | ConnectionError | TimeoutError)
 
 

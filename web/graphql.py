@@ -38,6 +38,7 @@ from web.graphiql_page import graphiql_response, wants_graphiql
 
 INIT_TIMEOUT = timedelta(seconds=10)
 CLOSE_FORBIDDEN = 4403
+CLOSE_TRY_LATER = 1013
 
 
 def viewer_from(server: Server, authorization: str | None) -> Viewer | None:
@@ -182,6 +183,7 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
         )
         self.server = server
         self.graphiql = graphiql
+        self.sockets = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -189,9 +191,20 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
                 response = await self.run(Request(scope, receive))
                 await response(scope, receive, send)
             else:
-                await self.run(WebSocket(scope, receive, send))
+                await self._socket(WebSocket(scope, receive, send))
         except (RequestError, HTTPException) as error:
             await self._refuse(error, scope, receive, send)
+
+    async def _socket(self, websocket: WebSocket) -> None:
+        """One socket for as long as it lives; the handshake is refused past `max_sockets`."""
+        if self.sockets >= self.server.settings.max_sockets:
+            await websocket.close(CLOSE_TRY_LATER, "too many sockets")
+            return
+        self.sockets += 1
+        try:
+            await self.run(websocket)
+        finally:
+            self.sockets -= 1
 
     async def run(self, request: Any, *args: Any, **options: Any) -> Any:
         """GraphiQL for a browser's visit, else Strawberry's handling."""
