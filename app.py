@@ -4,6 +4,7 @@ middleware; nothing else."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -45,6 +46,9 @@ from web.middleware import wrap
 from web.webhooks import webhook_routes
 
 
+DEMO_LOT_S = 3.0
+
+
 @dataclass(slots=True)
 class _Running:
     """What exists only while the server runs."""
@@ -70,7 +74,7 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
         return JSONResponse(server.keys.jwks(), headers={"Cache-Control": "public, max-age=300"})
 
     async def graphiql_config() -> GraphiQLConfig:
-        return _graphiql_config(settings)
+        return await _graphiql_config(settings)
 
     routes = [
         Route("/", home),
@@ -222,8 +226,13 @@ def _jobs_probe(running: _Running) -> Probe:
     return sweep_probe(last_sweep, utc_now)
 
 
-def _graphiql_config(settings: Settings) -> GraphiQLConfig:
+async def _graphiql_config(settings: Settings) -> GraphiQLConfig:
     demo = read_demo(settings.state_dir) if settings.demo else None
+    deadline = time.monotonic() + DEMO_LOT_S
+    while demo is not None and demo.auction_id is None and time.monotonic() < deadline:
+        # The very first visitor may come before the bots have put their first lot up.
+        await asyncio.sleep(0.1)
+        demo = read_demo(settings.state_dir)
     if demo is None:
         return GraphiQLConfig()
     return GraphiQLConfig(
