@@ -45,7 +45,6 @@ from web.metrics import metrics_routes
 from web.middleware import wrap
 from web.webhooks import webhook_routes
 
-
 DEMO_LOT_S = 3.0
 
 
