@@ -108,6 +108,7 @@ def test_prod_hides_the_schema_and_dev_shows_it(tmp_path: Path) -> None:
         database_url="postgresql://localhost/none",
         redis_url="redis://localhost/0",
         signing_keys_dir=tmp_path,
+        ledger_keys_dir=tmp_path,
     )
     assert limits_of(prod).introspection is False
     assert limits_of(Settings(profile="dev")).introspection is True

@@ -1,6 +1,8 @@
 """A ledger written row by row, for tests of its log: they check what is kept, not who wrote it."""
 
+import asyncio
 import random
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -18,6 +20,12 @@ from services.wallets.log import Sequenced, sequence
 
 SYSTEM = "SELECT id FROM ledger_account WHERE kind = :kind AND asset = :asset AND owner_id IS NULL"
 COUNTERS = ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
+
+
+UNSETTLED = """
+    SELECT EXISTS (SELECT 1 FROM transfer
+                   WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot()))
+"""
 
 
 @dataclass
@@ -168,8 +176,13 @@ class Scratch:
         await self.db.transaction(work)
         return [account for mine in accounts.values() for account in mine]
 
-    async def sequence(self, limit: int = 1_000) -> Sequenced:
-        """One unit of the sequencer."""
+    async def sequence(self, limit: int = 1_000, *, settled: bool = True) -> Sequenced:
+        """One unit of the sequencer, once no older transaction runs: other tests share the server,
+        and theirs hold it back too."""
+        deadline = time.monotonic() + 60
+        while settled and (await self.rows(UNSETTLED))[0][0]:
+            assert time.monotonic() < deadline, "a transaction elsewhere does not end"
+            await asyncio.sleep(0.02)
         return await self.db.transaction(partial(sequence, keys=self.keys, limit=limit))
 
     async def catch_up(self, limit: int = 1_000) -> int:

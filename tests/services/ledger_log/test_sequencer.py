@@ -66,7 +66,7 @@ async def test_a_transfer_waits_while_an_older_transaction_runs(scratch):
         person = await scratch.account(await scratch.user("u3"), "EUR")
         second = await scratch.move(other, person, 7, asset="EUR")
         # The younger transfer has committed; its place is not known while the older one runs.
-        assert (await scratch.sequence()).appended == 0
+        assert (await scratch.sequence(settled=False)).appended == 0
         await older.commit()
     assert (await scratch.sequence()).appended == 2
     leaves, _ = await leaves_and_transfers(scratch)
