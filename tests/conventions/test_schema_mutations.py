@@ -12,6 +12,7 @@ from services.users.access import KNOWN_SCOPES
 VERBS = [
     "add",
     "block",
+    "buy",
     "cancel",
     "change",
     "create",
