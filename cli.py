@@ -15,7 +15,6 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
-from rich.table import Table
 from starlette.types import ASGIApp
 
 from app import create_app, make_server
@@ -29,11 +28,12 @@ from core.embedded import (
     start_embedded,
 )
 from core.metrics import prepare_metrics
-from core.migrations import differences, downgrade, upgrade
+from core.migrations import differences, reset, upgrade
 from core.preflight import DatabaseNotReady, complaints, require_database, unknown_names
 from core.settings import Settings
 from core.telemetry import start_telemetry
-from jobs.console import progress_bars, replay_shown, seed_shown
+from jobs.console import progress_bars, replay_shown, seed_shown, settings_shown
+from jobs.console_auctions import verify_auction
 from jobs.worker import run_worker
 from schema.committed import check_committed, export_committed, sdl_of
 from services.auctions.recorded import RecordedAuction, RecordingError, read_recorded
@@ -56,6 +56,8 @@ mela = typer.Typer(
 )
 db_commands = typer.Typer(no_args_is_help=True, help="The database's tables.")
 schema_commands = typer.Typer(no_args_is_help=True, help="The GraphQL schema as text.")
+auction_commands = typer.Typer(no_args_is_help=True, help="Auctions and their logs.")
+mela.add_typer(auction_commands, name="auction")
 mela.add_typer(db_commands, name="db")
 mela.add_typer(schema_commands, name="schema")
 
@@ -149,7 +151,7 @@ def db_reset(
     if not yes and not typer.confirm("Delete everything in the database?"):
         raise typer.Exit(1)
     with _servers(settings, attach=True, migrated=False) as (settings, _):
-        asyncio.run(_reset(_url(settings)))
+        asyncio.run(reset(_url(settings)))
         (settings.state_dir / "demo.json").unlink(missing_ok=True)
         out.print("mela: the database is empty")
 
@@ -220,14 +222,22 @@ def replay(
     out.print(replay_shown(report))
 
 
+@auction_commands.command("verify")
+def auction_verify(
+    auction: Annotated[str, typer.Argument(help="Its id: auc_…")],
+    log_alone: Annotated[bool, typer.Option(help="Not knowing the winner's maxima.")] = False,
+    state_dir: StateDir = None,
+) -> None:
+    """Derive an auction's result anew from its log, or say where the log contradicts itself."""
+    with _servers(_settings(state_dir=state_dir), attach=True) as (settings, _):
+        asyncio.run(verify_auction(_url(settings), auction, log_alone=log_alone, console=out))
+
+
 @mela.command()
 def doctor(state_dir: StateDir = None) -> None:
     """Show the settings (secrets hidden), and what runs here."""
     settings = _settings(state_dir=state_dir)
-    table = Table("setting", "value", "what it is", title="Settings")
-    for row in describe(settings):
-        table.add_row(*row)
-    out.print(table)
+    out.print(settings_shown(describe(settings)))
     instance = running_instance(settings.state_dir)
     if instance is None:
         out.print(f"No server runs on {settings.state_dir}.")
@@ -343,12 +353,6 @@ async def _replay(
 async def _check_migrations(server_url: str) -> str | None:
     async with scratch_database(server_url) as scratch:
         return await differences(scratch.engine.url.render_as_string(hide_password=False))
-
-
-async def _reset(url: str) -> None:
-    await upgrade(url)
-    await downgrade(url)
-    await upgrade(url)
 
 
 async def _seed(

@@ -52,3 +52,10 @@ def is_behind(revision: str | None) -> bool:
 def new_revision(database_url: str, message: str) -> None:
     """Write a migration from the difference between models and database (for developers)."""
     command.revision(_config(database_url), message, autogenerate=True)
+
+
+async def reset(url: str) -> None:
+    """Delete everything in the database and make its tables anew."""
+    await upgrade(url)
+    await downgrade(url)
+    await upgrade(url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -183,6 +183,14 @@ def seed_shown(summary: SeedSummary) -> RenderableType:
     table.add_row("bids", f"{summary.bids:,}")
     table.add_row("events", f"{summary.events:,}")
     table.add_row("took", f"{summary.took_s:.1f} s")
+    return table
+
+
+def settings_shown(rows: Iterable[Sequence[str]]) -> RenderableType:
+    """Settings, a row each: name, value, what it is."""
+    table = Table("setting", "value", "what it is", title="Settings")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
