@@ -18,7 +18,6 @@ from rich.console import Console
 from starlette.types import ASGIApp
 
 from app import create_app, make_server
-from core.doctor import describe
 from core.embedded import (
     AlreadyRunning,
     EmbeddedError,
@@ -32,7 +31,7 @@ from core.migrations import differences, reset, upgrade
 from core.preflight import DatabaseNotReady, complaints, require_database, unknown_names
 from core.settings import Settings
 from core.telemetry import start_telemetry
-from jobs.console import progress_bars, replay_shown, seed_shown, settings_shown
+from jobs.console import doctor_shown, progress_bars, replay_shown, seed_shown
 from jobs.console_auctions import verify_auction
 from jobs.worker import run_worker
 from schema.committed import check_committed, export_committed, sdl_of
@@ -236,13 +235,7 @@ def auction_verify(
 @mela.command()
 def doctor(state_dir: StateDir = None) -> None:
     """Show the settings (secrets hidden), and what runs here."""
-    settings = _settings(state_dir=state_dir)
-    out.print(settings_shown(describe(settings)))
-    instance = running_instance(settings.state_dir)
-    if instance is None:
-        out.print(f"No server runs on {settings.state_dir}.")
-    else:
-        out.print(f"A server runs on {settings.state_dir}: {instance.url} (pid {instance.pid})")
+    out.print(doctor_shown(_settings(state_dir=state_dir)))
 
 
 def _settings(**given: Any) -> Settings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from core.database import AfterCommit, Database, PoolSettings
+from core.doctor import describe
+from core.embedded import running_instance
 from core.money import to_decimal
 from core.settings import Settings
 from jobs.worker import run_worker
@@ -186,12 +188,16 @@ def seed_shown(summary: SeedSummary) -> RenderableType:
     return table
 
 
-def settings_shown(rows: Iterable[Sequence[str]]) -> RenderableType:
-    """Settings, a row each: name, value, what it is."""
+def doctor_shown(settings: Settings) -> RenderableType:
+    """The settings, secrets hidden, and whether a server runs on their folder."""
     table = Table("setting", "value", "what it is", title="Settings")
-    for row in rows:
+    for row in describe(settings):
         table.add_row(*row)
-    return table
+    instance = running_instance(settings.state_dir)
+    if instance is None:
+        return Group(table, Text(f"No server runs on {settings.state_dir}."))
+    at = f"{instance.url} (pid {instance.pid})"
+    return Group(table, Text(f"A server runs on {settings.state_dir}: {at}"))
 
 
 def _usd(amount_minor: int) -> str:

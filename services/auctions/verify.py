@@ -204,10 +204,10 @@ def _replay(
     """Take the bids again, each at its moment; a bid that ends the lot must be the last."""
     bids: list[PlacedRow] = []
     taken: Closing | None = None
-    for event in placed:
+    for number, event in enumerate(placed, start=1):
         # What is not opened is above the price, and so above all that others offered: any such
         # maximum makes the same auction, if later ones are higher.
-        closed = Opening(bytes(NONCE_BYTES), INT64_MAX - len(placed) + event.sequence)
+        closed = Opening(bytes(NONCE_BYTES), INT64_MAX - len(placed) + number)
         bid = _bid(event, opened, closed)
         offer = Offer(bid.id, bid.bidder_id, bid.maximum_minor)
         decision = decide(state, [offer], bid.placed_at)
