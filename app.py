@@ -4,6 +4,7 @@ middleware; nothing else."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from core.clock import utc_now
 from core.database import Database, PoolSettings
 from core.errors import DomainError
 from core.health import Health, Probe, database_probe, sweep_probe
+from core.memory import settle_collector
 from core.metrics import count_bid, observe_bid_batch
 from core.settings import Settings
 from core.telemetry import start_telemetry, watch_engine
@@ -39,6 +41,9 @@ from web.graphql import GraphQLEndpoint
 from web.health import health_routes
 from web.metrics import metrics_routes
 from web.middleware import wrap
+
+
+DEMO_LOT_S = 3.0
 
 
 @dataclass(slots=True)
@@ -66,7 +71,7 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
         return JSONResponse(server.keys.jwks(), headers={"Cache-Control": "public, max-age=300"})
 
     async def graphiql_config() -> GraphiQLConfig:
-        return _graphiql_config(settings)
+        return await _graphiql_config(settings)
 
     routes = [
         Route("/", home),
@@ -131,8 +136,8 @@ def make_server(settings: Settings) -> Server:
 def pool_of(settings: Settings) -> PoolSettings:
     """The database's part of the settings."""
     return PoolSettings(
-        minimum=settings.pool_min,
         maximum=settings.pool_max,
+        pool_timeout_s=settings.pool_timeout_s,
         connect_timeout_s=settings.connect_timeout_s,
         idle_timeout_s=settings.idle_timeout_s,
         statement_timeout_s=settings.statement_timeout_s,
@@ -172,6 +177,7 @@ def _lifespan(
             stack.push_async_callback(server.revocations.close)
             stack.push_async_callback(server.bids.close)
             await _start_background(server, running, stack)
+            settle_collector()
             yield
 
     return lifespan
@@ -215,8 +221,13 @@ def _jobs_probe(running: _Running) -> Probe:
     return sweep_probe(last_sweep, utc_now)
 
 
-def _graphiql_config(settings: Settings) -> GraphiQLConfig:
+async def _graphiql_config(settings: Settings) -> GraphiQLConfig:
     demo = read_demo(settings.state_dir) if settings.demo else None
+    deadline = time.monotonic() + DEMO_LOT_S
+    while demo is not None and demo.auction_id is None and time.monotonic() < deadline:
+        # The very first visitor may come before the bots have put their first lot up.
+        await asyncio.sleep(0.1)
+        demo = read_demo(settings.state_dir)
     if demo is None:
         return GraphiQLConfig()
     return GraphiQLConfig(

@@ -22,7 +22,13 @@ from sqlalchemy import event as sa_event
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    create_async_engine,
+)
 
 from core.events import CommittedEvent, NewEvent
 from core.ids import new_id
@@ -39,6 +45,9 @@ MAX_TOPICS = 10
 
 RETRYABLE = frozenset({"40001", "40P01"})
 """serialization_failure and deadlock_detected: the whole unit may be tried again."""
+
+OUTAGES = ("08", "53", "55P03", "57")
+"""Connections, resources, lock timeouts, cancelled statements and shutdowns, by SQLSTATE."""
 
 # Counters are taken in name order, whatever order the service collected in: two transactions
 # that touch the same two topics would deadlock otherwise. They stay locked until the commit, so
@@ -68,8 +77,9 @@ _WRITE_EVENTS = text(
 )
 
 
-class ReadSession(AsyncSession):
-    """A session for reads: each statement is its own snapshot; nothing may be written."""
+ReadSession = AsyncConnection
+"""A session for reads: each statement is its own snapshot, nothing may be written. A connection and
+no ORM session: reads want rows, and the ORM's bookkeeping cost more than most queries."""
 
 
 class Transaction(AsyncSession):
@@ -87,10 +97,11 @@ class Transaction(AsyncSession):
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """Bounds of the connection pool; see `core.settings.Settings`."""
+    """Bounds of the connection pool; see `core.settings.Settings`. Connections are opened when
+    needed and kept; who finds all in use waits for `pool_timeout_s` at most."""
 
-    minimum: int = 5
     maximum: int = 20
+    pool_timeout_s: float = 10.0
     connect_timeout_s: float = 2.0
     idle_timeout_s: float = 30.0
     statement_timeout_s: float = 5.0
@@ -116,7 +127,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         """A short session for reads. Never share it between concurrent resolvers."""
-        async with ReadSession(self._reads, autoflush=False, expire_on_commit=False) as session:
+        async with self._reads.connect() as session:
             yield session
 
     async def transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -198,13 +209,21 @@ def is_retryable(error: DBAPIError) -> bool:
     return _sqlstate(error) in RETRYABLE
 
 
+def is_outage(error: BaseException) -> bool:
+    """Whether the database could not be reached, or not in time: nothing is known to be wrong with
+    what was asked, and asking again may succeed."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or (_sqlstate(error) or "").startswith(OUTAGES)
+    return isinstance(error, PoolTimeout | ConnectionError | TimeoutError)
+
+
 def violated_constraint(error: DBAPIError) -> str | None:
     """The name of the constraint or unique index that refused a write, if one did."""
     cause = getattr(error.orig, "__cause__", None)
     return getattr(cause, "constraint_name", None)
 
 
-async def database_now(session: AsyncSession) -> datetime:
+async def database_now(session: ReadSession | Transaction) -> datetime:
     """The database's clock at this moment, not at the transaction's start."""
     moment: datetime = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
     return moment.astimezone(UTC)
@@ -227,9 +246,11 @@ def _sqlstate(error: DBAPIError) -> str | None:
 def _engine(url: str, pool: PoolSettings) -> AsyncEngine:
     engine = create_async_engine(
         async_url(url),
-        pool_size=pool.minimum,
-        max_overflow=pool.maximum - pool.minimum,
-        pool_timeout=pool.statement_timeout_s,
+        # Not `minimum` and an overflow: SQLAlchemy closes overflow connections when they are given
+        # back, and a busy server would connect anew for each request. It opens them as needed.
+        pool_size=pool.maximum,
+        max_overflow=0,
+        pool_timeout=pool.pool_timeout_s,
         pool_recycle=1_800,
         json_serializer=to_json,
         json_deserializer=orjson.loads,

@@ -53,7 +53,7 @@ def database_probe(database: Database) -> Probe:
 
     async def probe() -> Health:
         async with database.read() as session:
-            await (await session.connection()).execute(text("SELECT 1"))
+            await session.execute(text("SELECT 1"))
         return Health(True, "answers")
 
     return probe

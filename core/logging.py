@@ -50,7 +50,8 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
         processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
+        # Loggers live in modules: cached, they would keep the first set-up of several.
+        cache_logger_on_first_use=False,
     )
 
 

@@ -32,8 +32,8 @@ class Settings(BaseSettings):
     jobs: bool = Field(True, description="Run background jobs inside the server")
     demo: bool = Field(True, description="Seed a demo world into an empty embedded database")
 
-    pool_min: int = Field(5, ge=1, le=100)
-    pool_max: int = Field(20, ge=1, le=100)
+    pool_max: int = Field(20, ge=1, le=100, description="Database connections a process")
+    pool_timeout_s: float = Field(10.0, gt=0, description="Wait for one when all are in use")
     connect_timeout_s: float = Field(2.0, gt=0)
     idle_timeout_s: float = Field(30.0, gt=0)
     statement_timeout_s: float = Field(5.0, gt=0)
@@ -86,6 +86,4 @@ class Settings(BaseSettings):
             if missing:
                 names = ", ".join(f"MELA_{name.upper()}" for name in missing)
                 raise ValueError(f"the prod profile needs {names}")
-        if self.pool_min > self.pool_max:
-            raise ValueError("MELA_POOL_MIN is larger than MELA_POOL_MAX")
         return self

@@ -7,20 +7,28 @@ from collections.abc import Mapping
 
 import structlog
 from graphql import GraphQLError
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from core.clock import utc_now
+from core.database import is_outage
 from core.errors import DomainError, RequestError
 
 log = structlog.get_logger(__name__)
 
+NOTHING_TO_RUN = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
+"""No text, no operation of the name that was asked for, or of a kind not allowed there."""
+
+AWAY = "the database does not answer in time; try again"
 MASKED = "something went wrong here; give the requestId when you report it"
 
 
 def shape_error(error: GraphQLError, request_id: str) -> GraphQLError:
     """The error as it may leave the server.
 
-    graphql-core's own errors (syntax, validation, coercion) and `RequestError`s keep their words;
-    anything else becomes `INTERNAL_SERVER_ERROR`, and the log has it with the request's id.
+    graphql-core's own errors (syntax, validation, coercion), what cannot be run, and
+    `RequestError`s keep their words; anything else becomes `INTERNAL_SERVER_ERROR`, and the log
+    has it with the request's id.
     """
     cause = _cause(error)
     details: Mapping[str, object]
@@ -29,7 +37,10 @@ def shape_error(error: GraphQLError, request_id: str) -> GraphQLError:
     elif isinstance(cause, DomainError):
         # A rule refused where no union tells of it: an argument of a query.
         message, code, details = cause.message, "BAD_USER_INPUT", {"rule": cause.code}
-    elif cause is None or _is_clients(error):
+    elif cause is not None and is_outage(cause):
+        log.warning("database_unavailable", path=error.path, error=type(cause).__name__)
+        message, code, details = AWAY, "UNAVAILABLE", {}
+    elif cause is None or isinstance(cause, NOTHING_TO_RUN) or _is_clients(error):
         message, code, details = error.message, "BAD_USER_INPUT", {}
     else:
         log.error("unexpected_error", path=error.path, request_id=request_id, exc_info=cause)

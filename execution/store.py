@@ -11,6 +11,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
     parse,
     specified_rules,
     validate,
@@ -78,5 +79,17 @@ class PreparedDocuments(SchemaExtension):
 
     def on_validate(self) -> Iterator[None]:
         if self._prepared is not None:
-            self.execution_context.pre_execution_errors = list(self._prepared.errors)
+            errors = list(self._prepared.errors)
+            self.execution_context.pre_execution_errors = errors or self._ambiguous()
         yield
+
+    def _ambiguous(self) -> list[GraphQLError]:
+        """The specification's error where it is not said which of several operations to run;
+        Strawberry would run the first."""
+        document = self.execution_context.graphql_document
+        if self.execution_context._provided_operation_name is not None or document is None:
+            return []
+        found = [n for n in document.definitions if isinstance(n, OperationDefinitionNode)]
+        if len(found) < 2:
+            return []
+        return [GraphQLError("this document has several operations: give operationName", found)]

@@ -150,10 +150,19 @@ class Loaders:
 
     def load(self, loader: Loader, key: Any) -> Awaitable[Any]:
         """The answer for one key; keys asked in one tick share a statement."""
+        if self.common is None or depends_on_viewer(loader):
+            return self._data_loader(loader).load(key)
+        # Shielded: one subscriber that goes away must not cancel what others wait for.
+        return asyncio.shield(self.common.load(loader, key))
+
+    def ask(self, loader: Loader, key: Any) -> Any:
+        """The answer itself where it is known already, else what `load` returns: to await it
+        would cost a field that many subscribers share a task for each of them."""
         if self.common is not None and not depends_on_viewer(loader):
-            # Shielded: one subscriber that goes away must not cancel what others wait for.
-            return asyncio.shield(self.common.load(loader, key))
-        return self._data_loader(loader).load(key)
+            answer = self.common.load(loader, key)
+            if isinstance(answer, asyncio.Future) and answer.done():
+                return answer.result()
+        return self.load(loader, key)
 
     def prime(self, loader: Loader, key: Any, row: Any) -> None:
         """Remember a row that was read on another way."""

@@ -6,6 +6,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from graphql import GraphQLError
+from strawberry.types.execution import PreExecutionError
+
 from core.metrics import add_subscriptions, observe_operation
 from execution.limits import Limits
 from execution.shaping import shape_error
@@ -29,8 +32,9 @@ class MelaSchema(DomainSchema):
     async def stream(self, query: str | None, *args: Any, **options: Any) -> Any:
         """Run any operation of a streaming transport with a context of its own: a WebSocket shares
         one among all its operations."""
-        results = await super().stream(query, *args, **_own_context(options))
-        return _counted(results)
+        own = _own_context(options)
+        results = await super().stream(query, *args, **own)
+        return _counted(results, getattr(own.get("context_value"), "request_id", ""))
 
     def process_errors(self, errors: Any, execution_context: Any = None) -> None:
         """Nothing: what must be logged is logged where errors are shaped."""
@@ -71,11 +75,14 @@ def _own_context(options: dict[str, Any]) -> dict[str, Any]:
     return options if context is None else options | {"context_value": context.fresh()}
 
 
-async def _counted(results: Any) -> Any:
+async def _counted(results: Any, request_id: str) -> Any:
     add_subscriptions(1)
     try:
         async for result in results:
             yield result
+    except GraphQLError as error:
+        # A text that does not parse fails in our extension, which Strawberry lets through here.
+        yield PreExecutionError(data=None, errors=[shape_error(error, request_id)])
     finally:
         add_subscriptions(-1)
         await results.aclose()

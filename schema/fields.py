@@ -97,7 +97,7 @@ def loaded(
 
     def resolve(root: Any, info: Info) -> Any:
         value = getattr(root, key)
-        return None if value is None else info.context.loaders.load(loader, value)
+        return None if value is None else info.context.loaders.ask(loader, value)
 
     return _made(resolve, description, options | {"keyed": Keyed(loader, key, viewer)})
 
@@ -116,7 +116,7 @@ def loaded_first(
 
     def resolve(root: Any, info: Info, first: int = default) -> Any:
         limit = info.context.checked_first(first, maximum=loader.limit)
-        return info.context.loaders.load(loader, (getattr(root, key), limit))
+        return info.context.loaders.ask(loader, (getattr(root, key), limit))
 
     # Set here and not written above: as text it could not name this function's `loader`.
     said = argument(f"How many, from 0 to {loader.limit}.")
@@ -140,7 +140,7 @@ def connected(
         before: Before = None,
     ) -> Any:
         request = info.context.page_request(loader.order, first, after, last, before)
-        return info.context.loaders.load(loader, (getattr(root, key), request))
+        return info.context.loaders.ask(loader, (getattr(root, key), request))
 
     return _made(resolve, description, options | {"keyed": Keyed(loader, key, viewer)})
 

@@ -7,6 +7,8 @@ object for each event. Every read waits out an outage of the database.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import OrderedDict
 from collections.abc import Coroutine
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -19,6 +21,12 @@ T = TypeVar("T")
 
 READS_AT_ONCE = 4
 """Reads of pages together: subscribers must not take the requests' connections."""
+
+RECENT_MAX = 2_000
+RECENT_S = 5.0
+"""Events read lately are handed out as the same objects, so that a crowd that catches up from
+different cursors computes what they share (`LogEvent.shared`) once; for seconds only, because what
+is shared grows old."""
 
 EXPIRED = "the log no longer holds what follows this cursor"
 GOING_DOWN = "the server is shutting down"
@@ -51,6 +59,7 @@ class LogReader:
     def __init__(self) -> None:
         self._heads: dict[str, Answer[int]] = {}
         self._pages: dict[tuple[str, int], Answer[list[LogEvent]]] = {}
+        self._recent: OrderedDict[tuple[str, int], tuple[float, LogEvent]] = OrderedDict()
         self._limit = asyncio.Semaphore(READS_AT_ONCE)
         self._reading_heads: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,7 +100,22 @@ class LogReader:
                 raise CursorExpired(EXPIRED)
         if page and page[0].sequence != after + 1:
             raise CursorExpired(EXPIRED)
-        return page
+        return self._same_objects(page)
+
+    def _same_objects(self, page: list[LogEvent]) -> list[LogEvent]:
+        """The page, with the objects that others got lately for the same rows."""
+        now = time.monotonic()
+        while self._recent:
+            read_at, _ = next(iter(self._recent.values()))
+            if len(self._recent) <= RECENT_MAX and now - read_at <= RECENT_S:
+                break
+            self._recent.popitem(last=False)
+        same = []
+        for event in page:
+            _, kept = self._recent.setdefault((event.topic, event.sequence), (now, event))
+            # A log that went back (restored from a backup) may hold another event there.
+            same.append(kept if kept.id == event.id else event)
+        return same
 
     async def close(self) -> None:
         """Stop reading."""

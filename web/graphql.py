@@ -15,9 +15,10 @@ from graphql import GraphQLError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
@@ -37,6 +38,7 @@ from web.graphiql_page import graphiql_response, wants_graphiql
 
 INIT_TIMEOUT = timedelta(seconds=10)
 CLOSE_FORBIDDEN = 4403
+CLOSE_TRY_LATER = 1013
 
 
 def viewer_from(server: Server, authorization: str | None) -> Viewer | None:
@@ -61,7 +63,12 @@ class TextAdapter(ASGIWebSocketAdapter):
     """Sends orjson's bytes as text frames; a malformed message closes the socket."""
 
     async def send_json(self, message: Mapping[str, object]) -> None:
-        await self.ws.send_text(orjson.dumps(message).decode())
+        if self.ws.application_state is not WebSocketState.CONNECTED:
+            raise WebSocketDisconnected  # we closed it, and an operation has not heard of that yet
+        try:
+            await self.ws.send_text(orjson.dumps(message).decode())
+        except WebSocketDisconnect as error:
+            raise WebSocketDisconnected from error
 
 
 class EndingHandler(BaseGraphQLTransportWSHandler[Any, Any]):
@@ -78,15 +85,48 @@ class EndingHandler(BaseGraphQLTransportWSHandler[Any, Any]):
         if self.connection_acknowledged and viewer is not None and self._watch is None:
             self._watch = asyncio.create_task(self._end_with(viewer))
 
+    async def handle_message(self, message: Any) -> None:
+        """Close with 4400 where JSON is no message of the protocol."""
+        if _is_message(message):
+            await super().handle_message(message)
+        else:
+            await self.handle_invalid_message("Failed to parse message")
+
+    async def handle_subscribe(self, message: Any) -> None:
+        """Begin an operation; one too many ends at once with BAD_USER_INPUT."""
+        maximum = self.max_subscriptions_per_connection
+        is_new = self.connection_acknowledged and message["id"] not in self.operations
+        if maximum is None or not is_new or len(self.operations) < maximum:
+            await super().handle_subscribe(message)
+            return
+        error = BadUserInput(f"a socket runs {maximum} operations at once", {"maximum": maximum})
+        payload = [self._shaped(error).formatted]
+        await self.send_message({"id": message["id"], "type": "error", "payload": payload})
+
+    async def handle_task_exception(self, error: Exception) -> None:
+        """Log what no operation should raise; that the client has gone is no such thing."""
+        if not isinstance(error, WebSocketDisconnected):
+            await super().handle_task_exception(error)
+
+    @staticmethod
+    def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
+        """None: a document that cannot be run ends its operation, not all those beside it."""
+        return None
+
     async def shutdown(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watch
-        await super().shutdown()
+        try:
+            if self._watch is not None:
+                self._watch.cancel()
+                await asyncio.wait({self._watch})
+        finally:
+            await super().shutdown()
 
     async def _end_with(self, viewer: Viewer) -> None:
         """Whatever comes first: the token expires, or the session is revoked."""
+        with suppress(WebSocketDisconnected):
+            await self._wait_and_end(viewer)
+
+    async def _wait_and_end(self, viewer: Viewer) -> None:
         left_s = (viewer.expires_at - utc_now()).total_seconds()
         revocations = self.context.server.revocations
         try:
@@ -101,12 +141,30 @@ class EndingHandler(BaseGraphQLTransportWSHandler[Any, Any]):
     async def _end_operations(self, error: RequestError) -> None:
         self.context.viewer = None
         for operation in list(self.operations.values()):
-            shaped = shape_error(
-                GraphQLError(error.message, original_error=error), self.context.request_id
-            )
             if operation.task is not None:
                 operation.task.cancel()
-            await operation.send_initial_errors([shaped])
+            await operation.send_initial_errors([self._shaped(error)])
+
+    def _shaped(self, error: RequestError) -> GraphQLError:
+        wrapped = GraphQLError(error.message, original_error=error)
+        return shape_error(wrapped, self.context.request_id)
+
+
+def _is_message(message: object) -> bool:
+    """Whether its parts have the types that the protocol gives them; the base looks at the rest."""
+    if not isinstance(message, dict):
+        return False
+    kind = message.get("type")
+    if kind != "subscribe":
+        return kind != "complete" or isinstance(message.get("id"), str)
+    payload = message.get("payload")
+    return (
+        isinstance(message.get("id"), str)
+        and isinstance(payload, dict)
+        and isinstance(payload.get("query"), str)
+        and isinstance(payload.get("operationName"), str | None)
+        and isinstance(payload.get("variables"), dict | None)
+    )
 
 
 class GraphQLEndpoint(GraphQL[OperationContext, None]):
@@ -125,6 +183,7 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
         )
         self.server = server
         self.graphiql = graphiql
+        self.sockets = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -132,9 +191,20 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
                 response = await self.run(Request(scope, receive))
                 await response(scope, receive, send)
             else:
-                await self.run(WebSocket(scope, receive, send))
+                await self._socket(WebSocket(scope, receive, send))
         except (RequestError, HTTPException) as error:
             await self._refuse(error, scope, receive, send)
+
+    async def _socket(self, websocket: WebSocket) -> None:
+        """One socket for as long as it lives; the handshake is refused past `max_sockets`."""
+        if self.sockets >= self.server.settings.max_sockets:
+            await websocket.close(CLOSE_TRY_LATER, "too many sockets")
+            return
+        self.sockets += 1
+        try:
+            await self.run(websocket)
+        finally:
+            self.sockets -= 1
 
     async def run(self, request: Any, *args: Any, **options: Any) -> Any:
         """GraphiQL for a browser's visit, else Strawberry's handling."""

@@ -18,7 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from core.settings import Settings
 from web.ports import uvicorn_options
 
-DRAIN_S = 10
+DRAIN_S = 8
 """How long open requests and sockets get at shutdown (realtime.md, Transports)."""
 
 

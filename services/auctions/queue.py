@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from core.database import Database
+from core.database import Database, is_outage
 from core.errors import DomainError, Unavailable
 from services.auctions.bidding import BidRequest, PlacedBid, place_bids
 
@@ -89,7 +89,11 @@ class BidQueue:
         try:
             outcomes = await self.db.transaction(work)
         except Exception as error:
-            await self._take_one_by_one(auction_id, batch, error)
+            if is_outage(error):  # each alone would fail the same way, after as long a wait
+                for waiting in batch:
+                    _fail(waiting, Unavailable("the database does not answer in time; bid again"))
+            else:
+                await self._take_one_by_one(auction_id, batch, error)
             return
         if self.observe is not None:
             self.observe(outcomes)

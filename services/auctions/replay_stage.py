@@ -75,7 +75,7 @@ async def scratch_database(server_url: str) -> AsyncIterator[Database]:
     Raises `ScratchRefused`.
     """
     name = f"{SCRATCH_PREFIX}{int(time.time())}_{secrets.token_hex(4)}"
-    pool = PoolSettings(minimum=1, maximum=1, statement_timeout_s=120, slow_statement_s=60)
+    pool = PoolSettings(maximum=1, statement_timeout_s=120, slow_statement_s=60)
     server = Database(server_url, pool=pool)
     try:
         await _create(server, name)

@@ -194,8 +194,8 @@ def _check_amounts(terms: Terms) -> None:
     ):
         raise InvalidInput("reserve", "must not be below the starting price")
     for field, seconds in (
-        ("softCloseWindow", terms.soft_close_window_s),
-        ("softCloseExtension", terms.soft_close_extension_s),
+        ("softCloseWindowSeconds", terms.soft_close_window_s),
+        ("softCloseExtensionSeconds", terms.soft_close_extension_s),
     ):
         if seconds is not None and not 0 <= seconds <= MAX_SOFT_CLOSE_S:
             raise InvalidInput(field, f"from 0 to {MAX_SOFT_CLOSE_S} seconds")

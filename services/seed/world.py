@@ -102,9 +102,7 @@ async def seed_world(
     if not 0 < scale <= MAX_SCALE:
         raise ValueError(f"the scale must be more than 0 and {MAX_SCALE:g} at most, not {scale:g}")
     began = time.perf_counter()
-    pool = PoolSettings(
-        minimum=1, maximum=1, statement_timeout_s=600, idle_timeout_s=120, slow_statement_s=60
-    )
+    pool = PoolSettings(maximum=1, statement_timeout_s=600, idle_timeout_s=120, slow_statement_s=60)
     db = Database(database_url, pool=pool)
     tell = progress or (lambda step, done, total: None)
 

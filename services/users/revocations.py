@@ -35,6 +35,7 @@ COMMIT_LAG = timedelta(seconds=60)
 """How long before its commit a row may have been stamped: a unit of work ends far sooner."""
 
 REVOKED_MAX = 100_000
+TELL_EVERY_S = 60.0
 RECONNECT_S = 0.5
 REDIS_TIMEOUT_S = 2.0
 
@@ -180,11 +181,14 @@ class Revocations:
                 log.warning("revocations_not_read", reason=str(error))
 
     async def _listen(self) -> None:
+        told_at = -TELL_EVERY_S
         while True:
             try:
                 await self._hear()
             except Exception as error:  # whatever it was: the next try may hear
-                log.warning("revocations_without_redis", reason=str(error))
+                if time.monotonic() - told_at >= TELL_EVERY_S:
+                    told_at = time.monotonic()
+                    log.warning("revocations_without_redis", reason=str(error))
             self._tried.set()
             await asyncio.sleep(RECONNECT_S)
 

@@ -20,7 +20,7 @@ from subscriptions.stream import stream
 
 ROOT = Path(__file__).parents[2]
 # One try: a deadlock must be an error here, not a retry.
-POOL = PoolSettings(minimum=5, maximum=20, transaction_tries=1)
+POOL = PoolSettings(maximum=20, transaction_tries=1)
 
 PREAMBLE = """
 import asyncio, json, os, signal, sys

@@ -243,3 +243,20 @@ async def test_refusals_among_accepted_bids_leave_no_gap(processes, lot):
     assert all(isinstance(o, DomainError) for o in outcomes if isinstance(o, BaseException))
     found = await checked_outcome(lot)
     assert found.row["leader_id"] == lot.bidders[58]
+
+
+async def test_an_outage_fails_all_who_wait_at_once_and_takes_nothing(lot):
+    """One try for all: two hundred tries of five seconds each would outlast every client."""
+    away = Database("postgresql://mela@127.0.0.1:9/mela")
+    queue = BidQueue(away)
+    requests = [
+        bid_request(auction_id=lot.id, bidder_id=bidder, maximum_minor=10_000, idempotency_key="a")
+        for bidder in lot.bidders[:20]
+    ]
+    outcomes = await asyncio.gather(
+        *(queue.place(request) for request in requests), return_exceptions=True
+    )
+    await queue.close()
+    await away.close()
+    assert {type(outcome) for outcome in outcomes} == {Unavailable}
+    assert (await checked_outcome(lot)).bids == []

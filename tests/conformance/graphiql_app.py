@@ -15,7 +15,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from strawberry.asgi import GraphQL
+from strawberry.schema.config import StrawberryConfig
 
+from schema.scalars import SCALARS, Cursor
 from web.graphiql_page import (
     GraphiQLConfig,
     graphiql_response,
@@ -125,7 +127,7 @@ def make_auction() -> Auction:
 class Query:
     @strawberry.field
     def auctions(
-        self, order_by: AuctionOrder, first: int = 20, after: str | None = None
+        self, order_by: AuctionOrder, first: int = 20, after: Cursor | None = None
     ) -> Auctions:
         return Auctions(edges=[Edge(node=make_auction())][:first], page_info=PageInfo())
 
@@ -211,7 +213,13 @@ class Subscription:
             await asyncio.sleep(0.3)
 
 
-schema = strawberry.Schema(Query, Mutation, Subscription, types=[InvalidCredentials, BidTooLow])
+schema = strawberry.Schema(
+    Query,
+    Mutation,
+    Subscription,
+    types=[InvalidCredentials, BidTooLow],
+    config=StrawberryConfig(scalar_map={Cursor: SCALARS[Cursor]}),
+)
 graphql = GraphQL(schema, graphql_ide=None)
 
 

@@ -83,7 +83,6 @@ def settings(database_url, redis_url, redis_prefix, signing_keys_dir, tmp_path) 
         signing_algorithm="EdDSA",
         argon2_memory_kib=8,
         argon2_time_cost=1,
-        pool_min=2,
         pool_max=8,
         jobs=False,
         demo=False,

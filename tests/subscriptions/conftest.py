@@ -14,7 +14,7 @@ from subscriptions.hub import Hub
 from subscriptions.log import LogEvent
 from subscriptions.stream import stream
 
-SMALL_POOL = PoolSettings(minimum=1, maximum=5)
+SMALL_POOL = PoolSettings(maximum=5)
 
 
 async def until(

@@ -181,7 +181,7 @@ async def test_a_restart_of_postgres_ends_nobodys_stream(
     assert not any(consumer.task.done() for consumer in [*consumers, during, other])
     await asyncio.to_thread(private_servers.restart_postgres)
     await helpers.until(lambda: hub.status().live == 5)
-    unpublished = Database(database, pool=PoolSettings(minimum=1, maximum=1))
+    unpublished = Database(database, pool=PoolSettings(maximum=1))
     await helpers.write(unpublished, TOPIC, 2)
     await unpublished.close()
     with suppress(SQLAlchemyError):  # A connection from before the restart.

@@ -55,21 +55,18 @@ async def test_connections_in_use_are_counted(postgres_url: str) -> None:
     database = Database(postgres_url)
     watch_engine(database.engine)
     before = pool_in_use()
-    async with database.read() as one, database.read() as two:
-        await one.connection()
-        await two.connection()
+    async with database.read(), database.read() as two:
         assert pool_in_use() == before + 2
-        await (await two.connection()).invalidate()
+        await two.invalidate()
     assert pool_in_use() == before
     await database.close()
 
 
 async def test_the_database_probe_tells_up_from_down_and_from_full(postgres_url: str) -> None:
-    database = Database(postgres_url, pool=PoolSettings(minimum=1, maximum=1))
+    database = Database(postgres_url, pool=PoolSettings(maximum=1))
     probe = database_probe(database)
     assert await ask("database", probe) == (await probe())
-    async with database.read() as session:
-        await session.connection()
+    async with database.read():
         assert (await ask("database", probe)).detail == "no answer in 1 s"
     assert (await ask("database", probe)).ok
     await database.close()

@@ -21,7 +21,8 @@ export function defaultTabs({ demoAuctionId, demoUsername, demoPassword }) {
     },
     {
       query: placeBid,
-      variables: json({ input: { auctionId, maximum: '12.50', idempotencyKey: NEW_KEY } }),
+      // Far above the demo lot's start: its bots pass small amounts within a minute.
+      variables: json({ input: { auctionId, maximum: '250.00', idempotencyKey: NEW_KEY } }),
     },
   ];
 }
