@@ -42,7 +42,6 @@ from web.health import health_routes
 from web.metrics import metrics_routes
 from web.middleware import wrap
 
-
 DEMO_LOT_S = 3.0
 
 
