@@ -34,7 +34,7 @@ from resolvers.context import Server
 from schema.build import build_schema
 from services.auctions.queue import BidQueue, Outcome
 from services.seed.demo import read_demo
-from services.users.passwords import Passwords
+from services.users.passwords import passwords_of
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from subscriptions.hub import Hub
@@ -121,9 +121,7 @@ def make_server(settings: Settings) -> Server:
         ),
         keys=_keys(settings),
         tokens=TokenPolicy(settings.token_issuer, settings.token_audience, settings.access_token_s),
-        passwords=Passwords(
-            memory_kib=settings.argon2_memory_kib, time_cost=settings.argon2_time_cost
-        ),
+        passwords=passwords_of(settings),
         revocations=Revocations(
             db, redis_url, prefix=settings.bus_prefix, access_token_s=settings.access_token_s
         ),

@@ -15,11 +15,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
-from rich.table import Table
 from starlette.types import ASGIApp
 
 from app import create_app, make_server
-from core.doctor import describe
 from core.embedded import (
     AlreadyRunning,
     EmbeddedError,
@@ -34,7 +32,8 @@ from core.preflight import DatabaseNotReady, complaints, require_database, unkno
 from core.settings import Settings
 from core.telemetry import start_telemetry
 from jobs.background import run_jobs
-from jobs.console import progress_bars, replay_shown, seed_shown
+from jobs.console import doctor_shown, progress_bars, replay_shown, seed_shown
+from jobs.console_auctions import verify_auction
 from jobs.ledger_commands import ledger_commands
 from schema.committed import check_committed, export_committed, sdl_of
 from services.auctions.recorded import RecordedAuction, RecordingError, read_recorded
@@ -42,7 +41,7 @@ from services.auctions.replay import MAX_SPEED, ReplayReport, replay_at_once, re
 from services.auctions.replay_stage import ScratchRefused, scratch_database
 from services.seed.demo import DemoAccess, seed_demo
 from services.seed.world import MAX_SCALE, SeedRefused, seed_world
-from services.users.passwords import Passwords, clean_password
+from services.users.passwords import clean_password, passwords_of
 from web.ports import NoFreePort, pick_port, port_of
 from web.serving import left_by_signals, run_one, run_workers, shown_host
 
@@ -57,12 +56,15 @@ mela = typer.Typer(
 )
 db_commands = typer.Typer(no_args_is_help=True, help="The database's tables.")
 schema_commands = typer.Typer(no_args_is_help=True, help="The GraphQL schema as text.")
+auction_commands = typer.Typer(no_args_is_help=True, help="Auctions and their logs.")
+mela.add_typer(auction_commands, name="auction")
 mela.add_typer(db_commands, name="db")
 mela.add_typer(schema_commands, name="schema")
 mela.add_typer(ledger_commands(lambda folder: _attached(folder), out), name="ledger")
 
 _UNUSED = SecretStr("redis://unused")
-REFUSALS = (EmbeddedError, DatabaseNotReady, NoFreePort, SeedRefused, ScratchRefused)
+_SCRATCH = (ScratchRefused, RecordingError)
+REFUSALS = (EmbeddedError, DatabaseNotReady, NoFreePort, SeedRefused, *_SCRATCH)
 
 StateDir = Annotated[Path | None, typer.Option(help="Folder of the embedded servers.")]
 
@@ -71,7 +73,7 @@ def main() -> None:
     """Run the command; what is expected to go wrong is one line and exit code 1."""
     try:
         mela()
-    except (*REFUSALS, RecordingError) as error:
+    except REFUSALS as error:
         _fail(str(error))
     except ValidationError as error:
         _fail(complaints(error))
@@ -196,7 +198,7 @@ def seed(
     state_dir: StateDir = None,
 ) -> None:
     """Fill the database with a believable world."""
-    with _servers(_settings(state_dir=state_dir), attach=True) as (settings, _):
+    with _attached(state_dir) as (settings, _):
         asyncio.run(_seed(settings, scale, number, password, force))
 
 
@@ -217,24 +219,26 @@ def replay(
     if source != "ebay":
         _fail(f"unknown kind of recording: {source} (ebay)")
     pace, recorded = _pace(speed), read_recorded(file)[:limit]
-    with _servers(_settings(state_dir=state_dir), attach=True) as (settings, _):
+    with _attached(state_dir) as (settings, _):
         report = asyncio.run(_replay(settings, recorded, pace, headroom))
     out.print(replay_shown(report))
+
+
+@auction_commands.command("verify")
+def auction_verify(
+    auction: Annotated[str, typer.Argument(help="Its id: auc_…")],
+    log_alone: Annotated[bool, typer.Option(help="Not knowing the winner's maxima.")] = False,
+    state_dir: StateDir = None,
+) -> None:
+    """Derive an auction's result anew from its log, or say where the log contradicts itself."""
+    with _attached(state_dir) as (settings, _):
+        asyncio.run(verify_auction(_url(settings), auction, log_alone=log_alone, console=out))
 
 
 @mela.command()
 def doctor(state_dir: StateDir = None) -> None:
     """Show the settings (secrets hidden), and what runs here."""
-    settings = _settings(state_dir=state_dir)
-    table = Table("setting", "value", "what it is", title="Settings")
-    for row in describe(settings):
-        table.add_row(*row)
-    out.print(table)
-    instance = running_instance(settings.state_dir)
-    if instance is None:
-        out.print(f"No server runs on {settings.state_dir}.")
-    else:
-        out.print(f"A server runs on {settings.state_dir}: {instance.url} (pid {instance.pid})")
+    out.print(doctor_shown(_settings(state_dir=state_dir)))
 
 
 def _settings(**given: Any) -> Settings:
@@ -290,7 +294,7 @@ async def _prepare(settings: Settings, handle: EmbeddedHandle | None) -> DemoAcc
     """The demo world, where it is wanted and the database is ours and empty."""
     if not settings.demo or handle is None or handle.database_url is None:
         return None
-    passwords = _passwords(settings)
+    passwords = passwords_of(settings)
     try:
         return await seed_demo(
             handle.database_url, state_dir=settings.state_dir, passwords=passwords
@@ -354,7 +358,7 @@ async def _check_migrations(server_url: str) -> str | None:
 async def _seed(
     settings: Settings, scale: float, number: int, password: str | None, force: bool
 ) -> None:
-    passwords = _passwords(settings)
+    passwords = passwords_of(settings)
     try:
         known = "!" if password is None else await passwords.hash(clean_password(password))
     finally:
@@ -380,10 +384,6 @@ def _pace(speed: str) -> float | None:
     if pace is not None and not 1 <= pace <= MAX_SPEED:
         _fail(f"--speed must be max or a number from 1 to {MAX_SPEED:,.0f}, not {speed}")
     return pace
-
-
-def _passwords(settings: Settings) -> Passwords:
-    return Passwords(memory_kib=settings.argon2_memory_kib, time_cost=settings.argon2_time_cost)
 
 
 def _url(settings: Settings) -> str:

@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from core.database import AfterCommit, Database, PoolSettings
+from core.doctor import describe
+from core.embedded import running_instance
 from core.money import to_decimal
 from core.settings import Settings
 from jobs.worker import run_worker
@@ -184,6 +186,18 @@ def seed_shown(summary: SeedSummary) -> RenderableType:
     table.add_row("events", f"{summary.events:,}")
     table.add_row("took", f"{summary.took_s:.1f} s")
     return table
+
+
+def doctor_shown(settings: Settings) -> RenderableType:
+    """The settings, secrets hidden, and whether a server runs on their folder."""
+    table = Table("setting", "value", "what it is", title="Settings")
+    for row in describe(settings):
+        table.add_row(*row)
+    instance = running_instance(settings.state_dir)
+    if instance is None:
+        return Group(table, Text(f"No server runs on {settings.state_dir}."))
+    at = f"{instance.url} (pid {instance.pid})"
+    return Group(table, Text(f"A server runs on {settings.state_dir}: {at}"))
 
 
 def _usd(amount_minor: int) -> str:

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, cast, func, select, text
+from sqlalchemy import ColumnElement, DateTime, Text, cast, func, or_, select, text
 from sqlmodel import col
 
 from core.database import Database
@@ -51,22 +51,19 @@ _EVENT_SEQUENCE = (
 )
 
 
+# The database's clock: by it a Dutch lot's price is told, as by it the price is taken.
+_READ_AT = func.clock_timestamp(type_=DateTime(timezone=True)).label("read_at")
+
+_SECRET = ("reserve_minor", "reserve_nonce", "leader_maximum_minor", "runner_up_maximum_minor")
+
+
 class AuctionRow(
-    row_of(  # type: ignore[misc]
-        Auction,
-        "auc",
-        without=("reserve_minor", "leader_maximum_minor", "runner_up_maximum_minor"),
-        extra=(_EVENT_SEQUENCE,),
-    )
+    row_of(Auction, "auc", without=_SECRET, extra=(_EVENT_SEQUENCE, _READ_AT))  # type: ignore[misc]
 ):
-    """An auction as anyone may see it; `event_sequence` is the last event the row reflects."""
+    """An auction as anyone may see it; `event_sequence` is the last event the row reflects,
+    `read_at` when it was read."""
 
     __slots__ = ()
-
-    @property
-    def current_price(self) -> Money:
-        """Where bidding stands; the starting price before the first bid."""
-        return Money(self.current_price_minor, self.asset)
 
     @property
     def starting_price(self) -> Money:
@@ -74,15 +71,29 @@ class AuctionRow(
         return Money(self.starting_price_minor, self.asset)
 
 
-class BidRow(row_of(Bid, "bid", without=("maximum_minor", "nonce"))):  # type: ignore[misc]
+class BidRow(row_of(Bid, "bid", without=("maximum_minor", "nonce", "won"))):  # type: ignore[misc]
     """A bid as anyone may see it."""
 
     __slots__ = ()
 
     @property
-    def amount(self) -> Money:
-        """What the bid shows: the price while it leads, else where it was outbid."""
-        return Money(self.amount_minor, self.asset)
+    def amount(self) -> Money | None:
+        """What the bid shows: the price while it leads, else where it was outbid. None while it is
+        sealed."""
+        return None if self.amount_minor is None else Money(self.amount_minor, self.asset)
+
+
+class OpeningRow(NamedTuple):
+    """What a bid's commitment was made of."""
+
+    nonce: bytes
+    maximum: Money
+
+
+def bid_visible(viewer_id: UUID | None) -> ColumnElement[bool]:
+    """A sealed bid is its bidder's alone until it shows an amount."""
+    shown: ColumnElement[bool] = col(Bid.amount_minor).is_not(None)
+    return shown if viewer_id is None else or_(shown, col(Bid.bidder_id) == viewer_id)
 
 
 AUCTION_ORDERS = {
@@ -102,19 +113,23 @@ ACTIVE_STALL = Stall.active.is_(True)  # type: ignore[attr-defined]
 stall_by_id = one_by("stall_by_id", StallRow, Stall.id)
 product_by_id = one_by("product_by_id", ProductRow, Product.id)
 auction_by_id = one_by("auction_by_id", AuctionRow, Auction.id)
-bid_by_id = one_by("bid_by_id", BidRow, Bid.id)
+bid_by_id = one_by("bid_by_id", BidRow, Bid.id, visible=bid_visible)
 stall_by_slug = Computed("stall_by_slug", lambda db, viewer, slugs: _stalls_by_slug(db, slugs))
 
 # By amount falling, then sequence rising: a bid of the leader comes first, and of two equal ones
-# the earlier (see `rules.Decision.shown_minor`).
+# the earlier (see `lots.Decision.shown_minor`). Of equal sealed ones, once open, the winning one.
+# Sealed bids are no viewer's here, not even one's own: their order would tell something.
 top_bids_by_auction_id = many_by(
     "top_bids_by_auction_id",
     BidRow,
     Bid.auction_id,
-    order_by=(Bid.amount_minor.desc(), Bid.sequence),  # type: ignore[attr-defined]
+    order_by=(col(Bid.amount_minor).desc(), col(Bid.won).desc(), Bid.sequence),
     limit=TOP_BIDS_MAX,
+    where=col(Bid.amount_minor).is_not(None),
 )
-bids_by_auction_id = page_by("bids_by_auction_id", BidRow, Bid.auction_id, order=NEWEST_BIDS)
+bids_by_auction_id = page_by(
+    "bids_by_auction_id", BidRow, Bid.auction_id, order=NEWEST_BIDS, visible=bid_visible
+)
 bids_by_bidder_id = page_by("bids_by_bidder_id", BidRow, Bid.bidder_id, order=OWN_BIDS)
 auctions_by_seller_id = page_by(
     "auctions_by_seller_id", AuctionRow, Auction.seller_id, order=AUCTION_ORDERS["NEWEST"]
@@ -133,6 +148,16 @@ stalls_by_owner_id = page_by("stalls_by_owner_id", StallRow, Stall.owner_id, ord
 viewer_maximum_by_auction_id = Computed(
     "viewer_maximum_by_auction_id",
     lambda db, viewer, keys: _viewer_maxima(db, viewer, keys),
+    viewer=True,
+)
+opening_by_bid_id = Computed(
+    "opening_by_bid_id",
+    lambda db, viewer, keys: _openings(db, viewer, keys, every=False),
+    viewer=True,
+)
+moderator_opening_by_bid_id = Computed(
+    "moderator_opening_by_bid_id",
+    lambda db, viewer, keys: _openings(db, viewer, keys, every=True),
     viewer=True,
 )
 viewer_watches_auction_id = Computed(
@@ -166,6 +191,25 @@ async def _viewer_maxima(
         rows = await session.execute(statement, {"viewer": viewer_id, "keys": list(auction_ids)})
         found = {row.auction_id: Money(row.maximum, row.asset) for row in rows}
     return [found.get(key) for key in auction_ids]
+
+
+async def _openings(
+    db: Database, viewer_id: UUID | None, bid_ids: Sequence[UUID], *, every: bool
+) -> list[OpeningRow | None]:
+    """What the viewer may know of bids on lots that have a result: as `openings.is_opened` says,
+    and all of their own; `every` one for moderators."""
+    statement = text(
+        "SELECT b.id, b.nonce, b.maximum_minor, b.asset FROM bid AS b"
+        " JOIN auction AS a ON a.id = b.auction_id"
+        " WHERE b.id = ANY(CAST(:keys AS uuid[])) AND a.status IN ('SOLD', 'UNSOLD')"
+        " AND (:every OR b.bidder_id = CAST(:viewer AS uuid)"
+        " OR b.bidder_id IS DISTINCT FROM a.winner_id OR b.maximum_minor <= a.current_price_minor)"
+    )
+    asked = {"viewer": viewer_id, "keys": list(bid_ids), "every": every}
+    async with db.read() as session:
+        rows = await session.execute(statement, asked)
+        found = {r.id: OpeningRow(r.nonce, Money(r.maximum_minor, r.asset)) for r in rows}
+    return [found.get(key) for key in bid_ids]
 
 
 async def _viewer_watches(

@@ -96,6 +96,11 @@ class Product(SQLModel, table=True):
 class Auction(SQLModel, table=True):
     """A lot: its terms, and the state the rules fold its bids into (`services/auctions/rules`).
 
+    In a sealed lot the price stays the starting price to the end, while leader and maxima are
+    known here alone. A Dutch lot's price stays there until it is taken: what it is at a moment
+    follows from step, interval and floor. `reserve_nonce` is the secret of the commitment to the
+    reserve that is announced with the lot.
+
     Category, region and tags are the product's when the auction was made.
     """
 
@@ -113,11 +118,29 @@ class Auction(SQLModel, table=True):
         CheckConstraint("starting_price_minor > 0", name="starting_price_positive"),
         CheckConstraint("reserve_minor >= starting_price_minor", name="reserve_not_below_start"),
         CheckConstraint("buy_now_minor >= starting_price_minor", name="buy_now_not_below_start"),
+        CheckConstraint("buy_now_minor >= reserve_minor", name="buy_now_not_below_reserve"),
+        CheckConstraint("format = 'ENGLISH' OR buy_now_minor IS NULL", name="buy_now_if_english"),
+        CheckConstraint("octet_length(reserve_nonce) = 16", name="reserve_nonce_length"),
         CheckConstraint(
-            "current_price_minor >= starting_price_minor", name="price_not_below_start"
+            "num_nonnulls(price_step_minor, step_interval_s, floor_minor)"
+            " = CASE format WHEN 'DUTCH' THEN 3 ELSE 0 END",
+            name="dutch_terms_if_dutch",
+        ),
+        CheckConstraint("format <> 'DUTCH' OR reserve_minor IS NULL", name="dutch_has_floor"),
+        CheckConstraint("price_step_minor > 0", name="price_step_positive"),
+        CheckConstraint("step_interval_s BETWEEN 1 AND 86400", name="step_interval_range"),
+        CheckConstraint(
+            "floor_minor > 0 AND floor_minor < starting_price_minor", name="floor_below_start"
         ),
         CheckConstraint(
-            "leader_maximum_minor >= current_price_minor", name="price_not_above_maximum"
+            "current_price_minor >= coalesce(floor_minor, starting_price_minor)",
+            name="price_not_below_start",
+        ),
+        # Who buys at once pays more than anybody's maximum.
+        CheckConstraint(
+            "leader_maximum_minor >= current_price_minor"
+            " OR status = 'SOLD' AND current_price_minor = buy_now_minor",
+            name="price_not_above_maximum",
         ),
         CheckConstraint("starts_at < ends_at", name="starts_before_it_ends"),
         CheckConstraint("soft_close_window_s BETWEEN 0 AND 86400", name="soft_close_window_range"),
@@ -162,7 +185,11 @@ class Auction(SQLModel, table=True):
     asset: str = words()
     starting_price_minor: int = minor_units()
     reserve_minor: int | None = minor_units(nullable=True)
+    reserve_nonce: bytes | None = Field(default=None, sa_type=LargeBinary)
     buy_now_minor: int | None = minor_units(nullable=True)
+    price_step_minor: int | None = minor_units(nullable=True)
+    step_interval_s: int | None = Field(default=None)
+    floor_minor: int | None = minor_units(nullable=True)
     increments: list[dict[str, int | None]] | None = json(nullable=True)
     soft_close_window_s: int = Field(default=120)
     soft_close_extension_s: int = Field(default=120)
@@ -184,7 +211,8 @@ class Auction(SQLModel, table=True):
 
 
 class Bid(SQLModel, table=True):
-    """An accepted bid. `amount_minor` is what all may see; the maximum is the bidder's secret.
+    """An accepted bid. `amount_minor` is what all may see, null while it is sealed; the maximum is
+    the bidder's secret. `won`: it is the bid that the lot was sold to.
     `asset` is the auction's, here too so that a bid is read without it.
 
     `commitment` is SHA-256(nonce ‖ bid id ‖ maximum), published with the bid and opened at the
@@ -200,7 +228,13 @@ class Bid(SQLModel, table=True):
         CheckConstraint("octet_length(commitment) = 32", name="commitment_sha256"),
         CheckConstraint("octet_length(nonce) = 16", name="nonce_length"),
         UniqueConstraint("auction_id", "sequence"),
-        Index("ix_bid_auction_top", "auction_id", text("amount_minor DESC"), "sequence"),
+        Index(
+            "ix_bid_auction_top",
+            "auction_id",
+            text("amount_minor DESC"),
+            text("won DESC"),
+            "sequence",
+        ),
         Index("ix_bid_bidder", "bidder_id", "placed_at", "id"),
         Index("ix_bid_auction_bidder", "auction_id", "bidder_id", text("maximum_minor DESC")),
     )
@@ -210,8 +244,9 @@ class Bid(SQLModel, table=True):
     bidder_id: UUID = reference("user_account.id")
     sequence: int
     asset: str = words()
-    amount_minor: int = minor_units()
+    amount_minor: int | None = minor_units(nullable=True)
     maximum_minor: int = minor_units()
+    won: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     nonce: bytes = Field(sa_type=LargeBinary)
     commitment: bytes = Field(sa_type=LargeBinary)
     placed_at: datetime = moment()

@@ -20,9 +20,10 @@ from loaders.auctions import AuctionFilter, AuctionRow, BidRow
 from resolvers.context import OperationContext
 from services.auctions import closing, selling, stalls
 from services.auctions.bidding import PlacedBid, bid_request
+from services.auctions.buying import buy_auction_now, buy_request
 from services.auctions.increments import IncrementSchedule
 from services.auctions.stalls import ProductDetails
-from subscriptions.auctions import auction_changes, bids_placed
+from subscriptions.auctions import auction_changes, bids_placed, shown_to
 from subscriptions.log import LogEvent
 
 MODERATOR_SCOPE = "post:delete"
@@ -98,6 +99,35 @@ async def place_bid(
     return bid_row(placed), await context.loaders.load(loaders.auction_by_id, key)
 
 
+async def buy_now(
+    context: OperationContext, auction_id: str, price: Decimal, idempotency_key: str
+) -> AuctionRow:
+    """Buy a lot at once for the viewer; the auction after it. Raises the refusals of
+    `buy_auction_now`."""
+    viewer = context.signed_in()
+    key = named_key(auction_id, "auc", "auction")
+    auction: AuctionRow | None = await context.loaders.load(loaders.auction_by_id, key)
+    if auction is None:
+        raise NotFound("auction")
+    request = buy_request(
+        auction_id=key,
+        buyer_id=viewer.user_id,
+        price_minor=to_minor(price, auction.asset, field="price"),
+        idempotency_key=idempotency_key,
+    )
+    await context.transact(partial(buy_auction_now, request=request))
+    context.forget()  # what was read before is out of date
+    bought: AuctionRow = await context.loaders.load(loaders.auction_by_id, key)
+    return bought
+
+
+async def bid_opening(context: OperationContext, bid_id: UUID) -> Any:
+    """What the viewer may know of a bid's maximum: see the loaders."""
+    moderates = context.viewer is not None and context.viewer.has(MODERATOR_SCOPE)
+    loader = loaders.moderator_opening_by_bid_id if moderates else loaders.opening_by_bid_id
+    return await context.loaders.load(loader, bid_id)
+
+
 def bid_row(placed: PlacedBid) -> BidRow:
     """A bid just placed, as the loaders would read it: no second read is needed."""
     return BidRow(
@@ -160,10 +190,13 @@ class AuctionTerms:
     starts_at: datetime | None
     reserve: Decimal | None
     increments: list[tuple[Decimal | None, Decimal]] | None
-    soft_close_window_s: int
-    soft_close_extension_s: int
+    soft_close_window_s: int | None
+    soft_close_extension_s: int | None
     title: str | None
     description: str | None
+    format: str
+    buy_now: Decimal | None
+    dutch: tuple[Decimal, int, Decimal] | None
 
 
 async def create_auction(context: OperationContext, product_id: str, terms: AuctionTerms) -> Any:
@@ -196,6 +229,19 @@ def _terms(terms: AuctionTerms, asset: str) -> selling.Terms:
         soft_close_extension_s=terms.soft_close_extension_s,
         title=terms.title,
         description=terms.description,
+        format=terms.format,
+        buy_now_minor=(
+            None if terms.buy_now is None else to_minor(terms.buy_now, asset, field="buyNow")
+        ),
+        dutch=None if terms.dutch is None else _dutch(*terms.dutch, asset),
+    )
+
+
+def _dutch(step: Decimal, interval_s: int, floor: Decimal, asset: str) -> selling.DutchTerms:
+    return selling.DutchTerms(
+        price_step_minor=to_minor(step, asset, field="dutch.priceStep"),
+        step_interval_s=interval_s,
+        floor_minor=to_minor(floor, asset, field="dutch.floor"),
     )
 
 
@@ -239,13 +285,15 @@ async def watch_auction(context: OperationContext, auction_id: str, *, watching:
 async def watch_bids(
     context: OperationContext, auction_id: str, after: str | None
 ) -> AsyncGenerator[LogEvent, None]:
-    """Accepted bids from a cursor on; each event with loaders of its own."""
+    """Accepted bids from a cursor on, of sealed ones the viewer's own; each event with loaders of
+    its own."""
     key = await _existing(context, auction_id)
     events = bids_placed(context.server.hub, context.server.db, key, after=after)
     async with aclosing(events):
         async for event in events:
-            context.begin_event(event)
-            yield event
+            if shown_to(event, context.viewer_id):
+                context.begin_event(event)
+                yield event
 
 
 async def watch_changes(

@@ -114,6 +114,12 @@ class ErrorCode(Enum):
     ADDRESS_TAKEN = strawberry.enum_value(
         "ADDRESS_TAKEN", description="The address is linked already."
     )
+    BUY_NOW_GONE = strawberry.enum_value(
+        "BUY_NOW_GONE", description="The auction cannot be bought at once, or not any more."
+    )
+    PRICE_CHANGED = strawberry.enum_value(
+        "PRICE_CHANGED", description="The price is another than the one you named."
+    )
     SLUG_TAKEN = strawberry.enum_value("SLUG_TAKEN", description="Another stall has this slug.")
     EMAIL_TAKEN = strawberry.enum_value(
         "EMAIL_TAKEN", description="Another account has this e-mail address."

@@ -26,6 +26,14 @@ def bids_placed(
     return stream(hub, db, auction_topic(auction_id), after=after, types=BID_PLACED)
 
 
+def shown_to(event: LogEvent, viewer_id: UUID | None) -> bool:
+    """Whether a viewer may see a `BidPlaced`: a sealed bid is its bidder's alone, and its event
+    stays one after the end."""
+    if event.payload["amount"] is not None:
+        return True
+    return viewer_id is not None and event.payload["bidder"] == viewer_id.hex
+
+
 async def auction_changes(
     hub: Hub, db: Database, auction_id: UUID, *, after: str | None
 ) -> AsyncGenerator[LogEvent, None]:

@@ -30,6 +30,16 @@ class SellerCannotBid(Error):
     pass
 
 
+@strawberry.type(description="It cannot be bought at once: never, or bidding has gone past it.")
+class BuyNowGone(Error):
+    pass
+
+
+@strawberry.type(description="It costs something else than you were shown. Nothing was bought.")
+class PriceChanged(Error):
+    price: Money = attribute("What it costs now.")
+
+
 @strawberry.type(description="Another stall has this slug.")
 class SlugTaken(Error):
     slug: str = attribute("The slug that was asked for.")
@@ -47,5 +57,11 @@ ERRORS: tuple[ErrorRow, ...] = (
         lambda e: {"status": AuctionStatus(e.status), "ends_at": e.ends_at},
     ),
     ErrorRow(errors.SellerCannotBid, SellerCannotBid),
+    ErrorRow(errors.BuyNowGone, BuyNowGone),
+    ErrorRow(
+        errors.PriceChanged,
+        PriceChanged,
+        lambda e: {"price": MoneyValue(e.price_minor, e.asset)},
+    ),
     ErrorRow(errors.SlugTaken, SlugTaken, lambda e: {"slug": e.slug}),
 )

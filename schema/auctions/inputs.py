@@ -14,7 +14,7 @@ from core.ids import decode_id
 from core.money import to_minor
 from loaders.auctions import AuctionFilter
 from resolvers.auctions import AuctionTerms
-from schema.auctions.types import AuctionStatus, ProductKind
+from schema.auctions.types import AuctionFormat, AuctionStatus, ProductKind
 from schema.scalars import JSON, URL, AssetCode, code_of
 from services.auctions.stalls import ProductDetails
 
@@ -30,8 +30,14 @@ def described(description: str, **options: Any) -> Any:
 class AuctionOrder(Enum):
     ENDING_SOON = strawberry.enum_value("ENDING_SOON", description="The earliest end first.")
     NEWEST = strawberry.enum_value("NEWEST", description="The last made first.")
-    PRICE = strawberry.enum_value("PRICE", description="The lowest current price first.")
-    PRICE_DESC = strawberry.enum_value("PRICE_DESC", description="The highest price first.")
+    PRICE = strawberry.enum_value(
+        "PRICE",
+        description="The lowest current price first; a Dutch auction by its starting price until "
+        "it is taken.",
+    )
+    PRICE_DESC = strawberry.enum_value(
+        "PRICE_DESC", description="The highest price first, told as for `PRICE`."
+    )
     MOST_BIDS = strawberry.enum_value("MOST_BIDS", description="The most accepted bids first.")
 
 
@@ -44,10 +50,10 @@ class AuctionFilterInput:
     seller: strawberry.ID | None = described("Sold by this user.", default=None)
     asset: AssetCode | None = described("Bid in this asset.", default=None)
     price_from: Decimal | None = described(
-        "Current price at least this much; needs `asset`.", default=None
+        "Price, as `orderBy: PRICE` tells it, at least this much; needs `asset`.", default=None
     )
     price_to: Decimal | None = described(
-        "Current price at most this much; needs `asset`.", default=None
+        "Price, as `orderBy: PRICE` tells it, at most this much; needs `asset`.", default=None
     )
     ends_before: datetime | None = described("Ending before this moment.", default=None)
 
@@ -93,6 +99,18 @@ class PlaceBidInput:
     idempotency_key: str = described(
         "Your own name for this bid, 1 to 200 characters. Sent again with the same key, the bid "
         "is not made twice; you get the first answer."
+    )
+
+
+@strawberry.input(description="A lot to have at once, for the viewer.")
+class BuyNowInput:
+    auction_id: strawberry.ID = described("What to buy.")
+    price: Decimal = described(
+        "The `buyNowPrice` that you were shown, in whole units: you pay this or nothing."
+    )
+    idempotency_key: str = described(
+        "Your own name for this purchase, 1 to 200 characters. Sent again with the same key, "
+        "nothing is bought twice."
     )
 
 
@@ -173,24 +191,47 @@ class IncrementStepInput:
     increment: Decimal = described("The least raise there, in whole units.")
 
 
-@strawberry.input(description="A product put up for an English auction.")
+@strawberry.input(description="How the price of a Dutch auction falls.")
+class DutchTermsInput:
+    price_step: Decimal = described("By how much it falls each time, in whole units.")
+    step_interval_seconds: int = described("Seconds from one fall to the next: 1 to 86,400.")
+    floor: Decimal = described("Where it stops to fall: below the starting price.")
+
+
+@strawberry.input(description="A product put up for auction.")
 class CreateAuctionInput:
     product_id: strawberry.ID = described("What is sold: a product of your stall.")
-    starting_price: Decimal = described("Where bidding begins, in whole units of its asset.")
+    starting_price: Decimal = described(
+        "Where bidding begins, in whole units of its asset; of a Dutch auction, the highest price."
+    )
     ends_at: datetime = described("When it closes: 1 minute to 60 days after the start.")
     starts_at: datetime | None = described("When it opens; at once if not given.", default=None)
+    format: AuctionFormat = described("How bids make the price.", default=AuctionFormat.ENGLISH)
     reserve: Decimal | None = described(
-        "The least you sell for; secret. Not below the starting price.", default=None
-    )
-    increments: list[IncrementStepInput] | None = described(
-        "Least raises by price, 33 steps at most; the asset's usual ones if not given.",
+        "The least you sell for; secret. Not below the starting price. A DUTCH auction has a floor "
+        "instead.",
         default=None,
     )
-    soft_close_window_seconds: int = described(
-        "A bid in this many last seconds extends the auction; 0 switches that off.", default=120
+    buy_now: Decimal | None = described(
+        "What an ENGLISH auction may be bought for at once, until a bid reaches the reserve or, "
+        "without one, until the first bid. Not below starting price or reserve.",
+        default=None,
     )
-    soft_close_extension_seconds: int = described(
-        "How many seconds such a bid leaves for an answer.", default=120
+    dutch: DutchTermsInput | None = described(
+        "How the price falls: of DUTCH auctions, and only of those.", default=None
+    )
+    increments: list[IncrementStepInput] | None = described(
+        "Least raises by price in an ENGLISH auction, 33 steps at most; the asset's usual ones if "
+        "not given.",
+        default=None,
+    )
+    soft_close_window_seconds: int | None = described(
+        "A bid in this many last seconds extends an ENGLISH auction; 0 switches that off, 120 if "
+        "not given.",
+        default=None,
+    )
+    soft_close_extension_seconds: int | None = described(
+        "How many seconds such a bid leaves for an answer; 120 if not given.", default=None
     )
     title: str | None = described(
         "A line of its own; the product's name if not given.", default=None
@@ -213,6 +254,11 @@ def auction_terms(given: CreateAuctionInput) -> AuctionTerms:
         soft_close_extension_s=given.soft_close_extension_seconds,
         title=given.title,
         description=given.description,
+        format=code_of(given.format),
+        buy_now=given.buy_now,
+        dutch=None
+        if given.dutch is None
+        else (given.dutch.price_step, given.dutch.step_interval_seconds, given.dutch.floor),
     )
 
 

@@ -7,8 +7,16 @@ from typing import Annotated
 import strawberry
 
 from resolvers import auctions as resolvers
-from schema.auctions.errors import AuctionNotOpen, BidTooLow, SellerCannotBid, SlugTaken
+from schema.auctions.errors import (
+    AuctionNotOpen,
+    BidTooLow,
+    BuyNowGone,
+    PriceChanged,
+    SellerCannotBid,
+    SlugTaken,
+)
 from schema.auctions.inputs import (
+    BuyNowInput,
     CancelAuctionInput,
     CreateAuctionInput,
     CreateProductInput,
@@ -29,6 +37,11 @@ from schema.fields import Context, argument, attribute, mutation
 class PlaceBidSuccess:
     bid: Bid = attribute("Your bid, as all see it.")
     auction: Auction = attribute("The auction after it.")
+
+
+@strawberry.type(description="The lot is yours; the auction is closed.")
+class BuyNowSuccess:
+    auction: Auction = attribute("The auction, SOLD to you.")
 
 
 @strawberry.type(description="The stall is open, and you are an artisan now.")
@@ -71,6 +84,17 @@ PlaceBidResult = Annotated[
     | InvalidInput,
     strawberry.union("PlaceBidResult", description="What became of a bid."),
 ]
+BuyNowResult = Annotated[
+    BuyNowSuccess
+    | BuyNowGone
+    | PriceChanged
+    | AuctionNotOpen
+    | SellerCannotBid
+    | IdempotencyConflict
+    | NotFound
+    | InvalidInput,
+    strawberry.union("BuyNowResult", description="What became of buying a lot at once."),
+]
 CreateStallResult = Annotated[
     CreateStallSuccess | SlugTaken | Forbidden | InvalidInput,
     strawberry.union("CreateStallResult", description="What became of a new stall."),
@@ -99,7 +123,7 @@ WatchAuctionResult = Annotated[
 
 @strawberry.type
 class AuctionMutation:
-    @mutation("Bid up to a maximum.", scopes=["bid:place"])
+    @mutation("Bid up to a maximum; take a Dutch lot at its price.", scopes=["bid:place"])
     async def place_bid(
         self, info: Context, input: Annotated[PlaceBidInput, argument("On what, and how much.")]
     ) -> PlaceBidResult:
@@ -107,6 +131,16 @@ class AuctionMutation:
             info.context, input.auction_id, input.maximum, input.idempotency_key
         )
         return PlaceBidSuccess(bid=bid, auction=auction)
+
+    @mutation("Have a lot at once, at its buy-now price: the auction closes.", scopes=["bid:place"])
+    async def buy_now(
+        self, info: Context, input: Annotated[BuyNowInput, argument("What, and at which price.")]
+    ) -> BuyNowResult:
+        return BuyNowSuccess(
+            auction=await resolvers.buy_now(
+                info.context, input.auction_id, input.price, input.idempotency_key
+            )
+        )
 
     @mutation("Open a stall: it makes you an artisan, who may sell.", authenticated=True)
     async def create_stall(

@@ -65,7 +65,11 @@ class AuctionChange:
 
 @strawberry.type
 class AuctionSubscription:
-    @subscription("Each accepted bid on an auction, once, in sequence.", cost=2)
+    @subscription(
+        "Each accepted bid on an auction, once, in sequence; of sealed ones, only your own.",
+        cost=2,
+        viewer=True,
+    )
     async def bid_placed(
         self, info: Context, auction_id: AuctionId, after: AfterEvent = None
     ) -> AsyncGenerator[BidPlaced, None]:

@@ -11,9 +11,10 @@ import strawberry
 from core.clock import utc_now
 from loaders import auctions as loaders
 from loaders import users as user_loaders
-from loaders.auctions import AuctionRow, BidRow, ProductRow, StallRow
-from loaders.rows import Money as MoneyValue
-from resolvers.auctions import find, own_bids
+from loaders.auctions import AuctionRow, BidRow, OpeningRow, ProductRow, StallRow
+from resolvers.auctions import bid_opening, find, own_bids
+from schema.auctions import prices
+from schema.auctions.prices import DutchRow
 from schema.common import Connection, Money, Node
 from schema.fields import (
     After,
@@ -30,7 +31,6 @@ from schema.fields import (
     resolved,
 )
 from schema.scalars import JSON, URL, AssetCode, Cursor
-from services.auctions.increments import least_bid_minor
 from services.auctions.stalls import MAX_IMAGES, MAX_TAGS
 from services.auctions.state import auction_topic
 from subscriptions.cursors import encode_cursor
@@ -59,6 +59,16 @@ class AuctionFormat(Enum):
     ENGLISH = strawberry.enum_value(
         "ENGLISH",
         description="Bidders give a secret maximum; the system bids for them, as little as wins.",
+    )
+    SEALED_SECOND_PRICE = strawberry.enum_value(
+        "SEALED_SECOND_PRICE",
+        description="Nobody sees an amount before the end. The highest maximum wins and pays the "
+        "second-highest, at least the reserve (Vickrey).",
+    )
+    DUTCH = strawberry.enum_value(
+        "DUTCH",
+        description="The price falls by a step each interval; the first taker has it at the price "
+        "of that moment.",
     )
 
 
@@ -123,12 +133,41 @@ class Product(Node):
         return await find(info.context, loaders.product_by_id, id, "prd")
 
 
+@strawberry.type(description="What a bid's commitment was made of; anyone can compute it again.")
+class BidOpening:
+    maximum: Money = attribute("The bidder's maximum: the most they would have paid.")
+
+    @resolved("The 16 secret bytes before the bid's id and the maximum, in hex.")
+    def nonce(root: strawberry.Parent[Any]) -> str:
+        return str(root.nonce.hex())
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: Any) -> bool:
+        return isinstance(obj, OpeningRow)
+
+
+@strawberry.type(description="How the price of a Dutch auction falls.")
+class DutchTerms:
+    price_step: Money = attribute("By how much it falls each time.")
+    step_interval_s: int = attribute(
+        "Seconds from one fall to the next.", name="stepIntervalSeconds"
+    )
+    floor: Money = attribute("Where it stops to fall.")
+    next_price_at: datetime | None = attribute(
+        "When it falls next, by the server's clock; null at the floor or when it is over."
+    )
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: Any) -> bool:
+        return isinstance(obj, DutchRow)
+
+
 @strawberry.federation.type(keys=["id"], description="An accepted bid.")
 class Bid(Node):
     sequence: int = attribute("1 for the auction's first accepted bid, and so on without a gap.")
-    amount: Money = attribute(
+    amount: Money | None = attribute(
         "What the bid shows: the price while it leads, else where it was outbid. The bidder's "
-        "maximum stays secret."
+        "maximum stays secret. Null in a sealed auction until it closes."
     )
     placed_at: datetime = attribute("When the auction took it, by the server's clock.")
     bidder: LazyUser = loaded(
@@ -144,6 +183,15 @@ class Bid(Node):
     )
     def commitment(root: strawberry.Parent[Any]) -> str:
         return str(root.commitment.hex())
+
+    @resolved(
+        "What the commitment was made of, once the auction is SOLD or UNSOLD: everyone's to see "
+        "of who lost; of the winner, what goes beyond the price is told to themselves and to "
+        "moderators alone.",
+        viewer=True,
+    )
+    async def opening(root: strawberry.Parent[Any], info: Context) -> BidOpening | None:
+        return await bid_opening(info.context, root.id)
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:
@@ -165,10 +213,12 @@ class Auction(Node):
     status: AuctionStatus = attribute("Where it is in its life.")
     asset: AssetCode = attribute("What is bid in.")
     starting_price: Money = attribute("Where bidding begins.")
-    current_price: Money = attribute("Where bidding stands; the starting price before any bid.")
-    bid_count: int = attribute("How many bids were accepted; the last one's sequence.")
+    bid_count: int = attribute(
+        "How many bids were accepted; the last one's sequence. Of sealed bids too."
+    )
     reserve_met: bool = attribute(
-        "Whether the seller's secret reserve is reached; true where there is none."
+        "Whether the seller's secret reserve is reached; true where there is none. In a sealed "
+        "auction with a reserve, false until it closes."
     )
     starts_at: datetime = attribute("When it opens.")
     ends_at: datetime = attribute(
@@ -193,10 +243,15 @@ class Auction(Node):
         loaders.top_bids_by_auction_id,
         key="id",
         default=3,
-        description="The highest bids, the leader's first; of equal ones, the earlier.",
+        description="The highest bids, the leader's first; of equal ones, the earlier. None in a "
+        "sealed auction until it closes.",
     )
     bids: Connection[Bid] = connected(
-        loaders.bids_by_auction_id, key="id", description="All accepted bids, newest first."
+        loaders.bids_by_auction_id,
+        key="id",
+        description="All accepted bids, newest first; in a sealed auction only your own until it "
+        "closes.",
+        viewer=True,
     )
     viewer_maximum: Money | None = loaded(
         loaders.viewer_maximum_by_auction_id,
@@ -211,18 +266,36 @@ class Auction(Node):
         viewer=True,
     )
 
+    @resolved(
+        "Where bidding stands; the starting price before any bid, and in a sealed auction until "
+        "it closes. Of a Dutch auction, the price of this moment.",
+        cost=0,
+    )
+    def current_price(root: strawberry.Parent[Any]) -> Money:
+        return cast(Money, prices.current_price(root))
+
     @resolved("The least maximum a newcomer may offer now.")
     def minimum_bid(root: strawberry.Parent[Any]) -> Money:
-        least = least_bid_minor(
-            root.asset,
-            root.increments,
-            price_minor=root.current_price_minor,
-            bid_count=root.bid_count,
-        )
-        return cast(Money, MoneyValue(least, root.asset))
+        return cast(Money, prices.minimum_bid(root))
 
-    @resolved("Whether you lead the bidding.", viewer=True)
+    @resolved(
+        "What `buyNow` costs, while it is offered: until a bid reaches the reserve, or, without a "
+        "reserve, until the first bid. Null when it is gone, or never was.",
+        cost=0,
+    )
+    def buy_now_price(root: strawberry.Parent[Any]) -> Money | None:
+        return cast(Money | None, prices.buy_now_price(root))
+
+    @resolved("How a DUTCH auction's price falls; null for others.", cost=0)
+    def dutch(root: strawberry.Parent[Any]) -> DutchTerms | None:
+        return cast(DutchTerms | None, prices.dutch_terms(root))
+
+    @resolved(
+        "Whether you lead the bidding; false in a sealed auction until it closes.", viewer=True
+    )
     def viewer_is_leading(root: strawberry.Parent[Any], info: Context) -> bool:
+        if prices.is_sealed(root):
+            return False
         return root.leader_id is not None and root.leader_id == info.context.viewer_id
 
     @resolved("Whole seconds until it ends, by the server's clock; 0 when it is over.")

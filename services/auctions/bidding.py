@@ -7,7 +7,7 @@ written. Nobody else inserts into `bid`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,12 +20,21 @@ from core.events import NewEvent
 from core.ids import new_id
 from core.jsontext import to_json
 from core.money import INT64_MAX
-from services.auctions.rules import Accepted, AuctionState, Decision, Offer, decide
+from services.auctions.closing import end_auction
+from services.auctions.lots import SEALED, Accepted, AuctionState, Decision, Offer
+from services.auctions.rules import decide
 from services.auctions.sealing import Seal, seal
 from services.auctions.state import LockedAuction, auction_topic, lock_auction, opened_event
 from services.idempotency import IdempotentRequest, idempotent_request, keep, recall
 
 OPERATION = "placeBid"
+
+_OWN_MAXIMA = text(
+    """
+    SELECT bidder_id, max(maximum_minor) AS maximum FROM bid
+    WHERE auction_id = :id AND bidder_id = ANY (CAST(:bidders AS uuid[])) GROUP BY bidder_id
+    """
+)
 
 # One statement for a whole batch: the lot, the new bids, and what the bids already there now show.
 _APPLY = text(
@@ -66,13 +75,14 @@ class BidRequest:
 
 @dataclass(frozen=True, slots=True)
 class PlacedBid:
-    """An accepted bid as its maker is told: the row that was written, amounts in minor units."""
+    """An accepted bid as its maker is told: the row that was written, amounts in minor units;
+    None in a sealed lot."""
 
     id: UUID
     auction_id: UUID
     bidder_id: UUID
     sequence: int
-    amount_minor: int
+    amount_minor: int | None
     asset: str
     commitment: bytes
     placed_at: datetime
@@ -99,6 +109,7 @@ async def place_bids(
     """Take the requests in their order at one moment; each gets its bid or its refusal.
 
     Refusals: `NotFound`, `AuctionNotOpen`, `SellerCannotBid`, `BidTooLow`, `IdempotencyConflict`.
+    A bid that takes a Dutch lot ends it in this transaction.
     A request whose key was answered before gets that answer again. `now` is for replay alone.
     """
     locked = await lock_auction(tx, auction_id, now=now)
@@ -109,6 +120,8 @@ async def place_bids(
     fresh = _unanswered(requests, known)
     if locked.due_to_open:
         locked = locked.opened()
+    if locked.state.format == SEALED:
+        locked = await _with_own_maxima(tx, locked, fresh)
     decision, placed, seals = _decide(locked, fresh)
     if decision.accepted:
         await _write(tx, locked, decision, seals)
@@ -124,6 +137,16 @@ async def place_bids(
         or _recalled(request, known[request.idempotency])
         for request in requests
     ]
+
+
+async def _with_own_maxima(
+    tx: Transaction, locked: LockedAuction, requests: Sequence[BidRequest]
+) -> LockedAuction:
+    """The lot with what each of these bidders offered before: only that tells their minimum."""
+    bidders = list({request.bidder_id for request in requests})
+    rows = await tx.execute(_OWN_MAXIMA, {"id": locked.state.id, "bidders": bidders})
+    maxima = {row.bidder_id: row.maximum for row in rows}
+    return replace(locked, state=replace(locked.state, maxima=maxima))
 
 
 def _unanswered(requests: Sequence[BidRequest], known: Any) -> list[BidRequest]:
@@ -177,13 +200,13 @@ async def _write(
             "now": locked.now,
             "status": state.status,
             "ends_at": state.ends_at,
-            "price": state.price_minor,
+            "price": state.price_minor or state.starting_price_minor,
             "bid_count": state.bid_count,
             "leader_id": state.leader_id,
             "leader_bid_id": state.leader_bid_id,
             "leader_maximum": state.leader_maximum_minor,
             "runner_up_maximum": state.runner_up_maximum_minor,
-            "reserve_met": state.reserve_met,
+            "reserve_met": state.reserve_met_told,
             "extensions": state.extensions,
             "shown": to_json(before),
             "bids": to_json(fresh),
@@ -193,6 +216,8 @@ async def _write(
         tx.collect(opened_event(locked))
     for event in placed_events(locked.state, decision.accepted, seals, locked.now):
         tx.collect(event)
+    if decision.closing is not None:
+        await end_auction(tx, replace(locked, state=state), decision.closing)
 
 
 def _bid_row(bid: Accepted, decision: Decision, sealed: Seal) -> dict[str, object]:
@@ -200,7 +225,7 @@ def _bid_row(bid: Accepted, decision: Decision, sealed: Seal) -> dict[str, objec
         "id": bid.bid_id,
         "bidder_id": bid.bidder_id,
         "sequence": bid.sequence,
-        "amount": decision.shown_minor[bid.bid_id],
+        "amount": decision.shown_minor.get(bid.bid_id),
         "maximum": bid.maximum_minor,
         "nonce": sealed.nonce.hex(),
         "commitment": sealed.commitment.hex(),
@@ -214,9 +239,10 @@ def placed_events(
     now: datetime,
 ) -> list[NewEvent]:
     """One event a bid, in sequence: the bid as all may see it, and what it did to the lot that
-    was in the state `before` the first of them."""
+    was in the state `before` the first of them. Of a sealed bid they tell no amount, no price and
+    no leader."""
     events: list[NewEvent] = []
-    ends_at, price, reserve_met = before.ends_at, before.price_minor, before.reserve_met
+    ends_at, price, reserve_met = before.ends_at, before.price_minor, before.reserve_met_told
     for bid in accepted:
         ends_at = bid.extended_to or ends_at
         reserve_met = reserve_met or bid.reserve_met_now
@@ -229,7 +255,7 @@ def placed_events(
             "asset": before.asset,
             "price": bid.price_minor,
             "priceMoved": bid.price_minor != price,
-            "leader": bid.leader_id.hex,
+            "leader": None if bid.leader_id is None else bid.leader_id.hex,
             "placedAt": now.isoformat(),
             "endsAt": ends_at.isoformat(),
             "extended": bid.extended_to is not None,

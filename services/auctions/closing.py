@@ -17,7 +17,9 @@ from core.database import Transaction
 from core.errors import Forbidden, NotFound
 from core.events import NewEvent
 from services.auctions.errors import AuctionNotOpen
-from services.auctions.rules import Closing, close
+from services.auctions.lots import AuctionState, Closing
+from services.auctions.openings import PlacedRow, digest_of, opened_events
+from services.auctions.rules import close
 from services.auctions.state import LockedAuction, auction_topic, lock_auction, opened_event
 from services.jobs import enqueue
 
@@ -25,8 +27,30 @@ OPEN_AUCTION = "open_auction"
 CLOSE_AUCTION = "close_auction"
 
 _OPEN = text("UPDATE auction SET status = 'OPEN', opened_at = :now WHERE id = :id")
-_CLOSE = text(
-    "UPDATE auction SET status = :status, winner_id = :winner_id, closed_at = :now WHERE id = :id"
+_CANCEL = text("UPDATE auction SET status = 'CANCELLED', closed_at = :now WHERE id = :id")
+_END = text(
+    """
+    UPDATE auction SET status = :status, winner_id = :winner_id, closed_at = :now,
+        current_price_minor = coalesce(:price, current_price_minor), reserve_met = :reserve_met
+    WHERE id = :id
+    """
+)
+# What sealed bids show once it is over (the others show it already): the winner's the price, as in
+# any auction, the losers' what they were. And which bid won: two may show the same amount.
+_SHOW = text(
+    """
+    UPDATE bid SET
+        won = (id = CAST(:winning_bid_id AS uuid)) IS TRUE,
+        amount_minor = coalesce(amount_minor, CASE WHEN bidder_id = CAST(:winner_id AS uuid)
+            THEN least(maximum_minor, CAST(:price AS bigint)) ELSE maximum_minor END)
+    WHERE auction_id = :id AND (amount_minor IS NULL OR id = CAST(:winning_bid_id AS uuid))
+    """
+)
+_BIDS = text(
+    """
+    SELECT id, bidder_id, sequence, placed_at, commitment, maximum_minor, nonce
+    FROM bid WHERE auction_id = :id ORDER BY sequence
+    """
 )
 _END_OF_LIVE = text(
     "SELECT ends_at FROM auction WHERE id = :id AND status IN ('SCHEDULED', 'OPEN')"
@@ -101,9 +125,14 @@ async def open_auction(tx: Transaction, auction_id: UUID, *, now: datetime | Non
     locked = await lock_auction(tx, auction_id, now=now)
     if locked is None or not locked.due_to_open or locked.now >= locked.state.ends_at:
         return False
-    await tx.execute(_OPEN, {"id": auction_id, "now": locked.now})
-    tx.collect(opened_event(locked))
+    await write_opening(tx, locked)
     return True
+
+
+async def write_opening(tx: Transaction, locked: LockedAuction) -> None:
+    """Open a locked lot whose start has come."""
+    await tx.execute(_OPEN, {"id": locked.state.id, "now": locked.now})
+    tx.collect(opened_event(locked))
 
 
 async def close_auction(
@@ -118,20 +147,46 @@ async def close_auction(
     closing = None if locked is None else close(locked.state, locked.now)
     if locked is None or closing is None:
         return None
+    await end_auction(tx, locked, closing)
+    return closing
+
+
+async def end_auction(tx: Transaction, locked: LockedAuction, closing: Closing) -> None:
+    """Write the end of a locked lot, whatever brought it (its time, a taker, a buyer): the row,
+    what its bids show, and the events that open them. `locked.state` has every accepted bid."""
+    state = locked.state
     await tx.execute(
-        _CLOSE,
+        _END,
         {
-            "id": auction_id,
+            "id": state.id,
             "status": closing.status,
             "winner_id": closing.winner_id,
+            "price": closing.price_minor,
+            "reserve_met": state.reserve_met,
             "now": locked.now,
         },
     )
     # What a sale moves (money, order, stock) belongs exactly here: after the lot is taken, so that
     # the lock order holds (auction, accounts, topics), and before the commit, so that a lot is
     # never closed without it.
-    tx.collect(closed_event(locked, closing))
-    return closing
+    bids = await _opened_bids(tx, state, closing) if state.bid_count else []
+    for event in ended_events(locked, closing, bids):
+        tx.collect(event)
+
+
+async def _opened_bids(tx: Transaction, state: AuctionState, closing: Closing) -> list[PlacedRow]:
+    """The lot's bids, which now show what they show at the end."""
+    won_by_bid = closing.winner_id is not None and closing.reason == "SOLD"
+    await tx.execute(
+        _SHOW,
+        {
+            "id": state.id,
+            "winner_id": closing.winner_id,
+            "winning_bid_id": state.leader_bid_id if won_by_bid else None,
+            "price": closing.price_minor,
+        },
+    )
+    return [PlacedRow._make(row) for row in await tx.execute(_BIDS, {"id": state.id})]
 
 
 async def cancel_auction(
@@ -152,8 +207,8 @@ async def cancel_auction(
         raise NotFound("auction")
     _check_may_cancel(locked, viewer_id, is_moderator)
     await tx.execute(
-        _CLOSE,
-        {"id": auction_id, "status": "CANCELLED", "winner_id": None, "now": locked.now},
+        _CANCEL,
+        {"id": auction_id, "now": locked.now},
     )
     # A cancelled lot gives back what it holds (the leader's money, the stock) here, as a closed one
     # does.
@@ -170,8 +225,16 @@ def _check_may_cancel(locked: LockedAuction, viewer_id: UUID, is_moderator: bool
         raise Forbidden("an auction with bids cannot be cancelled by its seller")
 
 
-def closed_event(locked: LockedAuction, closing: Closing) -> NewEvent:
-    state = locked.state
+def ended_events(
+    locked: LockedAuction, closing: Closing, bids: Sequence[PlacedRow]
+) -> list[NewEvent]:
+    """The bids opened, then the result: nothing comes after it. `bids` come by sequence."""
+    opened = opened_events(auction_topic(locked.state.id), closing, bids, locked.now)
+    return [*opened, _closed_event(locked, closing, bids)]
+
+
+def _closed_event(locked: LockedAuction, closing: Closing, bids: Sequence[PlacedRow]) -> NewEvent:
+    state, reserve_nonce = locked.state, locked.row.reserve_nonce
     price, winner = closing.price_minor, closing.winner_id
     return NewEvent(
         topic=auction_topic(state.id),
@@ -185,6 +248,9 @@ def closed_event(locked: LockedAuction, closing: Closing) -> NewEvent:
             "bidCount": state.bid_count,
             "endsAt": state.ends_at,
             "reserveMet": state.reserve_met,
+            "reserve": None if state.reserve_minor is None else str(state.reserve_minor),
+            "reserveNonce": None if reserve_nonce is None else reserve_nonce.hex(),
+            "digest": digest_of(state, reserve_nonce, bids),
         },
         occurred_at=locked.now,
     )

@@ -42,6 +42,26 @@ class SellerCannotBid(DomainError):
         super().__init__("a seller, and whoever shares the stall, cannot bid on its lots")
 
 
+class BuyNowGone(DomainError):
+    """The lot has no buy-now price, or bidding has gone past it."""
+
+    code = "BUY_NOW_GONE"
+
+    def __init__(self) -> None:
+        super().__init__("the auction cannot be bought at once (any more)")
+
+
+class PriceChanged(DomainError):
+    """The price is another than the buyer named: `price_minor` of `asset`."""
+
+    code = "PRICE_CHANGED"
+
+    def __init__(self, price_minor: int, asset: str) -> None:
+        super().__init__(f"the price is {to_decimal(price_minor, asset)} {asset}")
+        self.price_minor = price_minor
+        self.asset = asset
+
+
 class SlugTaken(DomainError):
     """Another stall has this slug."""
 

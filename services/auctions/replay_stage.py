@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,7 +18,6 @@ from sqlalchemy.exc import DBAPIError
 
 from core.database import Database, PoolSettings, Transaction, plain_url
 from core.errors import InvalidInput
-from core.events import NewEvent
 from core.ids import new_id
 from core.jsontext import to_json
 from core.migrations import upgrade
@@ -26,8 +25,8 @@ from core.text import clean_text
 from models.auctions import Auction
 from services.auctions.closing import schedule_auction
 from services.auctions.recorded import ASSET, RecordedAuction
+from services.auctions.selling import announced_event
 from services.auctions.stalls import ProductDetails, create_product, create_stall
-from services.auctions.state import auction_topic
 
 SCRATCH_PREFIX = "mela_replay_"
 SCRATCH_STALE_S = 3_600
@@ -203,6 +202,4 @@ async def announce_lots(tx: Transaction, lots: Sequence[Auction]) -> None:
     await tx.flush()
     for lot in lots:
         await schedule_auction(tx, lot.id, starts_at=lot.starts_at, ends_at=lot.ends_at)
-        payload: Mapping[str, object] = {"status": lot.status, "endsAt": lot.ends_at}
-        topic = auction_topic(lot.id)
-        tx.collect(NewEvent(topic, "AuctionScheduled", payload, lot.seller_id))
+        tx.collect(announced_event(lot))

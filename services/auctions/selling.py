@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,21 +19,38 @@ from core.text import clean_text
 from models.auctions import Auction, Product
 from services.auctions.closing import schedule_auction
 from services.auctions.increments import IncrementSchedule, increments_to_json
+from services.auctions.lots import DUTCH, ENGLISH, SEALED
+from services.auctions.openings import announced_terms
+from services.auctions.sealing import NONCE_BYTES
 from services.auctions.stalls import require_seller
-from services.auctions.state import auction_topic
+from services.auctions.state import auction_topic, state_of
 
 MIN_DURATION = timedelta(minutes=1)
 MAX_DURATION = timedelta(days=60)
 MAX_LEAD = timedelta(days=365)
 MAX_SOFT_CLOSE_S = 86_400
+SOFT_CLOSE_S = 120
+MAX_STEP_INTERVAL_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class DutchTerms:
+    """How the price of a Dutch lot falls: by `price_step_minor` each `step_interval_s`, 1 second
+    to a day, down to `floor_minor`, which is below the starting price."""
+
+    price_step_minor: int
+    step_interval_s: int
+    floor_minor: int
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A seller's terms for an English auction. Amounts in minor units of the product's asset.
+    """A seller's terms. Amounts in minor units of the product's asset.
 
     `starts_at` None means now. 1 minute to 60 days long, at most a year ahead; a reserve is not
-    below the starting price. Soft close: `window` 0 switches it off.
+    below the starting price, a buy-now price below neither. ENGLISH alone has increments, buy now
+    and soft close (`window` 0 switches it off; None is the usual one), DUTCH alone `dutch`, and a
+    floor in place of a reserve.
     """
 
     starting_price_minor: int
@@ -40,10 +58,13 @@ class Terms:
     starts_at: datetime | None = None
     reserve_minor: int | None = None
     increments: IncrementSchedule | None = None
-    soft_close_window_s: int = 120
-    soft_close_extension_s: int = 120
+    soft_close_window_s: int | None = None
+    soft_close_extension_s: int | None = None
     title: str | None = None
     description: str | None = None
+    format: str = ENGLISH
+    buy_now_minor: int | None = None
+    dutch: DutchTerms | None = None
 
 
 async def create_auction(
@@ -61,20 +82,29 @@ async def create_auction(
     starts_at = terms.starts_at or now
     _check_times(now, starts_at, terms)
     _check_amounts(terms)
+    _check_format(terms)
     opened = starts_at <= now
     auction = _auction(product, viewer_id, terms, starts_at, now if opened else None)
     tx.add(auction)
     await tx.flush()
     await schedule_auction(tx, auction.id, starts_at=starts_at, ends_at=terms.ends_at)
-    tx.collect(
-        NewEvent(
-            auction_topic(auction.id),
-            "AuctionOpened" if opened else "AuctionScheduled",
-            {"status": auction.status, "endsAt": terms.ends_at},
-            viewer_id,
-        )
-    )
+    tx.collect(announced_event(auction))
     return auction.id
+
+
+def announced_event(auction: Auction) -> NewEvent:
+    """The first event of a lot's log, from its new row: its terms, which bind what follows."""
+    terms = announced_terms(
+        state_of(auction, seller_ids=(auction.seller_id,)),
+        seller_id=auction.seller_id,
+        reserve_nonce=auction.reserve_nonce,
+    )
+    return NewEvent(
+        auction_topic(auction.id),
+        "AuctionScheduled" if auction.status == "SCHEDULED" else "AuctionOpened",
+        {"status": auction.status, "endsAt": auction.ends_at, "terms": terms},
+        auction.seller_id,
+    )
 
 
 async def watch_auction(
@@ -110,6 +140,7 @@ def _auction(
     starts_at: datetime,
     opened_at: datetime | None,
 ) -> Auction:
+    dutch = terms.dutch
     title = product.name if terms.title is None else terms.title
     description = product.description if terms.description is None else terms.description
     return Auction(
@@ -124,14 +155,20 @@ def _auction(
         category=product.category,
         region=product.region,
         tags=list(product.tags),
+        format=terms.format,
         asset=product.asset,
         starting_price_minor=terms.starting_price_minor,
         current_price_minor=terms.starting_price_minor,
         reserve_minor=terms.reserve_minor,
+        reserve_nonce=None if terms.reserve_minor is None else secrets.token_bytes(NONCE_BYTES),
         reserve_met=terms.reserve_minor is None,
+        buy_now_minor=terms.buy_now_minor,
+        price_step_minor=None if dutch is None else dutch.price_step_minor,
+        step_interval_s=None if dutch is None else dutch.step_interval_s,
+        floor_minor=None if dutch is None else dutch.floor_minor,
         increments=None if terms.increments is None else increments_to_json(terms.increments),
-        soft_close_window_s=terms.soft_close_window_s,
-        soft_close_extension_s=terms.soft_close_extension_s,
+        soft_close_window_s=_soft_close(terms.soft_close_window_s, terms.format),
+        soft_close_extension_s=_soft_close(terms.soft_close_extension_s, terms.format),
         starts_at=starts_at,
         ends_at=terms.ends_at,
         status="SCHEDULED" if opened_at is None else "OPEN",
@@ -160,5 +197,49 @@ def _check_amounts(terms: Terms) -> None:
         ("softCloseWindowSeconds", terms.soft_close_window_s),
         ("softCloseExtensionSeconds", terms.soft_close_extension_s),
     ):
-        if not 0 <= seconds <= MAX_SOFT_CLOSE_S:
+        if seconds is not None and not 0 <= seconds <= MAX_SOFT_CLOSE_S:
             raise InvalidInput(field, f"from 0 to {MAX_SOFT_CLOSE_S} seconds")
+
+
+def _soft_close(seconds: int | None, format: str) -> int:
+    """What is given, else the usual: sealed bids and takers cannot be answered in last seconds."""
+    usual = SOFT_CLOSE_S if format == ENGLISH else 0
+    return usual if seconds is None else seconds
+
+
+def _check_format(terms: Terms) -> None:
+    """That the terms are those of their format."""
+    if terms.format not in (ENGLISH, SEALED, DUTCH):
+        raise InvalidInput("format", "unknown")
+    if (terms.format == DUTCH) != (terms.dutch is not None):
+        raise InvalidInput("dutch", "how the price falls: of DUTCH auctions, and only of those")
+    if terms.dutch is not None:
+        _check_dutch(terms, terms.dutch)
+    if terms.format == ENGLISH:
+        _check_buy_now(terms)
+        return
+    for field, given in (
+        ("buyNow", terms.buy_now_minor),
+        ("increments", terms.increments),
+        ("softCloseWindow", terms.soft_close_window_s or None),
+        ("softCloseExtension", terms.soft_close_extension_s or None),
+    ):
+        if given is not None:
+            raise InvalidInput(field, "only ENGLISH auctions have it")
+
+
+def _check_buy_now(terms: Terms) -> None:
+    least = max(terms.starting_price_minor, terms.reserve_minor or 0)
+    if terms.buy_now_minor is not None and not least <= terms.buy_now_minor <= INT64_MAX:
+        raise InvalidInput("buyNow", "must not be below the starting price or the reserve")
+
+
+def _check_dutch(terms: Terms, dutch: DutchTerms) -> None:
+    if terms.reserve_minor is not None:
+        raise InvalidInput("reserve", "a DUTCH auction has a floor instead")
+    if not 0 < dutch.floor_minor < terms.starting_price_minor:
+        raise InvalidInput("dutch.floor", "more than zero, and below the starting price")
+    if not 0 < dutch.price_step_minor <= terms.starting_price_minor:
+        raise InvalidInput("dutch.priceStep", "more than zero, the starting price at most")
+    if not 1 <= dutch.step_interval_s <= MAX_STEP_INTERVAL_S:
+        raise InvalidInput("dutch.stepIntervalSeconds", f"from 1 to {MAX_STEP_INTERVAL_S}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from sqlalchemy import text
 from core.database import Transaction
 from core.events import NewEvent
 from services.auctions.increments import default_increments, increments_from_json
-from services.auctions.rules import AuctionState
+from services.auctions.lots import SEALED, AuctionState
 
 # The clock is read outside the CTE, so after the lock is held: a bid that waited for the lock is
 # judged by the moment it got it (auctions.md, fairness 1).
@@ -59,7 +60,11 @@ async def lock_auction(
     alone: otherwise the database's clock, read after the lock is held."""
     result = await tx.execute(_LOCK, {"auction_id": auction_id, "now": now})
     row = result.one_or_none()
-    return None if row is None else LockedAuction(_state_of(row), row, row.now)
+    return (
+        None
+        if row is None
+        else LockedAuction(state_of(row, seller_ids=row.seller_ids), row, row.now)
+    )
 
 
 def opened_event(locked: LockedAuction) -> NewEvent:
@@ -72,7 +77,8 @@ def opened_event(locked: LockedAuction) -> NewEvent:
     )
 
 
-def _state_of(row: Any) -> AuctionState:
+def state_of(row: Any, *, seller_ids: Iterable[UUID]) -> AuctionState:
+    """The rules' state of an `auction` row; `seller_ids` are all who may not bid on it."""
     return AuctionState(
         id=row.id,
         status=row.status,
@@ -88,12 +94,17 @@ def _state_of(row: Any) -> AuctionState:
         reserve_minor=row.reserve_minor,
         soft_close_window_s=row.soft_close_window_s,
         soft_close_extension_s=row.soft_close_extension_s,
-        seller_ids=frozenset(row.seller_ids),
-        price_minor=row.current_price_minor if row.bid_count else None,
+        seller_ids=frozenset(seller_ids),
+        price_minor=row.current_price_minor if row.bid_count and row.format != SEALED else None,
         bid_count=row.bid_count,
         leader_id=row.leader_id,
         leader_bid_id=row.leader_bid_id,
         leader_maximum_minor=row.leader_maximum_minor,
         runner_up_maximum_minor=row.runner_up_maximum_minor,
         extensions=row.extension_count,
+        format=row.format,
+        buy_now_minor=row.buy_now_minor,
+        price_step_minor=row.price_step_minor,
+        step_interval_s=row.step_interval_s,
+        floor_minor=row.floor_minor,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import cycle, islice
 from random import Random
 from typing import Literal
@@ -79,6 +80,13 @@ class LotHistory:
     closed_at: datetime | None
     past: list[PastBid] = field(default_factory=list)
     shown: dict[UUID, int] = field(default_factory=dict)
+
+    @property
+    def reserve_nonce(self) -> bytes | None:
+        """The secret of the commitment to the reserve; there is one exactly if there is a reserve.
+        A seeded world is the same again for who knows its seed: nothing in it is secret."""
+        named = b"reserve" + self.state.id.bytes
+        return None if self.state.reserve_minor is None else sha256(named).digest()[:NONCE_BYTES]
 
 
 def plan_kinds(count: int) -> list[Kind]:

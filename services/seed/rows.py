@@ -11,12 +11,13 @@ from types import SimpleNamespace
 from core.events import NewEvent
 from core.jsontext import to_json
 from services.auctions.bidding import placed_events
-from services.auctions.closing import cancelled_event, closed_event
+from services.auctions.closing import cancelled_event, ended_events
 from services.auctions.increments import increments_to_json
+from services.auctions.openings import PlacedRow, announced_terms
 from services.auctions.rules import close
 from services.auctions.state import LockedAuction, auction_topic, opened_event
 from services.seed.ids import IdMaker
-from services.seed.lots import LotHistory
+from services.seed.lots import LotHistory, PastBid
 from services.seed.people import Person
 
 AUCTION_COLUMNS = (
@@ -33,6 +34,7 @@ AUCTION_COLUMNS = (
     "asset",
     "starting_price_minor",
     "reserve_minor",
+    "reserve_nonce",
     "increments",
     "soft_close_window_s",
     "soft_close_extension_s",
@@ -60,6 +62,7 @@ BID_COLUMNS = (
     "asset",
     "amount_minor",
     "maximum_minor",
+    "won",
     "nonce",
     "commitment",
     "placed_at",
@@ -88,6 +91,7 @@ def auction_row(lot: LotHistory) -> tuple[object, ...]:
         state.asset,
         state.starting_price_minor,
         state.reserve_minor,
+        lot.reserve_nonce,
         None if increments is None else to_json(increments),
         state.soft_close_window_s,
         state.soft_close_extension_s,
@@ -121,6 +125,7 @@ def bid_rows(lot: LotHistory) -> Iterator[tuple[object, ...]]:
             lot.state.asset,
             lot.shown[accepted.bid_id],
             accepted.maximum_minor,
+            lot.status == "SOLD" and accepted.bid_id == lot.state.leader_bid_id,
             bid.seal.nonce,
             bid.seal.commitment,
             bid.placed_at,
@@ -129,12 +134,14 @@ def bid_rows(lot: LotHistory) -> Iterator[tuple[object, ...]]:
 
 def event_rows(lot: LotHistory, ids: IdMaker) -> Iterator[tuple[object, ...]]:
     """The lot's events, numbered from 1, as the services would have raised them."""
-    for sequence, event in enumerate(_events(lot), start=1):
-        assert event.occurred_at is not None
+    events = [(event, event.occurred_at) for event in _events(lot)]
+    # Sorted, because several come at one moment, within which ids come in any order.
+    made = sorted(ids.at(moment) for _, moment in events if moment is not None)
+    for sequence, (id, (event, _)) in enumerate(zip(made, events, strict=True), start=1):
         yield (
             event.topic,
             sequence,
-            ids.at(event.occurred_at),
+            id,
             event.type,
             to_json(event.payload),
             event.actor_id,
@@ -145,10 +152,12 @@ def event_rows(lot: LotHistory, ids: IdMaker) -> Iterator[tuple[object, ...]]:
 def _events(lot: LotHistory) -> Iterator[NewEvent]:
     plan = lot.plan
     seller_id = plan.product.stall.owner.id
+    announced = replace(lot.state, ends_at=plan.state.ends_at)
+    terms = announced_terms(announced, seller_id=seller_id, reserve_nonce=lot.reserve_nonce)
     yield NewEvent(
         topic=auction_topic(plan.state.id),
         type="AuctionScheduled",
-        payload={"status": "SCHEDULED", "endsAt": plan.state.ends_at},
+        payload={"status": "SCHEDULED", "endsAt": plan.state.ends_at, "terms": terms},
         actor_id=seller_id,
         occurred_at=plan.announced_at,
     )
@@ -160,13 +169,27 @@ def _events(lot: LotHistory) -> Iterator[NewEvent]:
         yield from placed_events(bid.before, [bid.accepted], seals, bid.placed_at)
     if lot.closed_at is None:
         return
-    ended = LockedAuction(lot.state, SimpleNamespace(seller_id=seller_id), lot.closed_at)
+    row = SimpleNamespace(seller_id=seller_id, reserve_nonce=lot.reserve_nonce)
+    ended = LockedAuction(lot.state, row, lot.closed_at)
     if lot.status == "CANCELLED":
         yield cancelled_event(ended, seller_id)
         return
     closing = close(replace(lot.state, status="OPEN"), lot.closed_at)
     assert closing is not None
-    yield closed_event(ended, closing)
+    yield from ended_events(ended, closing, [_placed_row(bid) for bid in lot.past])
+
+
+def _placed_row(bid: PastBid) -> PlacedRow:
+    accepted = bid.accepted
+    return PlacedRow(
+        id=accepted.bid_id,
+        bidder_id=accepted.bidder_id,
+        sequence=accepted.sequence,
+        placed_at=bid.placed_at,
+        commitment=bid.seal.commitment,
+        maximum_minor=accepted.maximum_minor,
+        nonce=bid.seal.nonce,
+    )
 
 
 def watch_rows(

@@ -16,6 +16,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from core.errors import InvalidInput, Unavailable
+from core.settings import Settings
 from core.text import clean_text
 
 T = TypeVar("T")
@@ -75,6 +76,11 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._waiting -= 1
+
+
+def passwords_of(settings: Settings) -> Passwords:
+    """The hasher that the settings ask for."""
+    return Passwords(memory_kib=settings.argon2_memory_kib, time_cost=settings.argon2_time_cost)
 
 
 def clean_password(password: str, *, field: str = "password") -> str:

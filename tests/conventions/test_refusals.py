@@ -257,6 +257,8 @@ SAMPLES = (
     auction_errors.BidTooLow(150, "USD"),
     auction_errors.AuctionNotOpen("SOLD", datetime(2030, 1, 1, tzinfo=UTC)),
     auction_errors.SellerCannotBid(),
+    auction_errors.BuyNowGone(),
+    auction_errors.PriceChanged(150, "USD"),
     auction_errors.SlugTaken("pots"),
     user_errors.EmailTaken(),
     user_errors.UsernameTaken(),

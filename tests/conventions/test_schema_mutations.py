@@ -13,6 +13,7 @@ VERBS = [
     "add",
     "block",
     "burn",
+    "buy",
     "cancel",
     "change",
     "create",

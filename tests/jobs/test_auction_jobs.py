@@ -35,7 +35,9 @@ async def test_lot_opens_at_its_start_and_closes_within_a_second_of_its_end(
     assert 0 <= (row.opened_at - row.starts_at).total_seconds() < 1
     assert 0 <= (row.closed_at - row.ends_at).total_seconds() < 1
     assert len(await market.events(lot, "AuctionOpened")) == 1
-    assert await market.events(lot, "AuctionClosed") == [
+    [closed] = await market.events(lot, "AuctionClosed")
+    assert len(closed.pop("digest")) == 64
+    assert [closed] == [
         {
             "status": "SOLD",
             "winnerId": market.buyers[0].hex,
@@ -45,6 +47,8 @@ async def test_lot_opens_at_its_start_and_closes_within_a_second_of_its_end(
             "bidCount": 1,
             "endsAt": row.ends_at.isoformat(),
             "reserveMet": True,
+            "reserve": None,
+            "reserveNonce": None,
         }
     ]
 
@@ -132,7 +136,9 @@ async def test_bid_at_the_last_moment_counts_exactly_if_the_lot_was_not_over(mar
             "SELECT type, sequence FROM event WHERE topic = :t ORDER BY sequence",
             t=f"auction:{lot.hex}",
         )
-        assert [event.type for event in log] == ["BidPlaced"] * len(bids) + ["AuctionClosed"]
+        told = [event.type for event in log if event.type != "BidsOpened"]
+        assert told == ["BidPlaced"] * len(bids) + ["AuctionClosed"]
+        assert len(log) - len(told) <= 1
 
 
 async def test_early_wake_only_wakes_again(market):

@@ -168,6 +168,7 @@ async def test_lot_closes_at_its_end_and_not_an_instant_before(make_lot, people,
     row, log = await look(lot)
     assert (row.status, row.winner_id, row.closed_at) == ("SOLD", alice, END)
     assert log[-1].type == "AuctionClosed"
+    assert len(log[-1].payload.pop("digest")) == 64
     assert log[-1].payload == {
         "status": "SOLD",
         "winnerId": alice.hex,
@@ -177,7 +178,13 @@ async def test_lot_closes_at_its_end_and_not_an_instant_before(make_lot, people,
         "bidCount": 2,
         "endsAt": END.isoformat(),
         "reserveMet": True,
+        "reserve": None,
+        "reserveNonce": None,
     }
+    # The loser's maximum is opened to all; the winner's is not.
+    assert log[-2].type == "BidsOpened"
+    assert [o["maximum"] for o in log[-2].payload["openings"]] == [700]
+    assert "1000" not in json.dumps([event.payload for event in log])
 
 
 async def test_closing_again_changes_and_says_nothing(make_lot, people, bid, close, look):
@@ -216,13 +223,18 @@ async def test_lot_without_a_buyer_is_unsold(
     assert payload["reserveMet"] is (reason != "RESERVE_NOT_MET")
 
 
-async def test_the_reserve_stays_secret_when_it_is_not_met(make_lot, people, bid, close, look):
+async def test_the_reserve_and_maxima_stay_secret_until_the_end(make_lot, people, bid, close, look):
     lot = await make_lot(reserve_minor=987_654)
     await bid(lot, people[1], 400_001)
-    await close(lot, END)
     said = json.dumps([event.payload for event in (await look(lot))[1]])
     assert "987654" not in said
     assert "400001" not in said
+
+    await close(lot, END)
+
+    opened, closed = (event.payload for event in (await look(lot))[1][-2:])
+    assert [o["maximum"] for o in opened["openings"]] == [400_001]
+    assert closed["reserve"] == "987654"
 
 
 async def test_bid_before_the_end_moves_it_and_the_old_end_closes_nothing(

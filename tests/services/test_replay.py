@@ -179,6 +179,7 @@ async def test_live_the_databases_clock_and_the_jobs_do_the_work(market, databas
         "AuctionScheduled": 3,
         "AuctionOpened": 3,
         "BidPlaced": 6,
+        "BidsOpened": 2,
         "AuctionClosed": 3,
     }
     [row] = await fetch(

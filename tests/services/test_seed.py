@@ -26,6 +26,7 @@ from services.auctions.rules import (
 )
 from services.auctions.sealing import commitment
 from services.auctions.state import auction_topic
+from services.auctions.verify import verify_log
 from services.seed.demo import DEMO_USERNAME, read_demo, seed_demo
 from services.seed.world import SeedRefused, seed_world
 from services.users.accounts import clean_email, clean_username
@@ -229,6 +230,21 @@ def opening_state(lot: asyncpg.Record) -> AuctionState:
         soft_close_extension_s=lot["soft_close_extension_s"],
         seller_ids=frozenset(lot["seller_ids"]),
     )
+
+
+async def test_every_seeded_result_follows_from_its_log_alone(database_url):
+    await seed(database_url)
+    lots = await rows(database_url, "SELECT * FROM auction WHERE status IN ('SOLD', 'UNSOLD')")
+    assert {lot["status"] for lot in lots} == {"SOLD", "UNSOLD"}
+    db = Database(database_url)
+    try:
+        for lot in lots:
+            found = verify_log(lot["id"], await read_page(db, auction_topic(lot["id"]), after=0))
+            assert (found.status, found.winner_id) == (lot["status"], lot["winner_id"])
+            assert found.price_minor in (lot["current_price_minor"], None)
+            assert found.reserve_committed
+    finally:
+        await db.close()
 
 
 async def test_the_log_tells_of_every_bid_and_every_end(database_url):

@@ -118,12 +118,13 @@ async def test_an_own_title_and_text_stand_over_the_products(put_up, rows):
 
 
 async def test_opening_is_one_event_of_the_lot(db, put_up, people):
-    lot = await put_up()
+    lot = await put_up(reserve_minor=987_654)
     [event] = db.published
     assert (event.topic, event.sequence, event.type) == (f"auction:{lot.hex}", 1, "AuctionOpened")
     assert event.actor_id == people[0]
     assert event.payload["status"] == "OPEN"
-    assert "reserve" not in str(event.payload).lower()
+    assert "987654" not in str(event.payload)
+    assert len(event.payload["terms"]["reserveCommitment"]) == 64
 
 
 async def test_a_later_start_waits_and_says_so(db, put_up, rows):
