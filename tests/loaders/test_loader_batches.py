@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from core.ids import new_id
 from core.pagination import PageRequest
@@ -67,7 +68,9 @@ async def test_what_was_loaded_is_remembered_and_only_here(db, lots, statements)
     statements.clear()
     assert await loaders.load(auctions.auction_by_id, lot) is first
     assert statements == []
-    assert await Loaders(db).load(auctions.auction_by_id, lot) == first
+    anew = await Loaders(db).load(auctions.auction_by_id, lot)
+    assert anew._replace(read_at=first.read_at) == first
+    assert anew.read_at > first.read_at
     assert len(statements) == 1
 
 
@@ -200,6 +203,37 @@ async def test_maxima_are_the_viewers_own_and_the_highest(db, people, lots, bids
     assert statements == []
 
 
+async def test_what_seals_hold_is_told_after_the_end_and_the_winners_to_few(
+    db, people, lots, bids, write, statements
+):
+    """A winner's maximum above the price is the winner's and the moderators' alone."""
+    ada, bob = await people(2)
+    running, sold = await lots(2)
+    [untold] = await bids(running, [(ada, 100, 500)])
+    lost, won = await bids(sold, [(ada, 100, 500), (bob, 550, 900)])
+    ended = (
+        "UPDATE auction SET status = 'SOLD', winner_id = :who, leader_id = :who, bid_count = 2,"
+        " leader_bid_id = :bid, leader_maximum_minor = 900, current_price_minor = 550,"
+        " closed_at = now() WHERE id = :lot"
+    )
+    async with db.engine.begin() as connection:
+        await connection.execute(text(ended), {"who": bob, "bid": won, "lot": sold})
+    loader, keys = auctions.opening_by_bid_id, (won, untold, lost)
+
+    def told(openings):
+        return [each and each.maximum.minor_units for each in openings]
+
+    statements.clear()
+    assert told(await ask(Loaders(db, ada), loader, *keys)) == [None, None, 500]
+    assert len(statements) == 1
+    assert told(await ask(Loaders(db), loader, *keys)) == [None, None, 500]
+    assert told(await ask(Loaders(db, bob), loader, *keys)) == [900, None, 500]
+    statements.clear()
+    moderators = auctions.moderator_opening_by_bid_id
+    assert told(await ask(Loaders(db, ada), moderators, *keys)) == [900, None, 500]
+    assert len(statements) == 1
+
+
 async def test_watching_is_the_viewers_own(db, people, lots, write, statements):
     ada, bob = await people(2)
     one, two = await lots(2)
@@ -250,7 +284,8 @@ def test_no_row_has_a_column_that_is_secret():
 TESTED = {
     "stall_by_id", "product_by_id", "auction_by_id", "bid_by_id", "stall_by_slug",
     "top_bids_by_auction_id", "bids_by_auction_id", "bids_by_bidder_id",
-    "viewer_maximum_by_auction_id", "viewer_watches_auction_id", *PAGES,
+    "viewer_maximum_by_auction_id", "viewer_watches_auction_id", "opening_by_bid_id",
+    "moderator_opening_by_bid_id", *PAGES,
 }  # fmt: skip
 
 
@@ -260,4 +295,11 @@ def test_each_loader_of_auctions_is_tested_here():
     assert made.keys() == TESTED
     assert {name for name, each in made.items() if each.name != name} == set()
     viewers = {name for name, each in made.items() if depends_on_viewer(each)}
-    assert viewers == {"viewer_maximum_by_auction_id", "viewer_watches_auction_id"}
+    assert viewers == {
+        "bid_by_id",  # a sealed bid is its bidder's alone
+        "bids_by_auction_id",
+        "viewer_maximum_by_auction_id",
+        "viewer_watches_auction_id",
+        "opening_by_bid_id",
+        "moderator_opening_by_bid_id",
+    }

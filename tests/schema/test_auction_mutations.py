@@ -426,6 +426,7 @@ MUTATIONS = {
     "cancelAuction": ("CancelAuctionInput", {"auctionId": "auc"}),
     "watchAuction": ("WatchAuctionInput", {"auctionId": "auc"}),
     "placeBid": ("PlaceBidInput", {"auctionId": "auc", "maximum": "9", "idempotencyKey": "k"}),
+    "buyNow": ("BuyNowInput", {"auctionId": "auc", "price": "9", "idempotencyKey": "k"}),
 }
 
 
@@ -470,6 +471,7 @@ NEEDED = {
     "updateProduct": "auction:sell",
     "createAuction": "auction:sell",
     "placeBid": "bid:place",
+    "buyNow": "bid:place",
 }
 
 

@@ -176,13 +176,18 @@ class Scratch:
         await self.db.transaction(work)
         return [account for mine in accounts.values() for account in mine]
 
-    async def sequence(self, limit: int = 1_000, *, settled: bool = True) -> Sequenced:
-        """One unit of the sequencer, once no older transaction runs: other tests share the server,
-        and theirs hold it back too."""
+    async def settle(self) -> None:
+        """Until no transaction older than a transfer runs: other tests share the server, and theirs
+        hold the sequencer back too."""
         deadline = time.monotonic() + 60
-        while settled and (await self.rows(UNSETTLED))[0][0]:
+        while (await self.rows(UNSETTLED))[0][0]:
             assert time.monotonic() < deadline, "a transaction elsewhere does not end"
             await asyncio.sleep(0.02)
+
+    async def sequence(self, limit: int = 1_000, *, settled: bool = True) -> Sequenced:
+        """One unit of the sequencer; `settled` waits first, see `settle`."""
+        if settled:
+            await self.settle()
         return await self.db.transaction(partial(sequence, keys=self.keys, limit=limit))
 
     async def catch_up(self, limit: int = 1_000) -> int:

@@ -105,6 +105,7 @@ async def test_what_rolls_back_with_the_sequencer_leaves_nothing(scratch):
 async def test_without_a_private_key_nothing_is_appended(scratch):
     await scratch.fill(25)
     blind = NoteKeys(None, scratch.keys.public_keys)
+    await scratch.settle()
     with pytest.raises(KeyFileError):
         await scratch.db.transaction(partial(sequence, keys=blind))
     assert await scratch.rows(LEAVES) == []
