@@ -22,8 +22,15 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 import redis
+from hypothesis import settings as hypothesis_settings
 
 from core.embedded import EmbeddedHandle, running_instance, start_embedded
+
+# Where changes are taken, the same examples each time: a run must judge the change before it, and
+# not what chance finds. Everywhere else, and in `make fuzz`, new ones.
+hypothesis_settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    hypothesis_settings.load_profile("ci")
 
 POSTGRES_VARIABLE = "MELA_TEST_DATABASE_URL"
 REDIS_VARIABLE = "MELA_TEST_REDIS_URL"

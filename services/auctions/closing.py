@@ -18,7 +18,7 @@ from core.errors import Forbidden, NotFound
 from core.events import NewEvent
 from services.auctions.errors import AuctionNotOpen
 from services.auctions.lots import AuctionState, Closing
-from services.auctions.openings import PlacedRow, digest_of, opened_events
+from services.auctions.openings import PlacedRow, digest_of, is_opened, opened_events
 from services.auctions.rules import close
 from services.auctions.state import LockedAuction, auction_topic, lock_auction, opened_event
 from services.jobs import enqueue
@@ -250,6 +250,9 @@ def _closed_event(locked: LockedAuction, closing: Closing, bids: Sequence[Placed
             "reserveMet": state.reserve_met,
             "reserve": None if state.reserve_minor is None else str(state.reserve_minor),
             "reserveNonce": None if reserve_nonce is None else reserve_nonce.hex(),
+            # So that what was opened cannot be left out later: a winner's bid that is not opened
+            # counts as one above the price.
+            "opened": sum(is_opened(bid, closing) for bid in bids),
             "digest": digest_of(state, reserve_nonce, bids),
         },
         occurred_at=locked.now,

@@ -49,6 +49,7 @@ async def test_lot_opens_at_its_start_and_closes_within_a_second_of_its_end(
             "reserveMet": True,
             "reserve": None,
             "reserveNonce": None,
+            "opened": 0,
         }
     ]
 

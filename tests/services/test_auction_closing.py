@@ -180,6 +180,7 @@ async def test_lot_closes_at_its_end_and_not_an_instant_before(make_lot, people,
         "reserveMet": True,
         "reserve": None,
         "reserveNonce": None,
+        "opened": 1,
     }
     # The loser's maximum is opened to all; the winner's is not.
     assert log[-2].type == "BidsOpened"
