@@ -75,6 +75,7 @@ async def test_a_transfer_waits_while_an_older_transaction_runs(scratch):
 
 async def test_many_sequencers_at_once_make_each_leaf_once(scratch, open_database, database_url):
     await scratch.fill(150)
+    await scratch.settle()
     others = [scratch.db, *(open_database(database_url) for _ in range(3))]
 
     async def work(db):
