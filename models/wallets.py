@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from sqlalchemy import (
@@ -24,9 +24,11 @@ from models.auctions import ASSET_KNOWN
 from models.columns import key, minor_units, moment, reference, words
 from models.events import TransactionId
 
-ACCOUNT_KINDS = ("USER", "ESCROW", "ISSUANCE", "EXTERNAL", "FEES", "REWARDS")
-TRANSFER_KINDS = ("SINGLE", "PENDING", "POST", "VOID", "EXPIRE")
-TRANSFER_CODES = (
+AccountKind = Literal["USER", "ESCROW", "ISSUANCE", "EXTERNAL", "FEES", "REWARDS"]
+ACCOUNT_KINDS = get_args(AccountKind)
+TransferKind = Literal["SINGLE", "PENDING", "POST", "VOID", "EXPIRE"]
+TRANSFER_KINDS = get_args(TransferKind)
+Code = Literal[
     "DEPOSIT",
     "WITHDRAWAL",
     "TRANSFER",
@@ -41,7 +43,8 @@ TRANSFER_CODES = (
     "REWARD",
     "SPONSORSHIP",
     "ADJUSTMENT",
-)
+]
+TRANSFER_CODES = get_args(Code)
 PUBLIC_ID_FORM = "'^[a-z]{3}_[0-9a-f]{32}$'"
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from core.errors import DomainError, InvalidInput, NotFound
 from core.money import INT64_MAX, to_decimal
+from models.wallets import Code, TransferKind
 from services.wallets.errors import (
     AccountClosed,
     AccountFrozen,
@@ -25,14 +26,12 @@ from services.wallets.terms import (
     UNLIMITED,
     Account,
     AccountRef,
-    Code,
     Entry,
     Hold,
     Outcome,
     Post,
     Step,
     Transfer,
-    TransferKind,
     Void,
 )
 

@@ -9,19 +9,10 @@ from uuid import UUID
 
 from core.database import Transaction
 from core.errors import NotFound
+from models.wallets import Code
 from services.wallets.book import Book, account_of, enter_all, open_holds
 from services.wallets.ledger import Written, open_book, write_book
-from services.wallets.terms import (
-    AccountRef,
-    Code,
-    Hold,
-    Post,
-    Step,
-    Transfer,
-    Void,
-    escrow,
-    platform,
-)
+from services.wallets.terms import AccountRef, Hold, Post, Step, Transfer, Void, escrow, platform
 from services.wallets.terms import user_account as user
 
 BASIS_POINTS = 10_000

@@ -12,26 +12,8 @@ from uuid import UUID
 
 from core.errors import DomainError
 from core.ids import new_id
+from models.wallets import AccountKind, Code, TransferKind
 from services.wallets.errors import Resolution
-
-AccountKind = Literal["USER", "ESCROW", "ISSUANCE", "EXTERNAL", "FEES", "REWARDS"]
-TransferKind = Literal["SINGLE", "PENDING", "POST", "VOID", "EXPIRE"]
-Code = Literal[
-    "DEPOSIT",
-    "WITHDRAWAL",
-    "TRANSFER",
-    "MINT",
-    "BURN",
-    "BID",
-    "SALE",
-    "FEE",
-    "PURCHASE",
-    "REFUND",
-    "STAKE",
-    "REWARD",
-    "SPONSORSHIP",
-    "ADJUSTMENT",
-]
 
 UNLIMITED = frozenset({"ISSUANCE", "EXTERNAL"})
 """Kinds that stand for what is outside the ledger: they may go negative."""
