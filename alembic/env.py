@@ -13,6 +13,8 @@ from models import (  # noqa: F401  (fill the metadata)
     events,
     idempotency,
     ledger_log,
+    parameters,
+    shop,
     users,
     wallets,
 )

@@ -13,6 +13,11 @@ from sqlmodel import Field, SQLModel
 from models.columns import json, key, minor_units, moment, reference, words
 
 ASSET_KNOWN = "asset IN ('USD', 'EUR', 'INR', 'JPY', 'SPARK')"
+# 99,999,999.99, or the whole part of it where the asset has no decimal places.
+PRICE_LIMITED = (
+    "price_minor <= CASE asset WHEN 'JPY' THEN 99999999 WHEN 'SPARK' THEN 99999999990000"
+    " ELSE 9999999999 END"
+)
 
 
 def _tags() -> Any:
@@ -57,7 +62,7 @@ class StallMember(SQLModel, table=True):
 
 
 class Product(SQLModel, table=True):
-    """A thing a stall sells."""
+    """A thing a stall sells. One that was deleted stays as a row: orders and lots refer to it."""
 
     __tablename__ = "product"
     __table_args__ = (
@@ -68,6 +73,7 @@ class Product(SQLModel, table=True):
         CheckConstraint("char_length(category) BETWEEN 1 AND 60", name="category_length"),
         CheckConstraint("region ~ '^[A-Z]{2}$'", name="region_iso3166"),
         CheckConstraint("price_minor > 0", name="price_positive"),
+        CheckConstraint(PRICE_LIMITED, name="price_limited"),
         CheckConstraint(ASSET_KNOWN, name="asset_known"),
         CheckConstraint("inventory_count >= 0", name="inventory_not_negative"),
         CheckConstraint("low_stock_threshold >= 0", name="threshold_not_negative"),
@@ -91,6 +97,7 @@ class Product(SQLModel, table=True):
     inventory_count: int = Field(default=1)
     low_stock_threshold: int = Field(default=0)
     created_at: datetime = moment(now=True)
+    deleted_at: datetime | None = moment(nullable=True)
 
 
 class Auction(SQLModel, table=True):
@@ -101,7 +108,8 @@ class Auction(SQLModel, table=True):
     follows from step, interval and floor. `reserve_nonce` is the secret of the commitment to the
     reserve that is announced with the lot.
 
-    Category, region and tags are the product's when the auction was made.
+    Category, region and tags are the product's when the auction was made; the fee is what the
+    platform took then. `stock_reserved`: one of the product's stock stands aside for it.
     """
 
     __tablename__ = "auction"
@@ -147,6 +155,7 @@ class Auction(SQLModel, table=True):
         CheckConstraint(
             "soft_close_extension_s BETWEEN 0 AND 86400", name="soft_close_extension_range"
         ),
+        CheckConstraint("fee_basis_points BETWEEN 0 AND 10000", name="fee_range"),
         CheckConstraint("bid_count >= 0", name="bid_count_not_negative"),
         CheckConstraint(
             "(bid_count = 0) = (leader_id IS NULL)"
@@ -193,6 +202,8 @@ class Auction(SQLModel, table=True):
     increments: list[dict[str, int | None]] | None = json(nullable=True)
     soft_close_window_s: int = Field(default=120)
     soft_close_extension_s: int = Field(default=120)
+    fee_basis_points: int = Field(default=250, sa_column_kwargs={"server_default": text("250")})
+    stock_reserved: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     starts_at: datetime = moment()
     ends_at: datetime = moment()
     status: str = words(default="SCHEDULED")

@@ -62,6 +62,16 @@ class PriceChanged(DomainError):
         self.asset = asset
 
 
+class OutOfStock(DomainError):
+    """Fewer are left than were asked for: `available` are, 0 of what is sold no more."""
+
+    code = "OUT_OF_STOCK"
+
+    def __init__(self, available: int) -> None:
+        super().__init__(f"{available} in stock" if available else "out of stock")
+        self.available = available
+
+
 class SlugTaken(DomainError):
     """Another stall has this slug."""
 
