@@ -22,7 +22,7 @@ from loaders.base import many_by, one_by, page_by, read_page
 from loaders.pages import Page, order
 from loaders.rows import Money, row_of
 from models.events import EventTopic
-from models.wallets import LedgerAccount, LedgerHold, LinkedAddress, Payment, Transfer
+from models.wallets import LedgerAccount, LedgerAsset, LedgerHold, LinkedAddress, Payment, Transfer
 
 HOLDS_MAX = 100
 ADDRESSES_MAX = 20
@@ -106,6 +106,15 @@ class AccountRow(row_of(LedgerAccount, "acc", extra=(_HOLDS, _EVENT_SEQUENCE))):
             )
             for id, amount, expires in self.hold_rows or ()
         ]
+
+
+class AssetRow(NamedTuple):
+    """An asset, its limits, and how much of it was minted and not burned; minor units."""
+
+    asset: str
+    supply_minor: int
+    supply_cap_minor: int | None
+    transfer_max_minor: int | None
 
 
 class TransferRow(row_of(Transfer, "trf", without=("transaction_id",))):  # type: ignore[misc]
@@ -219,3 +228,21 @@ async def transfers_page(
     if wanted.before is not None:
         conditions.append(col(Transfer.created_at) < wanted.before)
     return await read_page(db, TransferRow, NEWEST_TRANSFERS, request, conditions)
+
+
+async def all_assets(db: Database) -> list[AssetRow]:
+    """Every asset, in the order of `core.money.ASSETS`; one statement."""
+    statement = select(
+        col(LedgerAsset.asset),
+        col(LedgerAccount.debits_posted) - col(LedgerAccount.credits_posted),
+        col(LedgerAsset.supply_cap_minor),
+        col(LedgerAsset.transfer_max_minor),
+    ).join(
+        LedgerAccount,
+        (col(LedgerAccount.asset) == col(LedgerAsset.asset))
+        & (col(LedgerAccount.kind) == "ISSUANCE"),
+    )
+    async with db.read() as session:
+        rows = [AssetRow(*row) for row in await session.execute(statement)]
+    places = list(ASSETS)
+    return sorted(rows, key=lambda row: places.index(row.asset))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,6 +19,7 @@ from resolvers.auctions import find, named_key
 from resolvers.context import OperationContext
 from services.wallets import accounts, external, funds, payments
 from services.wallets.ledger import Written
+from services.wallets.limits import Limit, set_limits
 from services.wallets.payments import Direction, payment_request
 from subscriptions.log import LogEvent
 from subscriptions.wallets import wallet_changes
@@ -186,25 +187,29 @@ async def set_frozen(
     return await context.loaders.load(loaders.account_by_id, key)
 
 
+async def assets(context: OperationContext) -> list[loaders.AssetRow]:
+    """All assets with their limits and what exists of them."""
+    return await loaders.all_assets(context.server.db)
+
+
 async def set_asset_limits(
-    context: OperationContext,
-    asset: str,
-    *,
-    supply_cap: Decimal | None,
-    transfer_max: Decimal | None,
-) -> None:
-    """Change an asset's limits at once, for all."""
-    cap = None if supply_cap is None else to_minor(supply_cap, asset, field="supplyCap")
-    most = None if transfer_max is None else to_minor(transfer_max, asset, field="transferMax")
+    context: OperationContext, asset: str, given: Mapping[Limit, Decimal | None], reason: str
+) -> loaders.AssetRow:
+    """Change the given limits of an asset at once, for all; the asset as it is then."""
+    minor = {
+        limit: None if value is None else to_minor(value, asset, field=limit)
+        for limit, value in given.items()
+    }
     await context.transact(
         partial(
-            accounts.set_limits,
+            set_limits,
             asset=asset,
-            supply_cap_minor=cap,
-            transfer_max_minor=most,
+            limits=minor,
+            reason=reason,
             actor_id=context.signed_in().user_id,
         )
     )
+    return next(row for row in await assets(context) if row.asset == asset)
 
 
 async def create_challenge(

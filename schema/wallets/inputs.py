@@ -14,6 +14,7 @@ from resolvers.wallets import Amount
 from schema.auctions.inputs import described
 from schema.common import MoneyInput
 from schema.scalars import AssetCode, code_of
+from services.wallets.limits import Limit
 
 CODES_MAX = 20
 KEY = (
@@ -145,15 +146,25 @@ class UnfreezeAccountInput:
     reason: str = described("Why, for the audit log: 1 to 500 characters.")
 
 
-@strawberry.input(description="An asset's limits, from now on.")
+@strawberry.input(description="An asset's limits, from now on: what is not given stays.")
 class SetAssetLimitsInput:
     asset: AssetCode = described("Which asset.")
-    supply_cap: Decimal | None = described(
-        "How much may be minted in all, in whole units; null for no cap.", default=None
+    supply_cap: strawberry.Maybe[Decimal | None] = described(
+        "How much of a token may exist, in whole units: no less than exists; null for no cap."
     )
-    transfer_max: Decimal | None = described(
-        "The most that a user may pay at once, in whole units; null for no limit.", default=None
+    transfer_maximum: strawberry.Maybe[Decimal | None] = described(
+        "The most that a user may pay at once, in whole units; null for no limit."
     )
+    reason: str = described("Why, for the audit log: 1 to 500 characters.")
+
+
+def limits_given(given: SetAssetLimitsInput) -> dict[Limit, Decimal | None]:
+    """The limits that were given, null for none, by the service's names."""
+    named: dict[Limit, strawberry.Maybe[Decimal | None]] = {
+        "supplyCap": given.supply_cap,
+        "transferMaximum": given.transfer_maximum,
+    }
+    return {limit: some.value for limit, some in named.items() if some is not None}
 
 
 @strawberry.input(description="An address that you want to link.")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
 
 from resolvers import wallets as resolvers
 from schema.common import IdempotencyConflict, InvalidInput, NotFound
 from schema.fields import Context, argument, attribute, bounded, mutation
-from schema.scalars import AssetCode, code_of
+from schema.scalars import code_of
 from schema.wallets.errors import (
     AccountClosed,
     AccountFrozen,
@@ -35,8 +35,9 @@ from schema.wallets.inputs import (
     WithdrawFundsInput,
     amount_of,
     chain_id_of,
+    limits_given,
 )
-from schema.wallets.types import Account, LinkedAddress, Payment, Transfer
+from schema.wallets.types import Account, Asset, LinkedAddress, Payment, Transfer
 from services.wallets.funds import MAX_LEGS
 
 
@@ -79,7 +80,7 @@ class UnfreezeAccountSuccess:
 
 @strawberry.type(description="The limits hold for every transfer that begins from now on.")
 class SetAssetLimitsSuccess:
-    asset: AssetCode = attribute("The asset whose limits changed.")
+    asset: Asset = attribute("The asset as it is now.")
 
 
 @strawberry.type(description="Sign `message` with the address, then call `linkExternalWallet`.")
@@ -232,17 +233,16 @@ class WalletMutation:
         account = await resolvers.set_frozen(info.context, *given, frozen=False)
         return UnfreezeAccountSuccess(account=account)
 
+    # Not ledger:mint: whoever makes tokens must not be who says how many there may be.
     @mutation("Change the limits of an asset while all goes on.", scopes=["system:configure"])
     async def set_asset_limits(
         self, info: Context, input: Annotated[SetAssetLimitsInput, argument("Which limits.")]
     ) -> SetAssetLimitsResult:
-        await resolvers.set_asset_limits(
-            info.context,
-            code_of(input.asset),
-            supply_cap=input.supply_cap,
-            transfer_max=input.transfer_max,
+        given = limits_given(input)
+        row = await resolvers.set_asset_limits(
+            info.context, code_of(input.asset), given, input.reason
         )
-        return SetAssetLimitsSuccess(asset=input.asset)
+        return SetAssetLimitsSuccess(asset=cast(Asset, row))
 
     @mutation("Ask for a message to sign with an address outside.", authenticated=True)
     async def create_wallet_challenge(

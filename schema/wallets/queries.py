@@ -1,4 +1,4 @@
-"""Root fields that read the viewer's own wallet."""
+"""Root fields that read the viewer's own wallet, and what there is to be counted."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ from typing import Annotated, cast
 
 import strawberry
 
+from core.money import ASSETS
 from resolvers import wallets as resolvers
-from schema.fields import Context, argument, resolved
-from schema.wallets.types import Account, Transfer, Wallet
+from schema.fields import Context, argument, bounded, resolved
+from schema.wallets.types import Account, Asset, Transfer, Wallet
 
 
 @strawberry.type
 class WalletQuery:
+    @resolved(
+        "All that the ledger counts, with what exists of it and its limits.",
+        list_size=bounded(len(ASSETS)),
+    )
+    async def assets(self, info: Context) -> list[Asset]:
+        return cast(list[Asset], await resolvers.assets(info.context))
+
     @resolved("Your wallet.", authenticated=True, viewer=True)
     def wallet(self, info: Context) -> Wallet | None:
         context = info.context

@@ -12,7 +12,14 @@ from core.money import ASSETS
 from loaders import users as user_loaders
 from loaders import wallets as loaders
 from loaders.rows import Money as MoneyValue
-from loaders.wallets import AccountRow, HoldRow, LinkedAddressRow, PaymentRow, TransferRow
+from loaders.wallets import (
+    AccountRow,
+    AssetRow,
+    HoldRow,
+    LinkedAddressRow,
+    PaymentRow,
+    TransferRow,
+)
 from resolvers import wallets as resolvers
 from resolvers.auctions import find
 from resolvers.nodes import find_node
@@ -43,6 +50,7 @@ from schema.wallets.inputs import (
     transfer_filter,
 )
 from services.users.accounts import user_topic
+from services.wallets.funds import TOKENS
 from subscriptions.cursors import encode_cursor
 
 if TYPE_CHECKING:
@@ -63,6 +71,35 @@ class AccountKind(Enum):
     EXTERNAL = strawberry.enum_value("EXTERNAL", description="The world outside the platform.")
     FEES = strawberry.enum_value("FEES", description="What the platform earned.")
     REWARDS = strawberry.enum_value("REWARDS", description="What the platform gives away.")
+
+
+@strawberry.type(description="What the ledger counts: a currency, or the platform's token.")
+class Asset:
+    asset: AssetCode = attribute("Its code.")
+
+    @resolved("How many decimal places its amounts have.", cost=0)
+    def scale(root: strawberry.Parent[AssetRow]) -> int:
+        return ASSETS[root.asset].scale
+
+    @resolved("How much was minted and not burned; null for money, which is not minted.", cost=0)
+    def supply(root: strawberry.Parent[AssetRow]) -> Money | None:
+        return _money(root.supply_minor, root.asset) if root.asset in TOKENS else None
+
+    @resolved("How much of it may exist; null for no cap.", cost=0)
+    def supply_cap(root: strawberry.Parent[AssetRow]) -> Money | None:
+        return _money(root.supply_cap_minor, root.asset)
+
+    @resolved("The most that a user may pay at once; null for no limit.", cost=0)
+    def transfer_maximum(root: strawberry.Parent[AssetRow]) -> Money | None:
+        return _money(root.transfer_max_minor, root.asset)
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: Any) -> bool:
+        return isinstance(obj, AssetRow)
+
+
+def _money(minor_units: int | None, asset: str) -> Money | None:
+    return None if minor_units is None else cast(Money, MoneyValue(minor_units, asset))
 
 
 @strawberry.type(description="An amount that is kept for something, and cannot be spent meanwhile.")

@@ -1,4 +1,4 @@
-"""Accounts as such: frozen, unfrozen, closed; the limits of an asset; holds whose time is over."""
+"""Accounts as such: frozen, unfrozen, closed; holds whose time is over."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from core.database import Transaction
-from core.errors import Forbidden, InvalidInput, NotFound
+from core.errors import Forbidden, NotFound
 from core.events import NewEvent
-from core.money import ASSETS, INT64_MAX
 from core.text import clean_text
 from services.users.accounts import user_topic
 from services.users.audit import audit
@@ -26,10 +25,6 @@ _LOCK = text(
     " FROM ledger_account WHERE id = :id AND kind = 'USER' FOR NO KEY UPDATE"
 )
 _SET_STATUS = text("UPDATE ledger_account SET status = :status WHERE id = :id")
-_SET_LIMITS = text(
-    "UPDATE ledger_asset SET supply_cap_minor = :cap, transfer_max_minor = :most"
-    " WHERE asset = :asset"
-)
 # Not locked here: accounts come before holds in the order of locks. Who comes second finds the hold
 # resolved.
 _EXPIRED = text(
@@ -98,32 +93,6 @@ async def _locked(tx: Transaction, account_id: UUID) -> Any:
     if row is None:
         raise NotFound("account")
     return row
-
-
-async def set_limits(
-    tx: Transaction,
-    *,
-    asset: str,
-    supply_cap_minor: int | None,
-    transfer_max_minor: int | None,
-    actor_id: UUID,
-) -> None:
-    """Change an asset's limits (None: no limit) for every transfer that begins from now on, in all
-    processes. A cap below what exists only stops minting. Raises `InvalidInput`."""
-    if asset not in ASSETS:
-        raise InvalidInput("asset", "unknown")
-    for field, value in (("supplyCap", supply_cap_minor), ("transferMax", transfer_max_minor)):
-        if value is not None and not 0 < value <= INT64_MAX:
-            raise InvalidInput(field, "must be more than zero and fit in 64 bits")
-    limits = {"cap": supply_cap_minor, "most": transfer_max_minor}
-    await tx.execute(_SET_LIMITS, {"asset": asset, **limits})
-    await audit(
-        tx,
-        "LEDGER_LIMITS_CHANGED",
-        user_id=None,
-        actor_id=actor_id,
-        details={"asset": asset, **limits},
-    )
 
 
 async def expire_holds(tx: Transaction, *, limit: int) -> int:

@@ -40,6 +40,11 @@ _LOCK = text(
     " CAST(:holders AS uuid[]), CAST(:assets AS text[]), CAST(:holds AS uuid[])) AS text)"
 )
 
+# A statement that waited for a lock still has its old snapshot of other tables' rows.
+_CAPS = text(
+    "SELECT asset, supply_cap_minor FROM ledger_asset WHERE asset = ANY (CAST(:assets AS text[]))"
+)
+
 # Deltas and not totals: were an account ever written without its lock, nothing would be lost.
 _WRITE = text(
     """
@@ -95,7 +100,8 @@ class Written:
 async def open_book(
     tx: Transaction, accounts: Iterable[AccountRef], holds: Iterable[UUID] = ()
 ) -> Book:
-    """Lock accounts, and those of `holds`, in the order of their ids; one statement.
+    """Lock accounts, and those of `holds`, in the order of their ids; one statement, and another
+    where something is minted.
 
     Accounts of users and lots that are missing are made. With `escrow(lot)` come all holds that
     stand on the lot, and their accounts. A user who does not exist is told of by `account_of`.
@@ -113,14 +119,26 @@ async def open_book(
     )
     rows, pending = orjson.loads(result.scalar_one())
     found = [_account(row) for row in rows or ()]
+    await _renew_caps(tx, [account for account in found if account.kind == "ISSUANCE"])
     return Book(
         accounts={AccountRef(a.kind, a.holder_id, a.asset): a for a in found},
         holds={hold.id: hold for hold in (_hold(row) for row in pending or ())},
     )
 
 
-async def write_book(tx: Transaction, book: Book) -> list[Written]:
-    """Write what was entered, in one statement, and collect the events; the book is then done."""
+async def _renew_caps(tx: Transaction, issuances: Sequence[Account]) -> None:
+    """Caps as they are now that what issues is locked: `set_limits` takes the same lock."""
+    if not issuances:
+        return
+    rows = await tx.execute(_CAPS, {"assets": [account.asset for account in issuances]})
+    caps = {row.asset: row.supply_cap_minor for row in rows}
+    for account in issuances:
+        account.supply_cap = caps[account.asset]
+
+
+async def write_book(tx: Transaction, book: Book, *, tell: bool = True) -> list[Written]:
+    """Write what was entered, in one statement, and collect the events, unless nobody is to be told
+    (a made world's past); the book is then done."""
     if not book.entries:
         return []
     result = await tx.execute(
@@ -134,7 +152,8 @@ async def write_book(tx: Transaction, book: Book) -> list[Written]:
     )
     rows = {row.id: row for row in result}
     written = [Written(e, rows[e.id].row_id, rows[e.id].created_at) for e in book.entries]
-    await collect_changes(tx, book)
+    if tell:
+        await collect_changes(tx, book)
     return written
 
 

@@ -210,18 +210,67 @@ async def test_frozen_account_pays_nothing(ask, make_user):
     assert paid["__typename"] == "TransferFundsSuccess"
 
 
+LIMIT = """
+mutation ($input: SetAssetLimitsInput!) { setAssetLimits(input: $input) {
+  ... on SetAssetLimitsSuccess { asset { asset transferMaximum { amount } supplyCap { amount } } }
+  ... on InvalidInput { field message } } }
+"""
+ASSETS = """
+{ assets { asset scale supply { amount minorUnits } supplyCap { amount asset }
+    transferMaximum { amount } } }
+"""
+
+
 async def test_limits_are_changed_by_scope_at_once(ask, make_user):
     ada, ben = await make_user("ada"), await make_user("ben")
     keeper = await make_user("keeper", scopes=["system:configure"])
     await ask(DEPOSIT, ada, amount="10")
-    limit = """mutation ($most: Decimal) { setAssetLimits(input: {asset: USD, transferMax: $most}) {
-      __typename } }"""
-    await ask(limit, keeper, most="5")
+    given = {"asset": "USD", "transferMaximum": "5", "reason": "trial"}
+    made = (await ask(LIMIT, keeper, input=given))["setAssetLimits"]["asset"]
+    assert made == {"asset": "USD", "transferMaximum": {"amount": "5.00"}, "supplyCap": None}
     refused = (await ask(TRANSFER, ada, legs=[leg(ben, "5.01")]))["transferFunds"]
     assert refused["code"] == "INVALID_INPUT"
-    await ask(limit, keeper, most=None)
+    made = (await ask(LIMIT, keeper, input=given | {"transferMaximum": None}))["setAssetLimits"]
+    assert made["asset"]["transferMaximum"] is None
     paid = (await ask(TRANSFER, ada, legs=[leg(ben, "5.01")]))["transferFunds"]
     assert paid["__typename"] == "TransferFundsSuccess"
+
+
+async def test_who_mints_does_not_set_the_cap(execute, ask, make_user, shapes):
+    minter = await make_user("minter", scopes=["ledger:mint"])
+    given = {"asset": "SPARK", "supplyCap": None, "reason": "more for me"}
+    assert shapes.codes(await execute(LIMIT, minter, input=given)) == ["FORBIDDEN"]
+    assert shapes.codes(await execute(LIMIT, input=given)) == ["UNAUTHENTICATED"]
+    [spark] = [a for a in (await ask(ASSETS))["assets"] if a["asset"] == "SPARK"]
+    assert spark["supplyCap"] == {"amount": "1000000000.000000", "asset": "SPARK"}
+
+
+async def test_assets_tell_anyone_what_exists_and_what_may(ask, make_user, statements):
+    ada = await make_user("ada", scopes=["ledger:mint"])
+    keeper = await make_user("keeper", scopes=["system:configure"])
+    mint = """mutation ($to: ID!) { mintTokens(input: {toUserId: $to, idempotencyKey: "1",
+      amount: {amount: "2.5", asset: SPARK}}) { __typename } }"""
+    assert (await ask(mint, ada, to=ada.public_id))["mintTokens"] == {
+        "__typename": "MintTokensSuccess"
+    }
+    given = {"asset": "SPARK", "supplyCap": "2.4", "transferMaximum": "1", "reason": "less"}
+    refused = (await ask(LIMIT, keeper, input=given))["setAssetLimits"]
+    assert refused["field"] == "supplyCap"
+    await ask(LIMIT, keeper, input={"asset": "SPARK", "supplyCap": "2.5", "reason": "enough"})
+    statements.clear()
+    found = (await ask(ASSETS))["assets"]
+    assert len(statements) == 1
+    assert [(a["asset"], a["scale"]) for a in found] == [
+        ("USD", 2),
+        ("EUR", 2),
+        ("INR", 2),
+        ("JPY", 0),
+        ("SPARK", 6),
+    ]
+    none = {"supply": None, "supplyCap": None, "transferMaximum": None}
+    assert found[0] == {"asset": "USD", "scale": 2} | none
+    assert found[4]["supply"] == {"amount": "2.500000", "minorUnits": "2500000"}
+    assert found[4]["supplyCap"] == {"amount": "2.500000", "asset": "SPARK"}
 
 
 async def test_address_is_linked_by_a_signature_and_unlinked(ask, make_user):
