@@ -17,6 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from adapters.payments import SandboxPaymentProvider
+from adapters.storage import open_storage
 from core.clock import utc_now
 from core.database import Database, PoolSettings
 from core.errors import DomainError
@@ -132,6 +133,7 @@ def make_server(settings: Settings) -> Server:
             tries_per_address=settings.sign_in_tries_per_address,
         ),
         payments=SandboxPaymentProvider(),
+        storage=open_storage(settings.storage_url, folder=settings.state_dir / "files"),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import IO, Literal, Protocol
 
 PaymentStatus = Literal["PENDING", "SETTLED", "FAILED"]
 
@@ -41,3 +42,20 @@ class PaymentProvider(Protocol):
 
     async def withdraw(self, order: PaymentOrder) -> PaymentReply:
         """Pay the amount out to the person."""
+
+
+class Storage(Protocol):
+    """Keeps files under keys of our making (`core.files.new_file_key`); any other key is refused
+    with `ValueError`. A file is there whole or not at all."""
+
+    async def put(self, key: str, content: IO[bytes]) -> None:
+        """Keep what `content` has from its beginning, replacing what the key had."""
+
+    async def get(self, key: str) -> AsyncIterator[bytes]:
+        """The file in pieces. Raises `FileNotFoundError` at once where there is none."""
+
+    async def delete(self, key: str) -> None:
+        """Forget the file; nothing happens where there is none."""
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is a file."""

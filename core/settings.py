@@ -19,6 +19,12 @@ class Settings(BaseSettings):
 
     profile: Profile = Field("dev", description="dev shows GraphiQL and introspection; prod hides")
     state_dir: Path = Field(Path(".mela"), description="Embedded servers, keys, outbox, builds")
+    storage_url: str | None = Field(
+        None,
+        pattern=r"^(file|s3|gs|az)://",
+        description="Where files are kept: file:///folder, s3://bucket/prefix, gs://, az://, with "
+        "the provider's usual variables; unset: the state folder",
+    )
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL 15 or later; unset starts the embedded one"
     )
@@ -46,6 +52,10 @@ class Settings(BaseSettings):
     max_aliases: int = Field(30, ge=0, description="Aliases in one document")
     max_tokens: int = Field(2_000, ge=1, description="Tokens in one document")
     max_body_bytes: int = Field(1 * MIB, ge=1, description="Largest HTTP body or socket message")
+    max_upload_bytes: int = Field(
+        10 * MIB, ge=1, description="Largest sum of one request's uploaded files"
+    )
+    max_upload_files: int = Field(4, ge=1, le=100, description="Uploaded files in one request")
     document_cache_size: int = Field(1_000, ge=1, description="Parsed, validated documents kept")
     max_operations_per_socket: int = Field(100, ge=1)
     max_sockets: int = Field(10_000, ge=1, description="WebSockets a process")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
@@ -275,6 +275,24 @@ def verify_access_token(ring: KeyRing, policy: TokenPolicy, token: str, *, now: 
     if seconds < claims.not_before - CLOCK_SKEW_S:
         raise _invalid()
     return claims
+
+
+def sign_claims(ring: KeyRing, claims: Mapping[str, object]) -> str:
+    """A JWT of other claims than an access token's. Its `aud` must be another than theirs."""
+    key = ring.signing_key()
+    header = {"alg": algorithm_of(key), "kid": key.kid}
+    return jwt.encode(header, dict(claims), key, registry=_REGISTRY)
+
+
+def read_claims(ring: KeyRing, token: str) -> dict[str, Any]:
+    """The claims that a key of the ring signed; no claim is judged. Raises `ValueError`."""
+    if len(token) > TOKEN_MAX_CHARS or not token.isascii():
+        raise ValueError("not a token")
+    ring.reload()  # costs a look at the folder; another process may have added a key
+    try:
+        return jwt.decode(token, ring.verification_keys(), registry=_REGISTRY).claims
+    except (JoseError, ValueError, TypeError):
+        raise ValueError("not signed by us") from None
 
 
 def _verify(ring: KeyRing, token: str) -> Claims:

@@ -11,7 +11,7 @@ from uuid import UUID
 from core.database import Database, Transaction
 from core.errors import BadUserInput, Unauthenticated
 from core.pagination import PageRequest, page_request
-from core.ports import PaymentProvider
+from core.ports import PaymentProvider, Storage
 from core.settings import Settings
 from core.tokens import KeyRing, TokenPolicy
 from loaders.base import Loaders
@@ -41,6 +41,7 @@ class Server:
     revocations: Revocations
     throttle: Throttle
     payments: PaymentProvider
+    storage: Storage
 
 
 @dataclass(slots=True)

@@ -12,12 +12,14 @@ from typing import Any, NewType
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
+from core.files import UploadedFile
 from core.money import INT64_MAX
 
 BigInt = NewType("BigInt", int)
 Cursor = NewType("Cursor", str)
 URL = NewType("URL", str)
 JSON = NewType("JSON", object)
+Upload = NewType("Upload", UploadedFile)
 
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -64,6 +66,16 @@ def _parse_big_int(value: object) -> int:
     if not -INT64_MAX - 1 <= number <= INT64_MAX:
         raise ValueError("BigInt must fit in 64 bits")
     return number
+
+
+def _parse_upload(value: object) -> UploadedFile:
+    if not isinstance(value, UploadedFile):
+        raise ValueError("Upload must be a file of a multipart request, null in its operations")
+    return value
+
+
+def _no_output(value: object) -> object:
+    raise ValueError("Upload is for input alone")
 
 
 def _parse_text(name: str, maximum: int) -> Any:
@@ -119,6 +131,13 @@ SCALARS: Mapping[object, ScalarDefinition] = {
         specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
         serialize=lambda value: value,
         parse_value=lambda value: value,
+    ),
+    Upload: strawberry.scalar(
+        name="Upload",
+        description="A file, sent in a multipart request: as a variable, null in `operations`.",
+        specified_by_url="https://github.com/jaydenseric/graphql-multipart-request-spec",
+        serialize=_no_output,
+        parse_value=_parse_upload,
     ),
 }
 

@@ -35,6 +35,10 @@ from resolvers.context import OperationContext, Server
 from schema.executing import MelaSchema
 from services.users.access import Viewer, viewer_of
 from web.graphiql_page import graphiql_response, wants_graphiql
+from web.uploads import is_multipart, placed, read_form, require_preflight
+
+UPLOADS = "uploads"
+"""The request's state that holds its form, to be closed at the end."""
 
 INIT_TIMEOUT = timedelta(seconds=10)
 CLOSE_FORBIDDEN = 4403
@@ -180,6 +184,7 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=INIT_TIMEOUT,
             max_subscriptions_per_connection=server.settings.max_operations_per_socket,
+            multipart_uploads_enabled=True,
         )
         self.server = server
         self.graphiql = graphiql
@@ -207,16 +212,36 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             self.sockets -= 1
 
     async def run(self, request: Any, *args: Any, **options: Any) -> Any:
-        """GraphiQL for a browser's visit, else Strawberry's handling."""
-        if self.graphiql and isinstance(request, Request) and wants_graphiql(request):
+        """GraphiQL for a browser's visit, else Strawberry's handling; uploaded files are gone
+        afterwards, whatever came of the operation."""
+        if not isinstance(request, Request):
+            return await super().run(request, *args, **options)
+        if self.graphiql and wants_graphiql(request):
             return graphiql_response(request)
-        return await super().run(request, *args, **options)
+        if is_multipart(request.headers):
+            require_preflight(request.headers)
+        try:
+            return await super().run(request, *args, **options)
+        finally:
+            if (form := getattr(request.state, UPLOADS, None)) is not None:
+                await form.close()
+
+    async def parse_multipart(self, request: Any) -> dict[str, Any]:
+        """An operation with its files in place; see `web.uploads`."""
+        settings = self.server.settings
+        inner: Request = request._request
+        form = await read_form(inner, settings)
+        setattr(inner.state, UPLOADS, form)
+        return placed(form, self.parse_json, max_places=settings.max_upload_files)
 
     async def get_context(
         self, request: HTTPConnection, response: Response | WebSocket
     ) -> OperationContext:
         """Who asks and from where. Raises `Unauthenticated` for a bad Authorization header."""
         viewer = viewer_from(self.server, request.headers.get("authorization"))
+        if viewer is None and is_multipart(request.headers):
+            # Before the body is read: nobody fills our disk without a name.
+            raise Unauthenticated("TOKEN_MISSING", "sign in before you upload")
         return OperationContext(
             server=self.server,
             viewer=viewer,

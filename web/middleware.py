@@ -24,6 +24,7 @@ from core.tracing import traced_request, tracing_is_on
 
 log = structlog.get_logger(__name__)
 
+UPLOAD_PATH: Final = "/graphql"
 REQUEST_ID_HEADER: Final = b"x-request-id"
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _HEADS: Final = frozenset(
@@ -38,7 +39,8 @@ _NO_FRAMES: Final = (b"content-security-policy", b"frame-ancestors 'none'")
 
 def wrap(app: ASGIApp, settings: Settings) -> ASGIApp:
     """The application with the whole edge around it, in the order that holds."""
-    edge: ASGIApp = BodyLimit(app, settings.max_body_bytes)
+    upload_bytes = settings.max_upload_bytes + settings.max_body_bytes
+    edge: ASGIApp = BodyLimit(app, settings.max_body_bytes, upload_bytes=upload_bytes)
     edge = SecurityHeaders(edge)
     edge = Observed(edge)
     return RequestId(edge)
@@ -173,28 +175,31 @@ class SecurityHeaders:
 
 class BodyLimit:
     """Answers 413 to a body above the limit: at once by Content-Length, else while it streams.
+    A form with files sent to `UPLOAD_PATH`, and nothing else, may have `upload_bytes`.
 
     For a streamed body the application is stopped by an exception from `receive`; whatever it
     still sends is dropped. Messages of sockets are bounded by uvicorn's `ws_max_size`.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, *, upload_bytes: int | None = None) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.upload_bytes = max_bytes if upload_bytes is None else upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        maximum = self.upload_bytes if _is_upload(scope) else self.max_bytes
         declared = _declared_length(scope)
         if declared is None:
-            await self._counted(scope, receive, send)
-        elif declared <= self.max_bytes:
+            await self._counted(scope, receive, send, maximum)
+        elif declared <= maximum:
             await self.app(scope, receive, send)  # the server holds the body to its declaration
         else:
-            await self._refuse(scope, send)
+            await self._refuse(scope, send, maximum)
 
-    async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _counted(self, scope: Scope, receive: Receive, send: Send, maximum: int) -> None:
         received = 0
         started = False
 
@@ -203,13 +208,13 @@ class BodyLimit:
             message = await receive()
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
-                if received > self.max_bytes:
+                if received > maximum:
                     raise BodyTooLarge
             return message
 
         async def send_guarded(message: Message) -> None:
             nonlocal started
-            if received > self.max_bytes and not started:
+            if received > maximum and not started:
                 return
             started = True
             await send(message)
@@ -218,14 +223,14 @@ class BodyLimit:
             await self.app(scope, receive_counted, send_guarded)
         except Exception:
             # Any exception: what we raised may have been wrapped on its way.
-            if received <= self.max_bytes or started:
+            if received <= maximum or started:
                 raise
-        if received > self.max_bytes and not started:
-            await self._refuse(scope, send)
+        if received > maximum and not started:
+            await self._refuse(scope, send, maximum)
 
-    async def _refuse(self, scope: Scope, send: Send) -> None:
-        message = f"the request's body is larger than {self.max_bytes} bytes"
-        details = {"maxBodyBytes": self.max_bytes}
+    async def _refuse(self, scope: Scope, send: Send, maximum: int) -> None:
+        message = f"the request's body is larger than {maximum} bytes"
+        details = {"maxBodyBytes": maximum}
         await _send_error(scope, send, 413, message, "BAD_USER_INPUT", details, close=True)
 
 
@@ -291,6 +296,11 @@ def _declared_length(scope: Scope) -> int | None:
         if name == b"content-length":
             length = int(value) if value.isdigit() else None
     return length
+
+
+def _is_upload(scope: Scope) -> bool:
+    kind = (_header(scope, b"content-type") or b"").partition(b";")[0].strip().lower()
+    return scope["path"] == UPLOAD_PATH and kind == b"multipart/form-data"
 
 
 def _header(scope: Scope, wanted: bytes) -> bytes | None:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import event, insert
 
 from adapters.payments import SandboxPaymentProvider
+from adapters.storage import open_storage
 from core.database import Database
 from core.settings import Settings
 from core.tokens import TokenPolicy, ensure_keys
@@ -52,7 +53,7 @@ def passwords():
 
 
 @pytest.fixture
-async def server(database_url, redis_url, redis_prefix, keys, passwords):
+async def server(database_url, redis_url, redis_prefix, keys, passwords, tmp_path):
     settings = Settings(profile="test", database_url=database_url, redis_url=redis_url)
     hub = Hub("memory://")
     db = Database(database_url, after_commit=hub.publish)
@@ -69,6 +70,7 @@ async def server(database_url, redis_url, redis_prefix, keys, passwords):
             redis_url, prefix=redis_prefix, tries_per_account=10, tries_per_address=100
         ),
         payments=SandboxPaymentProvider(),
+        storage=open_storage(None, folder=tmp_path),
     )
     await hub.start(db)
     yield made
