@@ -213,6 +213,20 @@ def database_url(make_database: Callable[..., str], template_database: str) -> s
 
 
 @pytest.fixture
+def fund() -> Callable[..., Coroutine[Any, Any, None]]:
+    """`await fund(db, user_id, …, asset="USD", amount_minor=…)`: money to bid and buy with."""
+    from services.wallets.endowing import endow
+
+    async def give(db: Any, *user_ids: Any, asset: str = "USD", amount_minor: int = 10**12) -> None:
+        async def work(tx: Any) -> None:
+            await endow(tx, user_ids, asset=asset, amount_minor=amount_minor)
+
+        await db.transaction(work)
+
+    return give
+
+
+@pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder of this test alone, like tmp_path, that root's servers can get to as well."""
     folder = passable_folder()

@@ -20,11 +20,12 @@ from core.events import NewEvent
 from core.ids import new_id
 from core.jsontext import to_json
 from core.money import INT64_MAX
-from services.auctions.closing import end_auction
+from services.auctions.closing import begin_auction, end_auction
 from services.auctions.lots import SEALED, Accepted, AuctionState, Decision, Offer
+from services.auctions.money import hold_maxima, means, open_lot_book
 from services.auctions.rules import decide
 from services.auctions.sealing import Seal, seal
-from services.auctions.state import LockedAuction, auction_topic, lock_auction, opened_event
+from services.auctions.state import LockedAuction, auction_topic, lock_auction
 from services.idempotency import IdempotentRequest, idempotent_request, keep, recall
 
 OPERATION = "placeBid"
@@ -41,9 +42,9 @@ _APPLY = text(
     """
     WITH lot AS (
         UPDATE auction SET
-            status = :status, opened_at = coalesce(opened_at, :now), ends_at = :ends_at,
-            current_price_minor = :price, bid_count = :bid_count, leader_id = :leader_id,
-            leader_bid_id = :leader_bid_id, leader_maximum_minor = :leader_maximum,
+            ends_at = :ends_at, current_price_minor = :price, bid_count = :bid_count,
+            leader_id = :leader_id, leader_bid_id = :leader_bid_id,
+            leader_maximum_minor = :leader_maximum,
             runner_up_maximum_minor = :runner_up_maximum, reserve_met = :reserve_met,
             extension_count = :extensions
         WHERE id = :auction_id
@@ -108,8 +109,10 @@ async def place_bids(
 ) -> list[PlacedBid | DomainError]:
     """Take the requests in their order at one moment; each gets its bid or its refusal.
 
-    Refusals: `NotFound`, `AuctionNotOpen`, `SellerCannotBid`, `BidTooLow`, `IdempotencyConflict`.
-    A bid that takes a Dutch lot ends it in this transaction.
+    Refusals: `NotFound`, `AuctionNotOpen`, `SellerCannotBid`, `BidTooLow`, `IdempotencyConflict`,
+    and for want of money those of `money.means`. What the lot's leader offers is held in the ledger
+    from then on, and what the one before held is free. A bid that takes a Dutch lot ends it in this
+    transaction.
     A request whose key was answered before gets that answer again. `now` is for replay alone.
     """
     locked = await lock_auction(tx, auction_id, now=now)
@@ -119,12 +122,20 @@ async def place_bids(
     known = await recall(tx, OPERATION, [request.idempotency for request in requests])
     fresh = _unanswered(requests, known)
     if locked.due_to_open:
-        locked = locked.opened()
+        locked = await begin_auction(tx, locked)
     if locked.state.format == SEALED:
         locked = await _with_own_maxima(tx, locked, fresh)
-    decision, placed, seals = _decide(locked, fresh)
+    offers = [Offer(new_id(), r.bidder_id, r.maximum_minor) for r in fresh]
+    decision = decide(locked.state, offers, locked.now)
+    if decision.accepted:  # by the rules; what they refuse needs no look into wallets
+        book = await open_lot_book(tx, locked.state, [offer.bidder_id for offer in offers])
+        decision = decide(locked.state, offers, locked.now, afford=means(book, locked.state))
+    placed, seals = _placed(locked, fresh, decision)
     if decision.accepted:
         await _write(tx, locked, decision, seals)
+        await hold_maxima(tx, book, decision)
+        if decision.closing is not None:
+            await end_auction(tx, replace(locked, state=decision.state), decision.closing)
         await keep(tx, OPERATION, {key: _answer(bid) for key, bid in placed.items()})
     refused = {
         request.idempotency: outcome
@@ -159,11 +170,10 @@ def _unanswered(requests: Sequence[BidRequest], known: Any) -> list[BidRequest]:
     ]
 
 
-def _decide(
-    locked: LockedAuction, requests: Sequence[BidRequest]
-) -> tuple[Decision, dict[IdempotentRequest, PlacedBid], dict[UUID, Seal]]:
-    offers = [Offer(new_id(), r.bidder_id, r.maximum_minor) for r in requests]
-    decision = decide(locked.state, offers, locked.now)
+def _placed(
+    locked: LockedAuction, requests: Sequence[BidRequest], decision: Decision
+) -> tuple[dict[IdempotentRequest, PlacedBid], dict[UUID, Seal]]:
+    """What was accepted, by key, and the seal of each bid by its id."""
     seals = {bid.bid_id: seal(bid.bid_id, bid.maximum_minor) for bid in decision.accepted}
     placed = {
         request.idempotency: PlacedBid(
@@ -179,7 +189,7 @@ def _decide(
         for request, outcome in zip(requests, decision.outcomes, strict=True)
         if isinstance(outcome, Accepted)
     }
-    return decision, placed, seals
+    return placed, seals
 
 
 async def _write(
@@ -198,7 +208,6 @@ async def _write(
             "auction_id": state.id,
             "asset": state.asset,
             "now": locked.now,
-            "status": state.status,
             "ends_at": state.ends_at,
             "price": state.price_minor or state.starting_price_minor,
             "bid_count": state.bid_count,
@@ -212,12 +221,8 @@ async def _write(
             "bids": to_json(fresh),
         },
     )
-    if locked.row.status == "SCHEDULED":
-        tx.collect(opened_event(locked))
     for event in placed_events(locked.state, decision.accepted, seals, locked.now):
         tx.collect(event)
-    if decision.closing is not None:
-        await end_auction(tx, replace(locked, state=state), decision.closing)
 
 
 def _bid_row(bid: Accepted, decision: Decision, sealed: Seal) -> dict[str, object]:

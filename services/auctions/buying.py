@@ -9,7 +9,8 @@ from uuid import UUID
 from core.database import Transaction
 from core.errors import DomainError, InvalidInput, NotFound
 from core.money import INT64_MAX
-from services.auctions.closing import end_auction, write_opening
+from services.auctions.closing import begin_auction, end_auction
+from services.auctions.money import hold_price
 from services.auctions.rules import buy_now
 from services.auctions.state import lock_auction
 from services.idempotency import IdempotentRequest, idempotent_request, keep, recall
@@ -45,7 +46,7 @@ async def buy_auction_now(
     same key. `now` is for tests alone.
 
     Raises `NotFound`, `AuctionNotOpen`, `SellerCannotBid`, `BuyNowGone`, `PriceChanged`,
-    `IdempotencyConflict`.
+    `IdempotencyConflict`, and for want of money those of `money.means`.
     """
     locked = await lock_auction(tx, request.auction_id, now=now)
     if locked is None:
@@ -55,14 +56,12 @@ async def buy_auction_now(
         raise known
     if known is not None:
         return False
-    due_to_open = locked.due_to_open
-    if due_to_open:
-        locked = locked.opened()
+    if locked.due_to_open:
+        locked = await begin_auction(tx, locked)
     closing = buy_now(locked.state, request.buyer_id, request.price_minor, locked.now)
     if isinstance(closing, DomainError):
         raise closing
-    if due_to_open:
-        await write_opening(tx, locked)
+    await hold_price(tx, locked.state, request.buyer_id, request.price_minor)
     await end_auction(tx, locked, closing)
     await keep(tx, OPERATION, {request.idempotency: {"auction": request.auction_id.hex}})
     return True

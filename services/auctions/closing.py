@@ -6,9 +6,9 @@ Whoever comes (a job, a sweep, a test) only wakes; the locked row and the databa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import text
@@ -16,17 +16,26 @@ from sqlalchemy import text
 from core.database import Transaction
 from core.errors import Forbidden, NotFound
 from core.events import NewEvent
-from services.auctions.errors import AuctionNotOpen
+from services.auctions.errors import AuctionNotOpen, OutOfStock
 from services.auctions.lots import AuctionState, Closing
+from services.auctions.money import release_all, settle_lot
 from services.auctions.openings import PlacedRow, digest_of, is_opened, opened_events
 from services.auctions.rules import close
 from services.auctions.state import LockedAuction, auction_topic, lock_auction, opened_event
+from services.auctions.stock import reserve_stock
 from services.jobs import enqueue
+
+CancelledBy = Literal["SELLER", "MODERATOR", "STOCK"]
+"""Who called a lot off; STOCK: nothing was left to sell when its time came."""
 
 OPEN_AUCTION = "open_auction"
 CLOSE_AUCTION = "close_auction"
 
-_OPEN = text("UPDATE auction SET status = 'OPEN', opened_at = :now WHERE id = :id")
+_OPEN = text(
+    """
+    UPDATE auction SET status = 'OPEN', opened_at = :now, stock_reserved = true WHERE id = :id
+    """
+)
 _CANCEL = text("UPDATE auction SET status = 'CANCELLED', closed_at = :now WHERE id = :id")
 _END = text(
     """
@@ -123,16 +132,24 @@ async def open_auction(tx: Transaction, auction_id: UUID, *, now: datetime | Non
     """Open a lot whose start has come; whether this call did. A lot whose end has passed too is
     left for `close_auction`. `now` is for tests and replay alone."""
     locked = await lock_auction(tx, auction_id, now=now)
-    if locked is None or not locked.due_to_open or locked.now >= locked.state.ends_at:
+    if locked is None or not locked.due_to_open:
         return False
-    await write_opening(tx, locked)
-    return True
+    return (await begin_auction(tx, locked)).state.status == "OPEN"
 
 
-async def write_opening(tx: Transaction, locked: LockedAuction) -> None:
-    """Open a locked lot whose start has come."""
+async def begin_auction(tx: Transaction, locked: LockedAuction) -> LockedAuction:
+    """Open a locked lot whose start has come, and take its unit from the stock; the lot as it is
+    then. Where none is left there is nothing to sell, and the lot is cancelled."""
+    try:
+        await reserve_stock(tx, locked.row.product_id, 1)
+    except OutOfStock:
+        await tx.execute(_CANCEL, {"id": locked.state.id, "now": locked.now})
+        tx.collect(cancelled_event(locked, by="STOCK"))
+        return replace(locked, state=replace(locked.state, status="CANCELLED"))
+    opened = locked.opened()
     await tx.execute(_OPEN, {"id": locked.state.id, "now": locked.now})
-    tx.collect(opened_event(locked))
+    tx.collect(opened_event(opened))
+    return opened
 
 
 async def close_auction(
@@ -153,7 +170,8 @@ async def close_auction(
 
 async def end_auction(tx: Transaction, locked: LockedAuction, closing: Closing) -> None:
     """Write the end of a locked lot, whatever brought it (its time, a taker, a buyer): the row,
-    what its bids show, and the events that open them. `locked.state` has every accepted bid."""
+    what its money does, what its bids show, and the events that open them. `locked.state` has every
+    accepted bid."""
     state = locked.state
     await tx.execute(
         _END,
@@ -166,9 +184,7 @@ async def end_auction(tx: Transaction, locked: LockedAuction, closing: Closing) 
             "now": locked.now,
         },
     )
-    # What a sale moves (money, order, stock) belongs exactly here: after the lot is taken, so that
-    # the lock order holds (auction, accounts, topics), and before the commit, so that a lot is
-    # never closed without it.
+    await settle_lot(tx, locked, closing)
     bids = await _opened_bids(tx, state, closing) if state.bid_count else []
     for event in ended_events(locked, closing, bids):
         tx.collect(event)
@@ -206,13 +222,10 @@ async def cancel_auction(
     if locked is None:
         raise NotFound("auction")
     _check_may_cancel(locked, viewer_id, is_moderator)
-    await tx.execute(
-        _CANCEL,
-        {"id": auction_id, "now": locked.now},
-    )
-    # A cancelled lot gives back what it holds (the leader's money, the stock) here, as a closed one
-    # does.
-    tx.collect(cancelled_event(locked, viewer_id))
+    await tx.execute(_CANCEL, {"id": auction_id, "now": locked.now})
+    await release_all(tx, locked)
+    by: CancelledBy = "SELLER" if viewer_id == locked.row.seller_id else "MODERATOR"
+    tx.collect(cancelled_event(locked, by=by, actor_id=viewer_id))
 
 
 def _check_may_cancel(locked: LockedAuction, viewer_id: UUID, is_moderator: bool) -> None:
@@ -259,10 +272,12 @@ def _closed_event(locked: LockedAuction, closing: Closing, bids: Sequence[Placed
     )
 
 
-def cancelled_event(locked: LockedAuction, viewer_id: UUID) -> NewEvent:
+def cancelled_event(
+    locked: LockedAuction, *, by: CancelledBy, actor_id: UUID | None = None
+) -> NewEvent:
     payload: dict[str, Any] = {
         "status": "CANCELLED",
-        "by": "SELLER" if viewer_id == locked.row.seller_id else "MODERATOR",
+        "by": by,
         "bidCount": locked.state.bid_count,
         "endsAt": locked.state.ends_at,
     }
@@ -270,6 +285,6 @@ def cancelled_event(locked: LockedAuction, viewer_id: UUID) -> NewEvent:
         topic=auction_topic(locked.state.id),
         type="AuctionCancelled",
         payload=payload,
-        actor_id=viewer_id,
+        actor_id=actor_id,
         occurred_at=locked.now,
     )

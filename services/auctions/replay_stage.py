@@ -27,12 +27,15 @@ from services.auctions.closing import schedule_auction
 from services.auctions.recorded import ASSET, RecordedAuction
 from services.auctions.selling import announced_event
 from services.auctions.stalls import ProductDetails, create_product, create_stall
+from services.wallets.endowing import endow
 
 SCRATCH_PREFIX = "mela_replay_"
 SCRATCH_STALE_S = 3_600
 LOTS_AT_ONCE = 10
 """As many topics as one transaction may touch."""
 
+BIDDER_FUNDS_MINOR = 100_000_000_00
+"""What each recorded bidder is given: a hundred million."""
 SELLER = "recorded auctions"
 SLUG = "recorded-auctions"
 _MAIL_DOMAIN = "replay.test"
@@ -123,14 +126,17 @@ async def _run(server: Database, statement: str) -> None:
 
 
 async def stage_people(tx: Transaction, names: Iterable[str]) -> dict[str, UUID]:
-    """An account for each recorded name; the same one for the same name in every replay."""
+    """An account for each recorded name, the same one for the same name in every replay, with more
+    money than anybody bid."""
     usernames = {_username(name): name for name in names}
     wanted = [
         {"id": new_id(), "username": username, "name": _display_name(name, username)}
         for username, name in sorted(usernames.items())
     ]
     found = await tx.execute(_PEOPLE, {"people": to_json(wanted), "domain": _MAIL_DOMAIN})
-    return {usernames[row.username]: row.id for row in found}
+    people = {usernames[row.username]: row.id for row in found}
+    await endow(tx, people.values(), asset=ASSET, amount_minor=BIDDER_FUNDS_MINOR)
+    return people
 
 
 def _username(name: str) -> str:

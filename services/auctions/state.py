@@ -45,8 +45,9 @@ class LockedAuction:
 
     @property
     def due_to_open(self) -> bool:
-        """Its time has come and no job has opened it yet."""
-        return self.state.status == "SCHEDULED" and self.state.starts_at <= self.now
+        """Its time has come, is not over, and no job has opened it yet."""
+        state = self.state
+        return state.status == "SCHEDULED" and state.starts_at <= self.now < state.ends_at
 
     def opened(self) -> LockedAuction:
         """The same lot as OPEN; the caller writes the row and raises the event."""

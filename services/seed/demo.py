@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,13 +17,14 @@ from sqlalchemy import TextClause, text
 
 from core.database import Database, Transaction, database_now
 from core.ids import new_id
-from core.money import to_minor
+from core.money import ASSETS, to_minor
 from models.users import Profile, UserAccount
 from services.auctions.selling import Terms, create_auction
 from services.auctions.stalls import ProductDetails, create_product, create_stall
 from services.seed.people import MAIL_DOMAIN
 from services.seed.world import SeedRefused, seed_world
 from services.users.passwords import Passwords
+from services.wallets.endowing import endow
 
 DEMO_USERNAME = "demo"
 DEMO_SCALE = 0.02
@@ -71,6 +73,15 @@ _STALL = text("SELECT id FROM stall WHERE owner_id = :owner ORDER BY created_at,
 _PRODUCTS = text("SELECT id FROM product WHERE stall_id = :stall ORDER BY created_at, id LIMIT 20")
 _NAME = text("SELECT name FROM product WHERE id = :product")
 _LOTS_MADE = text("SELECT count(*) FROM auction WHERE seller_id = :seller")
+BOT_FUNDS_MINOR = to_minor("100000.00", DEMO_ASSET)
+DEMO_FUNDS_MINOR = {asset: to_minor("250000", asset) for asset in ASSETS}
+_POOR = text(
+    """
+    SELECT id FROM unnest(CAST(:people AS uuid[])) AS p(id) WHERE NOT EXISTS (
+        SELECT FROM ledger_account AS a WHERE a.owner_id = p.id AND a.asset = :asset
+            AND a.credits_posted - a.debits_posted - a.debits_pending >= :least)
+    """
+)
 _NO_PASSWORD = "!"
 """Matches nothing: bots and their host act inside the server and never sign in."""
 
@@ -135,7 +146,7 @@ async def seed_demo(
                 seed=DEMO_SEED,
                 password_hash=password_hash,
                 now=now,
-                also=lambda tx: _add_person(tx, DEMO_USERNAME, "You (demo)", password_hash),
+                also=lambda tx: _add_demo(tx, password_hash),
             )
         except SeedRefused:
             # Another process was quicker: to seed the demo, or to sign somebody up.
@@ -157,11 +168,14 @@ async def ensure_cast(tx: Transaction) -> DemoCast:
     for piece in PIECES[len(product_ids) :]:
         product_ids.append(await _list_piece(tx, host_id, stall_id, *piece))
     bot_ids = [await _person(tx, username, name) for username, name in BOTS]
+    await _fund(tx, bot_ids, BOT_FUNDS_MINOR)
     return DemoCast(host_id, tuple(product_ids), tuple(bot_ids))
 
 
 async def open_demo_lot(tx: Transaction, cast: DemoCast, *, duration: timedelta) -> UUID:
-    """Put the next piece up, from now on, with a soft close of half a minute."""
+    """Put the next piece up, from now on, with a soft close of half a minute. Bots that have won
+    much get new money for it."""
+    await _fund(tx, cast.bot_ids, BOT_FUNDS_MINOR)
     made = await tx.scalar(_LOTS_MADE, {"seller": cast.host_id})
     product_id = cast.product_ids[(made or 0) % len(cast.product_ids)]
     title = f"The demo lot: {await tx.scalar(_NAME, {'product': product_id})}"
@@ -173,6 +187,19 @@ async def open_demo_lot(tx: Transaction, cast: DemoCast, *, duration: timedelta)
         title=title,
     )
     return await create_auction(tx, viewer_id=cast.host_id, product_id=product_id, terms=terms)
+
+
+async def _add_demo(tx: Transaction, password_hash: str) -> None:
+    demo_id = await _add_person(tx, DEMO_USERNAME, "You (demo)", password_hash)
+    for asset, funds in DEMO_FUNDS_MINOR.items():
+        await endow(tx, [demo_id], asset=asset, amount_minor=funds)
+
+
+async def _fund(tx: Transaction, people: Sequence[UUID], amount_minor: int) -> None:
+    """Give so much to those who have less than a tenth of it."""
+    asked = {"people": list(people), "asset": DEMO_ASSET, "least": amount_minor // 10}
+    poor = (await tx.execute(_POOR, asked)).scalars().all()
+    await endow(tx, poor, asset=DEMO_ASSET, amount_minor=amount_minor)
 
 
 async def _list_piece(

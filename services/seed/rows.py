@@ -53,6 +53,7 @@ AUCTION_COLUMNS = (
     "opened_at",
     "closed_at",
     "created_at",
+    "stock_reserved",
 )
 BID_COLUMNS = (
     "id",
@@ -110,6 +111,7 @@ def auction_row(lot: LotHistory) -> tuple[object, ...]:
         state.starts_at if opened else None,
         lot.closed_at,
         plan.announced_at,
+        opened,
     )
 
 
@@ -172,7 +174,7 @@ def _events(lot: LotHistory) -> Iterator[NewEvent]:
     row = SimpleNamespace(seller_id=seller_id, reserve_nonce=lot.reserve_nonce)
     ended = LockedAuction(lot.state, row, lot.closed_at)
     if lot.status == "CANCELLED":
-        yield cancelled_event(ended, seller_id)
+        yield cancelled_event(ended, by="SELLER", actor_id=seller_id)
         return
     closing = close(replace(lot.state, status="OPEN"), lot.closed_at)
     assert closing is not None

@@ -22,8 +22,9 @@ from sqlalchemy import text
 from core.database import Database, PoolSettings, Transaction, database_now
 from services.auctions.closing import schedule_auction
 from services.auctions.state import auction_topic
-from services.seed import lots, market, people, rows
+from services.seed import lots, market, money, people, rows
 from services.seed.ids import IdMaker
+from services.wallets.endowing import endow
 
 Progress = Callable[[str, int, int], None]
 """Told of each step: its name, how much is done, how much there is."""
@@ -33,6 +34,8 @@ USERS, STALLS, PRODUCTS, AUCTIONS, BIDS = 5_000, 500, 3_000, 2_000, 100_000
 
 MAX_SCALE = 50.0
 LOTS_AT_ONCE = 100
+ALLOWANCE_MINOR = 250_000
+"""What all begin with, in cents of a dollar; leaders and winners had what they bid besides."""
 MAX_WAKES = 2_000
 """Lots that are woken for at their times; those due later are left to the minute's sweep."""
 
@@ -43,7 +46,7 @@ _USERNAMES = text("SELECT lower(username) FROM user_account")
 _SLUGS = text("SELECT slug FROM stall")
 _ANALYSE = text(
     "ANALYZE user_account, profile, user_role, follow, stall, stall_member, product, auction, bid,"
-    " auction_watch, event, event_topic"
+    " auction_watch, event, event_topic, sale_order, ledger_account, transfer, ledger_hold"
 )
 
 
@@ -61,6 +64,7 @@ class SeedSummary:
     follows: int = 0
     bids: int = 0
     events: int = 0
+    orders: int = 0
     watches: int = 0
     auctions: Counter[str] = field(default_factory=Counter)
     took_s: float = 0.0
@@ -158,6 +162,8 @@ async def _copy_people(tx: Transaction, plan: _Plan, summary: SeedSummary) -> li
     summary.users = await _copy(tx, "user_account", people.ACCOUNT_COLUMNS, accounts)
     profiles = people.profile_rows(folk, dice=plan.dice("profiles"))
     await _copy(tx, "profile", people.PROFILE_COLUMNS, profiles)
+    someone = [person.id for person in folk]
+    await endow(tx, someone, asset="USD", amount_minor=ALLOWANCE_MINOR)
     plan.tell("people", count, count)
     return folk
 
@@ -260,6 +266,8 @@ async def _copy_batch(
     summary.events += await _copy(tx, "event", rows.EVENT_COLUMNS, flat)
     watches = (row for lot in played for row in rows.watch_rows(lot, folk, plan.now, dice))
     summary.watches += await _copy(tx, "auction_watch", rows.WATCH_COLUMNS, watches)
+    orders = await money.settle_histories(tx, played)
+    summary.orders += await _copy(tx, "sale_order", money.ORDER_COLUMNS, orders)
     summary.auctions.update(lot.status for lot in played)
 
 

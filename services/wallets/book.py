@@ -100,6 +100,17 @@ def enter_all(book: Book, steps: Sequence[Step]) -> list[Entry]:
         raise
 
 
+def refusal_of(book: Book, steps: Sequence[Step]) -> DomainError | None:
+    """What would refuse the steps, were they taken together now. Nothing is entered."""
+    begin = len(book.entries)
+    try:
+        enter_all(book, steps)
+    except DomainError as error:
+        return error
+    _take_back(book, begin)
+    return None
+
+
 def apply_steps(book: Book, steps: Sequence[Step]) -> list[Outcome]:
     """Take the steps in order; each gets its entry or its refusal. A chain of linked steps is taken
     whole or not at all: then each of it gets the refusal of the one that was refused. Raises

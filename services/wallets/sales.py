@@ -3,7 +3,7 @@ the rest released. Two statements, in the transaction of whoever has locked the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -83,33 +83,33 @@ async def release_lot(tx: Transaction, *, lot_id: UUID, asset: str) -> list[Writ
     return await write_book(tx, book)
 
 
-def move_hold(
+def hold_steps(
     book: Book,
     *,
     lot_id: UUID,
     asset: str,
-    leader_id: UUID,
+    bidder_id: UUID,
     maximum_minor: int,
     reference: str,
-) -> None:
-    """Let the leader's maximum be all that is held on a lot: the hold of whoever led before is
-    released, in the book of `escrow(lot)` and `user_account(leader)`. Raises `InsufficientFunds`,
-    `AccountFrozen`, `AccountClosed`, `NotFound("user")`."""
-    lot = escrow(lot_id, asset)
-    before = open_holds(book, credit=lot)
-    leader = account_of(book, user(leader_id, asset))
-    if [(h.debit_account_id, h.amount_minor) for h in before] == [(leader.id, maximum_minor)]:
-        return
+    instead_of: Sequence[Hold],
+) -> list[Step]:
+    """What makes a bidder's maximum be held on a lot in place of other holds on it; nothing where
+    it is so already. For the book of `escrow(lot)` and `user_account(bidder)`. Raises
+    `NotFound("user")`."""
+    bidder = user(bidder_id, asset)
+    account = account_of(book, bidder)
+    if [(h.debit_account_id, h.amount_minor) for h in instead_of] == [(account.id, maximum_minor)]:
+        return []
     hold = Transfer(
-        debit=user(leader_id, asset),
-        credit=lot,
+        debit=bidder,
+        credit=escrow(lot_id, asset),
         amount_minor=maximum_minor,
         code="BID",
         pending=True,
         reference=reference,
-        actor_id=leader_id,
+        actor_id=bidder_id,
     )
-    enter_all(book, [*_voids(before), hold])
+    return [*_voids(instead_of), hold]
 
 
 def _voids(holds: Iterable[Hold]) -> list[Void]:

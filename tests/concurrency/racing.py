@@ -23,6 +23,7 @@ from services.auctions.increments import (
 )
 from services.auctions.rules import AuctionState, Decision, Offer, decide
 from services.auctions.sealing import commitment
+from services.wallets.endowing import endow
 
 ONE_CENT = IncrementSchedule((), (1,))
 
@@ -79,6 +80,7 @@ async def make_lots(database_url: str, bidders: int, *, lots: int) -> list[Lot]:
             tx.add_all(rows)
             await tx.flush()
         bidder_ids = [person.id for person in people[1:]]
+        await endow(tx, bidder_ids, asset="USD", amount_minor=10**12)
         return [Lot(database_url, auction.id, people[0].id, bidder_ids) for auction in auctions]
 
     db = Database(database_url)

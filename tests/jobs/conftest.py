@@ -19,6 +19,7 @@ from models.users import UserAccount
 from services.auctions.bidding import bid_request
 from services.auctions.closing import schedule_auction
 from services.auctions.queue import BidQueue
+from services.wallets.endowing import endow
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ async def make_market(db: Database, buyers: int = 3) -> Market:
         for row in (*people, stall, product):
             tx.add(row)
             await tx.flush()
+        await endow(tx, [person.id for person in people[1:]], asset="USD", amount_minor=10**12)
 
     await db.transaction(work)
     buyer_ids = [person.id for person in people[1:]]

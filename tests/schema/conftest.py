@@ -191,15 +191,20 @@ def post(client):
 
 
 @pytest.fixture
-def make_user(server):
-    """`await make_user("ada", roles=["ARTISAN"], scopes=None)`: a person with a token.
+def make_user(server, fund):
+    """`await make_user("ada", roles=["ARTISAN"], scopes=None)`: a person with a token, and with
+    `funds` (minor units of USD; 0 for none) to bid with.
 
     No password and no session row: signing in is the users' tests' business.
     """
     numbers = itertools.count(1)
 
     async def make(
-        username: str | None = None, *, roles: tuple[str, ...] = (), scopes: Any = None
+        username: str | None = None,
+        *,
+        roles: tuple[str, ...] = (),
+        scopes: Any = None,
+        funds: int = 10**12,
     ) -> Person:
         name = username or f"user_{next(numbers)}"
         user_id = new_id()
@@ -215,6 +220,8 @@ def make_user(server):
             tx.add_all([UserRole(user_id=user_id, role=role) for role in roles])
 
         await server.db.transaction(work)
+        if funds:
+            await fund(server.db, user_id, amount_minor=funds)
         now = utc_now()
         issued = issue_access_token(
             server.keys,
@@ -328,7 +335,8 @@ def sql(server):
 
 TABLES = (
     "user_account user_role user_session refresh_token follow block mute profile stall stall_member"
-    " product auction bid auction_watch event idempotency_key"
+    " product auction bid auction_watch event idempotency_key sale_order ledger_account transfer"
+    " ledger_hold"
 )
 
 

@@ -2,12 +2,20 @@
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from core.ids import encode_id, new_id
+
+
+@pytest.fixture
+def make_user(make_user):
+    """People without money: what they have is what the test gives them."""
+    return partial(make_user, funds=0)
+
 
 DEPOSIT = """
 mutation ($amount: Decimal!, $asset: AssetCode! = USD, $key: String! = "k") {

@@ -15,6 +15,7 @@ from models.users import UserAccount
 from services.auctions.bidding import bid_request, place_bids
 from services.auctions.closing import cancel_auction, close_auction, open_auction
 from services.auctions.errors import AuctionNotOpen
+from services.wallets.endowing import endow
 
 # In the future, so that no clock but the given one can be at work.
 START = datetime(2100, 1, 1, tzinfo=UTC)
@@ -41,6 +42,7 @@ async def people(db):
     async def work(tx):
         tx.add_all(found)
         await tx.flush()
+        await endow(tx, [buyer.id for buyer in found[1:]], asset="USD", amount_minor=10**12)
         stall = Stall(owner_id=found[0].id, name="Stall", slug="stall")
         tx.add(stall)
         await tx.flush()

@@ -29,6 +29,7 @@ from services.auctions.closing import close_auction
 from services.auctions.increments import default_increments
 from services.auctions.selling import announced_event
 from services.auctions.verify import verify_log
+from services.wallets.endowing import endow
 
 START = datetime(2100, 1, 1, tzinfo=UTC)
 END = START + timedelta(minutes=30)
@@ -149,6 +150,7 @@ class World:
                 )
             )
         await tx.flush()
+        await endow(tx, self.people, asset="USD", amount_minor=10**12)
         stall = Stall(owner_id=self.people[0], name="Stall", slug="stall")
         tx.add(stall)
         await tx.flush()

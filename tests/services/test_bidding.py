@@ -21,6 +21,7 @@ from services.auctions.bidding import bid_request
 from services.auctions.errors import AuctionNotOpen, BidTooLow, SellerCannotBid
 from services.auctions.sealing import commitment
 from services.users.access import Viewer, scopes_of
+from services.wallets.endowing import endow
 
 # In the future, so that no clock but the given one can be at work.
 START = datetime(2100, 1, 1, tzinfo=UTC)
@@ -76,6 +77,8 @@ async def people(server):
     async def work(tx):
         tx.add_all(found.values())
         await tx.flush()
+        bidders = [found[name].id for name in ("alice", "bob")]
+        await endow(tx, bidders, asset="USD", amount_minor=10**12)
         stall = Stall(owner_id=found["seller"].id, name="Stall", slug="stall")
         tx.add(stall)
         await tx.flush()

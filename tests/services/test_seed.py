@@ -284,7 +284,7 @@ async def test_the_log_tells_of_every_bid_and_every_end(database_url):
     assert gaps[0] == 0
 
 
-async def test_seeded_lots_live_on_through_the_real_services(database_url):
+async def test_seeded_lots_live_on_through_the_real_services(database_url, fund):
     await seed(database_url, now=datetime.now(UTC))
     [lot] = await rows(
         database_url,
@@ -304,6 +304,7 @@ async def test_seeded_lots_live_on_through_the_real_services(database_url):
     maximum = max(minimum_bid_minor(state, bidder), lot["leader_maximum_minor"] * 2)
     db = Database(database_url)
     try:
+        await fund(db, bidder, asset=lot["asset"], amount_minor=maximum)
         placed = await BidQueue(db).place(
             bid_request(
                 auction_id=lot_id,

@@ -7,10 +7,10 @@ from sqlalchemy import event
 
 from core.errors import InvalidInput, NotFound
 from core.ids import encode_id, new_id
-from services.wallets.book import available, open_holds
+from services.wallets.book import available, enter_all, open_holds
 from services.wallets.errors import InsufficientFunds
 from services.wallets.ledger import apply_transfers, open_book, transfer_all, write_book
-from services.wallets.sales import fee_of, move_hold, release_lot, settle_sale
+from services.wallets.sales import fee_of, hold_steps, release_lot, settle_sale
 from services.wallets.terms import Transfer, escrow, platform, user_account
 
 PLATFORM = platform("FEES", "USD").holder_id
@@ -32,14 +32,16 @@ def statements(db):
 async def lead(db, lot, leader, maximum):
     async def work(tx):
         book = await open_book(tx, [escrow(lot, "USD"), user_account(leader, "USD")])
-        move_hold(
+        steps = hold_steps(
             book,
             lot_id=lot,
             asset="USD",
-            leader_id=leader,
+            bidder_id=leader,
             maximum_minor=maximum,
             reference=encode_id("auc", lot),
+            instead_of=open_holds(book, credit=escrow(lot, "USD")),
         )
+        enter_all(book, steps)
         return await write_book(tx, book)
 
     return await db.transaction(work)
