@@ -10,6 +10,7 @@ from sqlmodel import SQLModel
 from core.database import async_url
 from models import (  # noqa: F401  (fill the metadata)
     auctions,
+    downloads,
     events,
     idempotency,
     ledger_log,
