@@ -120,6 +120,15 @@ class ErrorCode(Enum):
     PRICE_CHANGED = strawberry.enum_value(
         "PRICE_CHANGED", description="The price is another than the one you named."
     )
+    OUT_OF_STOCK = strawberry.enum_value(
+        "OUT_OF_STOCK", description="Fewer are left than were asked for."
+    )
+    SELLER_CANNOT_BUY = strawberry.enum_value(
+        "SELLER_CANNOT_BUY", description="A stall's own people cannot buy what it sells."
+    )
+    WRONG_ORDER_STATUS = strawberry.enum_value(
+        "WRONG_ORDER_STATUS", description="The order is past the state that this needs."
+    )
     SLUG_TAKEN = strawberry.enum_value("SLUG_TAKEN", description="Another stall has this slug.")
     EMAIL_TAKEN = strawberry.enum_value(
         "EMAIL_TAKEN", description="Another account has this e-mail address."

@@ -7,6 +7,7 @@ from datetime import datetime
 import strawberry
 
 from loaders.rows import Money as MoneyValue
+from schema.auctions.orders import OrderStatus
 from schema.auctions.types import AuctionStatus
 from schema.common import Error, Money
 from schema.errors import ErrorRow
@@ -40,6 +41,21 @@ class PriceChanged(Error):
     price: Money = attribute("What it costs now.")
 
 
+@strawberry.type(description="Fewer are left than were asked for. Nothing moved.")
+class OutOfStock(Error):
+    available: int = attribute("How many are left; 0 of what is sold no more.")
+
+
+@strawberry.type(description="Who owns or shares a stall cannot buy what it sells.")
+class SellerCannotBuy(Error):
+    pass
+
+
+@strawberry.type(description="The order is past the state that this needs. Nothing was changed.")
+class WrongOrderStatus(Error):
+    status: OrderStatus = attribute("The order's state.")
+
+
 @strawberry.type(description="Another stall has this slug.")
 class SlugTaken(Error):
     slug: str = attribute("The slug that was asked for.")
@@ -62,6 +78,13 @@ ERRORS: tuple[ErrorRow, ...] = (
         errors.PriceChanged,
         PriceChanged,
         lambda e: {"price": MoneyValue(e.price_minor, e.asset)},
+    ),
+    ErrorRow(errors.OutOfStock, OutOfStock, lambda e: {"available": e.available}),
+    ErrorRow(errors.SellerCannotBuy, SellerCannotBuy),
+    ErrorRow(
+        errors.WrongOrderStatus,
+        WrongOrderStatus,
+        lambda e: {"status": OrderStatus(e.status)},
     ),
     ErrorRow(errors.SlugTaken, SlugTaken, lambda e: {"slug": e.slug}),
 )

@@ -11,6 +11,7 @@ from schema.auctions.errors import (
     AuctionNotOpen,
     BidTooLow,
     BuyNowGone,
+    OutOfStock,
     PriceChanged,
     SellerCannotBid,
     SlugTaken,
@@ -31,6 +32,7 @@ from schema.auctions.inputs import (
 from schema.auctions.types import Auction, Bid, Product, Stall
 from schema.common import Forbidden, IdempotencyConflict, InvalidInput, NotFound
 from schema.fields import Context, argument, attribute, mutation
+from schema.wallets.errors import AccountClosed, AccountFrozen, InsufficientFunds
 
 
 @strawberry.type(description="The bid was accepted. It may already have been outbid by a maximum.")
@@ -79,6 +81,9 @@ PlaceBidResult = Annotated[
     | BidTooLow
     | AuctionNotOpen
     | SellerCannotBid
+    | InsufficientFunds
+    | AccountFrozen
+    | AccountClosed
     | IdempotencyConflict
     | NotFound
     | InvalidInput,
@@ -90,6 +95,9 @@ BuyNowResult = Annotated[
     | PriceChanged
     | AuctionNotOpen
     | SellerCannotBid
+    | InsufficientFunds
+    | AccountFrozen
+    | AccountClosed
     | IdempotencyConflict
     | NotFound
     | InvalidInput,
@@ -108,7 +116,7 @@ UpdateProductResult = Annotated[
     strawberry.union("UpdateProductResult", description="What became of a product's changes."),
 ]
 CreateAuctionResult = Annotated[
-    CreateAuctionSuccess | NotFound | Forbidden | InvalidInput,
+    CreateAuctionSuccess | OutOfStock | NotFound | Forbidden | InvalidInput,
     strawberry.union("CreateAuctionResult", description="What became of a new auction."),
 ]
 CancelAuctionResult = Annotated[

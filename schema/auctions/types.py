@@ -14,6 +14,7 @@ from loaders import users as user_loaders
 from loaders.auctions import AuctionRow, BidRow, OpeningRow, ProductRow, StallRow
 from resolvers.auctions import bid_opening, find, own_bids
 from schema.auctions import prices
+from schema.auctions.orders import OrderAuctionFields, OrderStallFields, OrderUserFields
 from schema.auctions.prices import DutchRow
 from schema.common import Connection, Money, Node
 from schema.fields import (
@@ -79,7 +80,7 @@ class ProductKind(Enum):
 
 
 @strawberry.federation.type(keys=["id"], description="A maker's shop front, public at its slug.")
-class Stall(Node):
+class Stall(OrderStallFields, Node):
     name: str = attribute("What the stall is called.")
     description: str = attribute("What the maker says of it.")
     slug: str = attribute("Its place in the public address: a-z, 0-9 and hyphens.")
@@ -203,7 +204,7 @@ class Bid(Node):
 
 
 @strawberry.federation.type(keys=["id"], description="A lot and its bidding.")
-class Auction(Node):
+class Auction(OrderAuctionFields, Node):
     title: str = attribute("What is sold, in a line.")
     description: str = attribute("What the seller says of it.")
     category: str = attribute("The product's category when the auction was made.")
@@ -321,7 +322,7 @@ class Auction(Node):
 
 
 @strawberry.type
-class AuctionUserFields:
+class AuctionUserFields(OrderUserFields):
     """What auctions add to a user."""
 
     stalls: Connection[Stall] = connected(

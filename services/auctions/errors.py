@@ -1,4 +1,4 @@
-"""What a lot answers instead of taking a bid. Errors alone: no rule stands here."""
+"""What stalls, lots and orders answer instead of doing as asked. Errors alone: no rule is here."""
 
 from __future__ import annotations
 
@@ -70,6 +70,25 @@ class OutOfStock(DomainError):
     def __init__(self, available: int) -> None:
         super().__init__(f"{available} in stock" if available else "out of stock")
         self.available = available
+
+
+class SellerCannotBuy(DomainError):
+    """The buyer owns or shares the stall that sells."""
+
+    code = "SELLER_CANNOT_BUY"
+
+    def __init__(self) -> None:
+        super().__init__("who owns or shares a stall cannot buy what it sells")
+
+
+class WrongOrderStatus(DomainError):
+    """The order's `status` is past what was asked of it."""
+
+    code = "WRONG_ORDER_STATUS"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"the order is {status}")
+        self.status = status
 
 
 class SlugTaken(DomainError):

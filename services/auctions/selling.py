@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,18 +18,25 @@ from core.money import INT64_MAX
 from core.text import clean_text
 from models.auctions import Auction, Product
 from services.auctions.closing import schedule_auction
+from services.auctions.errors import OutOfStock
 from services.auctions.increments import IncrementSchedule, increments_to_json
 from services.auctions.lots import DUTCH, ENGLISH, SEALED
 from services.auctions.openings import announced_terms
 from services.auctions.sealing import NONCE_BYTES
-from services.auctions.stalls import require_seller
+from services.auctions.stalls import lock_product, require_seller
 from services.auctions.state import auction_topic, state_of
+from services.auctions.stock import reserve_stock
+from services.parameters import (
+    FEE_BASIS_POINTS,
+    SOFT_CLOSE_EXTENSION_S,
+    SOFT_CLOSE_WINDOW_S,
+    read_parameters,
+)
 
 MIN_DURATION = timedelta(minutes=1)
 MAX_DURATION = timedelta(days=60)
 MAX_LEAD = timedelta(days=365)
 MAX_SOFT_CLOSE_S = 86_400
-SOFT_CLOSE_S = 120
 MAX_STEP_INTERVAL_S = 86_400
 
 
@@ -70,13 +77,12 @@ class Terms:
 async def create_auction(
     tx: Transaction, *, viewer_id: UUID, product_id: UUID, terms: Terms
 ) -> UUID:
-    """Put a product up. It opens at once where `starts_at` has come, else by a job.
+    """Put a product up. It opens at once where `starts_at` has come, and takes a unit of the stock,
+    else by a job. The platform's fee and the usual soft close are those of this moment.
 
-    Raises `NotFound`, `Forbidden` (not one's stall), `InvalidInput`.
+    Raises `NotFound`, `Forbidden` (not one's stall), `InvalidInput`, `OutOfStock`.
     """
-    product = await tx.get(Product, product_id)
-    if product is None:
-        raise NotFound("product")
+    product = await lock_product(tx, product_id)
     await require_seller(tx, product.stall_id, viewer_id)
     now = await database_now(tx)
     starts_at = terms.starts_at or now
@@ -84,7 +90,12 @@ async def create_auction(
     _check_amounts(terms)
     _check_format(terms)
     opened = starts_at <= now
-    auction = _auction(product, viewer_id, terms, starts_at, now if opened else None)
+    usual = await read_parameters(tx, FEE_BASIS_POINTS, SOFT_CLOSE_WINDOW_S, SOFT_CLOSE_EXTENSION_S)
+    auction = _auction(product, viewer_id, terms, starts_at, now if opened else None, usual)
+    if product.inventory_count < 1:
+        raise OutOfStock(0)
+    if opened:
+        await reserve_stock(tx, product_id, 1, actor_id=viewer_id)
     tx.add(auction)
     await tx.flush()
     await schedule_auction(tx, auction.id, starts_at=starts_at, ends_at=terms.ends_at)
@@ -139,6 +150,7 @@ def _auction(
     terms: Terms,
     starts_at: datetime,
     opened_at: datetime | None,
+    usual: Mapping[str, int],
 ) -> Auction:
     dutch = terms.dutch
     title = product.name if terms.title is None else terms.title
@@ -167,8 +179,14 @@ def _auction(
         step_interval_s=None if dutch is None else dutch.step_interval_s,
         floor_minor=None if dutch is None else dutch.floor_minor,
         increments=None if terms.increments is None else increments_to_json(terms.increments),
-        soft_close_window_s=_soft_close(terms.soft_close_window_s, terms.format),
-        soft_close_extension_s=_soft_close(terms.soft_close_extension_s, terms.format),
+        soft_close_window_s=_soft_close(
+            terms.soft_close_window_s, terms.format, usual[SOFT_CLOSE_WINDOW_S]
+        ),
+        soft_close_extension_s=_soft_close(
+            terms.soft_close_extension_s, terms.format, usual[SOFT_CLOSE_EXTENSION_S]
+        ),
+        fee_basis_points=usual[FEE_BASIS_POINTS],
+        stock_reserved=opened_at is not None,
         starts_at=starts_at,
         ends_at=terms.ends_at,
         status="SCHEDULED" if opened_at is None else "OPEN",
@@ -201,10 +219,12 @@ def _check_amounts(terms: Terms) -> None:
             raise InvalidInput(field, f"from 0 to {MAX_SOFT_CLOSE_S} seconds")
 
 
-def _soft_close(seconds: int | None, format: str) -> int:
-    """What is given, else the usual: sealed bids and takers cannot be answered in last seconds."""
-    usual = SOFT_CLOSE_S if format == ENGLISH else 0
-    return usual if seconds is None else seconds
+def _soft_close(given: int | None, format: str, usual: int) -> int:
+    """Seconds; without any given the usual ones, and none where no bid can be answered in the last
+    of them: sealed bids, and a Dutch lot's takers."""
+    if given is not None:
+        return given
+    return usual if format == ENGLISH else 0
 
 
 def _check_format(terms: Terms) -> None:

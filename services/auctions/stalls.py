@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,17 +17,19 @@ from core.database import Transaction, violated_constraint
 from core.errors import Forbidden, InvalidInput, NotFound
 from core.events import NewEvent
 from core.ids import new_id
-from core.money import ASSETS, INT64_MAX
+from core.money import ASSETS, to_decimal
 from core.text import clean_text
 from models.auctions import Product, Stall, StallMember
 from models.users import UserRole
 from services.auctions.errors import SlugTaken
+from services.auctions.stock import stall_topic, stock_events
 
 MAX_TAGS = 20
 MAX_IMAGES = 10
 MAX_THEME_BYTES = 4_096
 MAX_STALLS = 10
 MAX_INVENTORY = 1_000_000
+MAX_PRICE_CENTS = 9_999_999_999
 _SLUG = re.compile(r"[a-z0-9](-?[a-z0-9]){2,59}")
 _REGION = re.compile(r"[A-Z]{2}")
 _URL = re.compile(r"https?://[^\s<>\"\\^`{|}\x00-\x20]{1,2040}")
@@ -36,7 +38,8 @@ _URL = re.compile(r"https?://[^\s<>\"\\^`{|}\x00-\x20]{1,2040}")
 @dataclass(frozen=True, slots=True)
 class ProductDetails:
     """What a seller says of a product. Limits: name 1-200, texts ≤ 10,000, category 1-60
-    characters, 20 tags of 1-40, 10 images, region ISO 3166-1 alpha-2, price and stock ≥ 0."""
+    characters, 20 tags of 1-40, 10 images, region ISO 3166-1 alpha-2, price ≤ 99,999,999.99,
+    stock ≤ 1,000,000."""
 
     kind: str
     name: str
@@ -84,7 +87,7 @@ async def create_stall(
             raise SlugTaken(stall.slug) from None
         raise
     await _make_artisan(tx, owner_id)
-    tx.collect(NewEvent(f"stall:{stall.id.hex}", "StallOpened", {"owner": owner_id.hex}, owner_id))
+    tx.collect(NewEvent(stall_topic(stall.id), "StallOpened", {"owner": owner_id.hex}, owner_id))
     return stall.id
 
 
@@ -95,9 +98,7 @@ async def create_product(
     await require_seller(tx, stall_id, viewer_id)
     product = Product(id=new_id(), stall_id=stall_id, **_checked(details))
     tx.add(product)
-    tx.collect(
-        NewEvent(f"stall:{stall_id.hex}", "ProductCreated", {"product": product.id.hex}, viewer_id)
-    )
+    tx.collect(product_event(product, "ProductCreated", viewer_id))
     return product.id
 
 
@@ -106,28 +107,63 @@ async def update_product(
 ) -> UUID:
     """Change the given fields of a product, all or none; the same limits and errors as
     `create_product`. The kind and the asset of a product in an unfinished auction stay."""
-    product = (
-        await tx.execute(select(Product).where(Product.id == product_id).with_for_update())  # type: ignore[arg-type]
-    ).scalar_one_or_none()
-    if product is None:
-        raise NotFound("product")
+    product = await lock_product(tx, product_id)
     await require_seller(tx, product.stall_id, viewer_id)
     fields = ProductDetails.__dataclass_fields__
     kept = {name: getattr(product, name) for name in fields}
     if {"kind", "asset"} & {n for n, v in changes.items() if kept[n] != v}:
-        await _refuse_while_on_auction(tx, product_id)
-    for name, value in _checked(ProductDetails(**{**kept, **changes})).items():
+        await refuse_while_on_auction(tx, product_id, "kind", "kind and asset stay as they are")
+    checked = _checked(ProductDetails(**{**kept, **changes}))
+    for name, value in checked.items():
         setattr(product, name, value)
     tx.add(product)
-    tx.collect(
-        NewEvent(
-            f"stall:{product.stall_id.hex}",
-            "ProductChanged",
-            {"product": product_id.hex},
-            viewer_id,
-        )
-    )
+    moved = {name for name, value in checked.items() if kept[name] != value}
+    if moved - {"inventory_count"}:
+        tx.collect(product_event(product, "ProductChanged", viewer_id, moved))
+    before, after = kept["inventory_count"], product.inventory_count
+    low = product.low_stock_threshold
+    for event in stock_events(product.stall_id, product_id, before, after, low, viewer_id):
+        tx.collect(event)
     return product_id
+
+
+async def lock_product(tx: Transaction, product_id: UUID) -> Product:
+    """The product, which nobody else changes, sells or deletes until this transaction ends. Raises
+    `NotFound` for one that is not there, or was deleted."""
+    product: Any = Product  # its attributes are columns, which SQLModel's types do not say
+    wanted = select(Product).where(product.id == product_id, product.deleted_at.is_(None))
+    found = await tx.execute(wanted.with_for_update(key_share=True))
+    row = found.scalar_one_or_none()
+    if row is None:
+        raise NotFound("product")
+    return row
+
+
+async def refuse_while_on_auction(tx: Transaction, product_id: UUID, field: str, what: str) -> None:
+    """Raises `InvalidInput(field)` while a lot of the product is to open or open. The caller has
+    locked the product, so that none is made meanwhile."""
+    found = await tx.execute(
+        text(
+            "SELECT 1 FROM auction WHERE product_id = :id AND status IN ('SCHEDULED', 'OPEN')"
+            " LIMIT 1"
+        ),
+        {"id": product_id},
+    )
+    if found.first() is not None:
+        raise InvalidInput(field, f"{what} while an auction runs")
+
+
+def product_event(
+    product: Product, type: str, actor_id: UUID, changed: Collection[str] = ()
+) -> NewEvent:
+    """What to tell of a product: its price as it is now, and whether that moved."""
+    payload = {
+        "product": product.id.hex,
+        "price": product.price_minor,
+        "asset": product.asset,
+        "priceChanged": not {"price_minor", "asset"}.isdisjoint(changed),
+    }
+    return NewEvent(stall_topic(product.stall_id), type, payload, actor_id)
 
 
 async def require_seller(tx: Transaction, stall_id: UUID, viewer_id: UUID) -> Stall:
@@ -164,8 +200,8 @@ def _checked(details: ProductDetails) -> dict[str, Any]:
         raise InvalidInput("kind", "PHYSICAL or DIGITAL")
     if details.asset not in ASSETS:
         raise InvalidInput("asset", "unknown")
-    if details.price_minor is not None and not 0 < details.price_minor <= INT64_MAX:
-        raise InvalidInput("price", "must be more than zero")
+    if details.price_minor is not None:
+        _check_price(details.price_minor, details.asset)
     return {
         "kind": details.kind,
         "name": clean_text(details.name, field="name", maximum=200),
@@ -180,6 +216,12 @@ def _checked(details: ProductDetails) -> dict[str, Any]:
         "inventory_count": _count(details.inventory_count, "inventoryCount"),
         "low_stock_threshold": _count(details.low_stock_threshold, "lowStockThreshold"),
     }
+
+
+def _check_price(price_minor: int, asset: str) -> None:
+    most = MAX_PRICE_CENTS * 10 ** ASSETS[asset].scale // 100
+    if not 0 < price_minor <= most:
+        raise InvalidInput("price", f"more than zero, {to_decimal(most, asset)} at most")
 
 
 def _long(value: str, field: str) -> str:
@@ -230,15 +272,3 @@ async def _refuse_too_many(tx: Transaction, owner_id: UUID) -> None:
 async def _make_artisan(tx: Transaction, user_id: UUID) -> None:
     if await tx.get(UserRole, (user_id, "ARTISAN")) is None:
         tx.add(UserRole(user_id=user_id, role="ARTISAN"))
-
-
-async def _refuse_while_on_auction(tx: Transaction, product_id: UUID) -> None:
-    found = await tx.execute(
-        text(
-            "SELECT 1 FROM auction WHERE product_id = :id AND status IN ('SCHEDULED', 'OPEN')"
-            " LIMIT 1"
-        ),
-        {"id": product_id},
-    )
-    if found.first() is not None:
-        raise InvalidInput("kind", "kind and asset stay as they are while an auction runs")

@@ -29,6 +29,7 @@ Kind = Literal[
     "LEDGER_LIMITS_CHANGED",
     "WALLET_LINKED",
     "WALLET_UNLINKED",
+    "PARAMETER_CHANGED",
 ]
 
 

@@ -21,7 +21,7 @@ from services.auctions.stalls import ProductDetails
 HOUR = timedelta(hours=1)
 DETAILS = ProductDetails(
     kind="PHYSICAL", name="Bowl", category="Pottery", asset="USD", region="FR", tags=["blue"],
-    description="Blue.\nOld.",
+    description="Blue.\nOld.", inventory_count=20,
 )  # fmt: skip
 
 
@@ -119,7 +119,8 @@ async def test_an_own_title_and_text_stand_over_the_products(put_up, rows):
 
 async def test_opening_is_one_event_of_the_lot(db, put_up, people):
     lot = await put_up(reserve_minor=987_654)
-    [event] = db.published
+    [taken, event] = db.published
+    assert (taken.type, taken.payload["stock"]) == ("StockChanged", 19)
     assert (event.topic, event.sequence, event.type) == (f"auction:{lot.hex}", 1, "AuctionOpened")
     assert event.actor_id == people[0]
     assert event.payload["status"] == "OPEN"

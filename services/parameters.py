@@ -1,0 +1,124 @@
+"""The platform's parameters: what each means and may be, what it is now, and who changed it.
+
+What runs keeps the values it began with: whoever needs one reads it in the transaction that begins
+something, and stores it with what began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from uuid import UUID
+
+from sqlalchemy import text
+
+from core.database import Transaction
+from core.errors import InvalidInput
+from core.ids import new_id
+from core.text import clean_text
+from services.users.audit import audit
+
+MAX_REASON_LENGTH = 500
+
+_READ = text("SELECT key, value FROM platform_parameter WHERE key = ANY (CAST(:keys AS text[]))")
+_MAKE = text(
+    "INSERT INTO platform_parameter (key, value) VALUES (:key, :value) ON CONFLICT DO NOTHING"
+)
+_LOCK = text("SELECT value FROM platform_parameter WHERE key = :key FOR UPDATE")
+_SET = text(
+    """
+    WITH told AS (
+        INSERT INTO platform_parameter_change (id, key, old_value, new_value, reason, actor_id)
+        VALUES (:id, :key, :old, :new, :reason, :actor)
+    )
+    UPDATE platform_parameter
+    SET value = :new, changed_at = clock_timestamp(), changed_by = :actor WHERE key = :key
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A whole number that administrators may set, from `minimum` to `maximum`."""
+
+    key: str
+    default: int
+    minimum: int
+    maximum: int
+    meaning: str
+
+
+FEE_BASIS_POINTS = "fee_basis_points"
+SOFT_CLOSE_WINDOW_S = "soft_close_window_s"
+SOFT_CLOSE_EXTENSION_S = "soft_close_extension_s"
+
+PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
+    {
+        parameter.key: parameter
+        for parameter in (
+            Parameter(
+                FEE_BASIS_POINTS,
+                default=250,
+                minimum=0,
+                maximum=10_000,
+                meaning="The platform's part of a sale's price, in hundredths of a percent.",
+            ),
+            Parameter(
+                SOFT_CLOSE_WINDOW_S,
+                default=120,
+                minimum=0,
+                maximum=86_400,
+                meaning="A bid in this many last seconds extends an auction, unless its seller "
+                "said otherwise; 0 switches that off.",
+            ),
+            Parameter(
+                SOFT_CLOSE_EXTENSION_S,
+                default=120,
+                minimum=0,
+                maximum=86_400,
+                meaning="How many seconds such a bid leaves for an answer, unless the auction's "
+                "seller said otherwise.",
+            ),
+        )
+    }
+)
+"""All that may be set. A domain that needs another adds it here."""
+
+
+async def read_parameters(tx: Transaction, *keys: str) -> dict[str, int]:
+    """What the parameters are now, by key; one statement. Raises `KeyError` for an unknown one."""
+    found = {key: PARAMETERS[key].default for key in keys}
+    rows = await tx.execute(_READ, {"keys": list(keys)})
+    return found | {row.key: row.value for row in rows}
+
+
+async def set_parameter(
+    tx: Transaction, *, actor_id: UUID, key: str, value: int, reason: str
+) -> bool:
+    """Give a parameter another value, for all that begins from now on; whether it had another.
+
+    The change and its reason (1 to 500 characters) are kept for good. Raises `InvalidInput` for an
+    unknown key, a value out of its range, or a bad reason.
+    """
+    parameter = PARAMETERS.get(key)
+    if parameter is None:
+        raise InvalidInput("key", f"one of {', '.join(PARAMETERS)}")
+    if not parameter.minimum <= value <= parameter.maximum:
+        raise InvalidInput("value", f"from {parameter.minimum} to {parameter.maximum}")
+    said = clean_text(reason, field="reason", maximum=MAX_REASON_LENGTH, multiline=True)
+    # A row to lock: two who set it at once take turns, and each change tells what was before.
+    await tx.execute(_MAKE, {"key": key, "value": parameter.default})
+    old = (await tx.execute(_LOCK, {"key": key})).scalar_one()
+    if old == value:
+        return False
+    change = {"id": new_id(), "key": key, "old": old, "new": value}
+    await tx.execute(_SET, {**change, "reason": said, "actor": actor_id})
+    await audit(
+        tx,
+        "PARAMETER_CHANGED",
+        user_id=None,
+        actor_id=actor_id,
+        details={"key": key, "old": old, "new": value, "reason": said},
+    )
+    return True
