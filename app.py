@@ -30,6 +30,7 @@ from core.tokens import KeyRing, TokenPolicy, ensure_keys
 from execution.limits import Limits
 from jobs.background import run_jobs
 from jobs.demo import run_demo_bots
+from jobs.health import run_health
 from jobs.worker import Worker
 from resolvers.context import Server
 from schema.build import build_schema
@@ -190,6 +191,8 @@ def _lifespan(
 async def _start_background(server: Server, running: _Running, stack: AsyncExitStack) -> None:
     settings = server.settings
     assert settings.database_url is not None
+    # With jobs or without: it is the page of this server's processes that wants the numbers.
+    await stack.enter_async_context(run_health(server.db))
     if settings.jobs:
         running.worker = await stack.enter_async_context(
             run_jobs(settings, server.db, settings.database_url.get_secret_value())

@@ -7,11 +7,13 @@ numbers of several processes become one page stands in core/metrics_files.py.
 from __future__ import annotations
 
 import functools
+import io
 import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -47,11 +49,25 @@ HISTOGRAMS: Final[dict[str, tuple[tuple[str, ...], tuple[float, ...]]]] = {
 }
 GAUGES: Final = ("mela_websockets_open", "mela_subscriptions_active", "mela_db_pool_in_use")
 SHARED_GAUGES: Final[dict[str, tuple[str, ...]]] = {
-    "mela_ledger_imbalance": ("asset",),
-    "mela_ledger_unsequenced_transfers": (),
+    "mela_ledger_imbalance": ("asset", "counter"),
+    "mela_ledger_supply": ("asset",),
+    "mela_ledger_supply_cap": ("asset",),
+    "mela_ledger_holds": (),
     "mela_ledger_oldest_hold_seconds": (),
+    "mela_ledger_hold_overdue_seconds": (),
+    "mela_ledger_unsequenced_transfers": (),
+    "mela_ledger_unsequenced_oldest_seconds": (),
+    "mela_payments_pending": (),
+    "mela_payments_pending_oldest_seconds": (),
+    "mela_auctions_overdue": (),
+    "mela_auctions_overdue_seconds": (),
+    "mela_auctions_sold_without_order": (),
+    "mela_health_gathered_seconds_ago": ("check",),
 }
-"""Read from the database, so that every process would say the same: the newest word counts."""
+"""Gathered from the database by one process for all (jobs/health.py): the newest word counts."""
+AGES: Final = frozenset({"mela_health_gathered_seconds_ago"})
+"""Gauges that keep a Unix time; the page shows how long ago that is, and so they grow by themselves
+while nothing can be gathered."""
 
 HELP: Final = {
     "mela_http_requests": "HTTP requests answered, by route, method and class of status",
@@ -69,8 +85,19 @@ HELP: Final = {
     "mela_websockets_open": "WebSockets open now",
     "mela_subscriptions_active": "Subscriptions running now",
     "mela_ledger_imbalance": "Debits less credits over all accounts, in minor units: always 0",
-    "mela_ledger_unsequenced_transfers": "Transfers that are not in the transparency log yet",
+    "mela_ledger_supply": "Minted and not burned, in minor units",
+    "mela_ledger_supply_cap": "How much may exist, in minor units; +Inf for no cap",
+    "mela_ledger_holds": "Holds that stand",
     "mela_ledger_oldest_hold_seconds": "Age of the oldest hold that stands; 0 for none",
+    "mela_ledger_hold_overdue_seconds": "How far the most overdue hold is past its expiry",
+    "mela_ledger_unsequenced_transfers": "Transfers that are not in the transparency log yet",
+    "mela_ledger_unsequenced_oldest_seconds": "Age of the oldest of them",
+    "mela_payments_pending": "Payments whose provider has not said how they ended",
+    "mela_payments_pending_oldest_seconds": "Age of the oldest of them",
+    "mela_auctions_overdue": "Lots whose end has passed and that nobody has closed",
+    "mela_auctions_overdue_seconds": "By how far the most overdue of them",
+    "mela_auctions_sold_without_order": "Lots that ended sold and have no order",
+    "mela_health_gathered_seconds_ago": "Since a check of the database's health last succeeded",
     "mela_db_pool_in_use": "Database connections checked out of the pools now",
 }
 
@@ -142,14 +169,30 @@ def observe_job(name: str, outcome: str, took_s: float) -> None:
     _child("mela_job_seconds", name).observe(took_s)
 
 
-def set_ledger_health(
-    imbalances: Mapping[str, int], *, unsequenced: int, oldest_hold_s: float
-) -> None:
-    """What the ledger's job found: minor units by asset, transfers, seconds."""
-    for asset, imbalance in imbalances.items():
-        _child("mela_ledger_imbalance", _bounded("asset", asset)).set(imbalance)
-    _child("mela_ledger_unsequenced_transfers").set(unsequenced)
-    _child("mela_ledger_oldest_hold_seconds").set(oldest_hold_s)
+def set_gathered(readings: Iterable[tuple[str, float, tuple[str, ...]]]) -> None:
+    """What was read from the database for all processes: a gauge's name, its value, its labels.
+
+    Only for the process that `claim_gathering` gave it to. Raises `KeyError` for other metrics.
+    """
+    for name, value, labels in readings:
+        named = zip(SHARED_GAUGES[name], labels, strict=True)
+        _child(name, *(_bounded(label, value) for label, value in named)).set(value)
+
+
+def mark_gathered(check: str) -> None:
+    """The check of that name has succeeded just now, or begins to be made."""
+    _child("mela_health_gathered_seconds_ago", _bounded("check", check)).set(time.time())
+
+
+def claim_gathering() -> IO[bytes] | None:
+    """The claim to gather for the page that this process writes to, and to be kept open while it
+    does; None while another living process has it. The claim of a process that dies is free."""
+    directory = os.environ.get(MULTIPROCESS_DIR)
+    if directory is None:
+        return io.BytesIO()  # a page of this process alone: nobody else to keep out
+    from core.metrics_files import claim
+
+    return claim(Path(directory))
 
 
 def prepare_metrics(state_dir: Path, *, group: str = "mela") -> Path:
@@ -178,13 +221,14 @@ def render_metrics() -> tuple[bytes, str]:
     """
     from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-    from core.metrics_files import ProcessCollector, collect_directory
+    from core.metrics_files import AgeCollector, ProcessCollector, collect_directory
 
     directory = os.environ.get(MULTIPROCESS_DIR)
     if directory is None:
-        page = generate_latest(_metrics()[0]) + generate_latest(ProcessCollector([os.getpid()]))
+        page = generate_latest(AgeCollector(_metrics()[0], AGES))
+        page += generate_latest(ProcessCollector([os.getpid()]))
     else:
-        page = collect_directory(Path(directory))
+        page = collect_directory(Path(directory), ages=AGES)
     return page, CONTENT_TYPE_LATEST
 
 

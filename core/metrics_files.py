@@ -10,14 +10,15 @@ import contextlib
 import fcntl
 import re
 import struct
+import time
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
-from typing import Final
+from typing import IO, Final
 
 import psutil
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -31,13 +32,15 @@ CLOCK_SLACK_S: Final = 2.0
 _FILE: Final = re.compile(r"(counter|histogram|gauge_[a-z]+)_(\d+)\.db")
 
 
-def collect_directory(directory: Path) -> bytes:
-    """One page for all processes that write here. Blocks; one process at a time reads."""
+def collect_directory(directory: Path, *, ages: frozenset[str] = frozenset()) -> bytes:
+    """One page for all processes that write here. Blocks; one process at a time reads.
+
+    `ages` name the gauges that keep a Unix time and show how long ago it is.
+    """
     with _locked(directory):
         living = _settle(directory)
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=str(directory))  # type: ignore[no-untyped-call]
-        page = _read(registry)
+        collector = MultiProcessCollector(None, path=str(directory))  # type: ignore[no-untyped-call]
+        page = _read(AgeCollector(collector, ages))
     return page + generate_latest(ProcessCollector(sorted(living)))
 
 
@@ -55,6 +58,36 @@ def forget_former_owner(directory: Path, pid: int) -> None:
         for path, kind, owner in _files(directory):
             if owner == pid and not _lives(pid, path):
                 _retire(path, kind)
+
+
+def claim(directory: Path) -> IO[bytes] | None:
+    """An open file that one process at a time can have: its claim to do something for all that
+    write here. None while another has it; whoever closes it or dies, however, lets it go."""
+    file = (directory / "claim").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+class AgeCollector(Collector):
+    """What another collector has, with the moments of some gauges turned into seconds since."""
+
+    def __init__(self, inner: Collector, ages: frozenset[str]) -> None:
+        self._inner = inner
+        self._ages = ages
+
+    def collect(self) -> Iterator[Metric]:
+        now = time.time()
+        for metric in self._inner.collect():
+            if metric.name in self._ages:
+                # A clock that was set back must not show an age below nothing.
+                since = [max(0.0, now - sample.value) for sample in metric.samples]
+                pairs = zip(metric.samples, since, strict=True)
+                metric.samples = [sample._replace(value=age) for sample, age in pairs]
+            yield metric
 
 
 class ProcessCollector(Collector):
@@ -132,7 +165,7 @@ def _lives(pid: int, path: Path) -> bool:
         return False
 
 
-def _read(registry: CollectorRegistry) -> bytes:
+def _read(registry: Collector) -> bytes:
     for _ in range(READ_TRIES - 1):
         # A worker that starts has made its file and not yet its head.
         with contextlib.suppress(struct.error):

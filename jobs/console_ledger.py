@@ -23,7 +23,7 @@ from core.money import to_decimal
 from core.settings import Settings
 from jobs.ledger_log import catch_up, ledger_keys
 from services.wallets.export import beancount_lines, csv_lines, proof_bundle
-from services.wallets.health import unsequenced
+from services.wallets.health import log_lag
 from services.wallets.report import (
     MonthReport,
     attest_month,
@@ -52,7 +52,7 @@ async def audit(settings: Settings, *, console: Console) -> bool:
     async with _database(settings) as db:
         checks = await verify_ledger(db, keys)
         async with db.read() as session:
-            waiting = await unsequenced(session)
+            waiting = (await log_lag(session)).count
     _show(console, audit_shown(checks, sorted(keys.public_keys), waiting))
     return not any(check.broken for check in checks)
 

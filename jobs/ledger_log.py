@@ -16,16 +16,14 @@ from pathlib import Path
 import structlog
 
 from core.database import Database
-from core.metrics import observe_job, set_ledger_health
+from core.metrics import observe_job
 from core.settings import Settings
 from core.signing import NoteKeys, ensure_note_keys, read_note_keys
-from services.wallets.health import ledger_health
 from services.wallets.log import BATCH, sequence
 
 log = structlog.get_logger(__name__)
 
 EVERY_S = 1.0
-HEALTH_EVERY_S = 15.0
 LONGEST_PAUSE_S = 30.0
 """After errors the pauses grow up to this."""
 STOP_S = 5.0
@@ -79,13 +77,10 @@ async def catch_up(
 
 
 async def _loop(settings: Settings, db: Database, stopping: asyncio.Event, every_s: float) -> None:
-    pause_s, looked = every_s, 0.0
+    pause_s = every_s
     while not stopping.is_set():
         try:
             await _round(settings, db, stopping)
-            if time.monotonic() - looked > HEALTH_EVERY_S:
-                looked = time.monotonic()
-                await _look(db)
             pause_s = every_s
         except Exception as error:
             # Whatever it was, a log that stops for good is found out only at the next audit.
@@ -106,13 +101,3 @@ async def _round(settings: Settings, db: Database, stopping: asyncio.Event) -> N
     finally:
         if appended or outcome != "ok":
             observe_job("sequence_ledger", outcome, time.perf_counter() - began)
-
-
-async def _look(db: Database) -> None:
-    async with db.read() as session:
-        health = await ledger_health(session)
-    set_ledger_health(
-        health.imbalances, unsequenced=health.unsequenced, oldest_hold_s=health.oldest_hold_s
-    )
-    if any(health.imbalances.values()):
-        log.error("ledger_out_of_balance", **health.imbalances)

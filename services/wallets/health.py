@@ -1,62 +1,138 @@
-"""What a glance at the ledger tells, for /metrics: cheap enough to be taken every few seconds."""
+"""What a glance at the ledger tells, for /metrics: one statement each, cheap enough to be taken
+every few seconds. `verify.py` is what proves a ledger right; this only raises an alarm."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 from sqlalchemy import text
 
+from services.wallets.funds import TOKENS
 from services.wallets.log import Reader
 
-_IMBALANCES = text(
+COUNTED_MAX: Final = 100_000
+"""Waiting rows that are counted: more is said to be this many."""
+
+# One statement is one snapshot, and a transfer writes both its sides in one statement: the sums
+# agree at any moment, however busy the ledger is.
+_SUMS = text(
     """
-    SELECT asset, sum(debits_posted - credits_posted)
-                  + sum(debits_pending - credits_pending) AS imbalance
-    FROM ledger_account GROUP BY asset
+    SELECT asset, sum(debits_posted) - sum(credits_posted) AS posted,
+           sum(debits_pending) - sum(credits_pending) AS pending
+    FROM ledger_account GROUP BY asset ORDER BY asset
     """
 )
-_UNSEQUENCED = text(
+_SUPPLIES = text(
+    """
+    SELECT asset, debits_posted - credits_posted AS supply, supply_cap_minor AS cap
+    FROM ledger_account AS a JOIN ledger_asset AS l USING (asset)
+    WHERE a.kind = 'ISSUANCE' AND asset = ANY (:tokens) ORDER BY asset
+    """
+)
+# The oldest by its id, which begins with its time: by the transfers' own times every hold's
+# transfer would have to be read.
+_HOLDS = text(
+    """
+    SELECT (SELECT count(*) FROM ledger_hold) AS open,
+           (SELECT extract(epoch FROM clock_timestamp() - created_at) FROM transfer
+            WHERE id = (SELECT transfer_id FROM ledger_hold ORDER BY transfer_id LIMIT 1))
+               AS oldest_s,
+           (SELECT extract(epoch FROM clock_timestamp() - min(expires_at)) FROM ledger_hold)
+               AS overdue_s
+    """
+)
+_PAYMENTS = text(
+    """
+    SELECT count(*) AS pending, extract(epoch FROM clock_timestamp() - min(created_at)) AS oldest_s
+    FROM payment WHERE status = 'PENDING'
+    """
+)
+_LOG = text(
     """
     WITH last AS (
         SELECT t.transaction_id, t.row_id
         FROM ledger_leaf AS l JOIN transfer AS t ON t.id = l.transfer_id
         ORDER BY l.index DESC LIMIT 1
+    ), waiting AS (
+        SELECT created_at FROM transfer
+        WHERE (transaction_id, row_id) > (
+            coalesce((SELECT transaction_id FROM last), '0'),
+            coalesce((SELECT row_id FROM last), 0))
+        ORDER BY transaction_id, row_id LIMIT :most
     )
-    SELECT count(*) FROM transfer
-    WHERE (transaction_id, row_id) > (
-        coalesce((SELECT transaction_id FROM last), '0'),
-        coalesce((SELECT row_id FROM last), 0))
-    """
-)
-_OLDEST_HOLD = text(
-    """
-    SELECT coalesce(extract(epoch FROM clock_timestamp() - min(t.created_at)), 0)
-    FROM ledger_hold AS h JOIN transfer AS t ON t.id = h.transfer_id
+    SELECT count(*) AS waiting, extract(epoch FROM clock_timestamp() - min(created_at)) AS oldest_s
+    FROM waiting
     """
 )
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerHealth:
-    """Debits less credits by asset (minor units; anything but 0 is an alarm), transfers that wait
-    for the log, and the age of the oldest hold that stands."""
+class AssetSums:
+    """Debits less credits of an asset over all accounts, in minor units: always 0, both."""
 
-    imbalances: Mapping[str, int]
-    unsequenced: int
-    oldest_hold_s: float
-
-
-async def ledger_health(session: Reader) -> LedgerHealth:
-    """Three reads; the sums are one pass over the accounts."""
-    rows = (await session.execute(_IMBALANCES)).all()
-    return LedgerHealth(
-        imbalances={row.asset: int(row.imbalance) for row in rows},
-        unsequenced=await unsequenced(session),
-        oldest_hold_s=float(await session.scalar(_OLDEST_HOLD) or 0),
-    )
+    asset: str
+    posted: int
+    pending: int
 
 
-async def unsequenced(session: Reader) -> int:
-    """Transfers that are not in the log yet."""
-    return int(await session.scalar(_UNSEQUENCED) or 0)
+@dataclass(frozen=True, slots=True)
+class TokenSupply:
+    """How much of a token exists and may exist, in minor units; None: no cap."""
+
+    asset: str
+    supply: int
+    cap: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldHealth:
+    """Holds that stand, the age of the oldest, and how far the most overdue one is past its
+    expiry; 0 for none."""
+
+    open: int
+    oldest_s: float
+    overdue_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many wait (payments for their provider, transfers for the log), and the oldest's age."""
+
+    count: int
+    oldest_s: float
+
+
+async def ledger_sums(session: Reader) -> list[AssetSums]:
+    """One pass over all accounts."""
+    rows = (await session.execute(_SUMS)).all()
+    return [AssetSums(row.asset, int(row.posted), int(row.pending)) for row in rows]
+
+
+async def token_supplies(session: Reader) -> list[TokenSupply]:
+    """Of each asset that the platform mints."""
+    rows = (await session.execute(_SUPPLIES, {"tokens": sorted(TOKENS)})).all()
+    return [TokenSupply(row.asset, row.supply, row.cap) for row in rows]
+
+
+async def open_holds_health(session: Reader) -> HoldHealth:
+    """Of all holds: bids, withdrawals, stakes."""
+    row = (await session.execute(_HOLDS)).one()
+    return HoldHealth(row.open, _seconds(row.oldest_s), _seconds(row.overdue_s))
+
+
+async def pending_payments(session: Reader) -> Waiting:
+    """Payments whose provider has not said how they ended."""
+    row = (await session.execute(_PAYMENTS)).one()
+    return Waiting(row.pending, _seconds(row.oldest_s))
+
+
+async def log_lag(session: Reader) -> Waiting:
+    """Transfers that are not in the transparency log yet; at most 100,000 are counted."""
+    row = (await session.execute(_LOG, {"most": COUNTED_MAX})).one()
+    return Waiting(row.waiting, _seconds(row.oldest_s))
+
+
+def _seconds(found: Any) -> float:
+    """An age: 0 where there is nothing, or where it lies in the future."""
+    return 0.0 if found is None else max(0.0, float(found))

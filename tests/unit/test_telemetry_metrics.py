@@ -191,7 +191,10 @@ def test_every_metric_has_help_and_every_function_counts() -> None:
     metrics.observe_bid_batch(3)
     metrics.count_transaction_retried("40001")
     metrics.observe_job("close_auction", "ok", 0.1)
-    metrics.set_ledger_health({"USD": 1}, unsequenced=2, oldest_hold_s=3.0)
+    for name, labels in metrics.SHARED_GAUGES.items():
+        if name not in metrics.AGES:
+            metrics.set_gathered([(name, 2.0, tuple(f"some_{label}" for label in labels))])
+    metrics.mark_gathered("some_check")
     text, content_type = metrics.render_metrics()
     for change in (metrics.add_sockets, metrics.add_subscriptions, metrics.add_pool_in_use):
         change(-1)
@@ -203,6 +206,66 @@ def test_every_metric_has_help_and_every_function_counts() -> None:
         )
         counted = [line for line in samples if line.startswith(name + suffix)]
         assert any(float(line.split()[-1]) > 0 for line in counted), name
+
+
+GATHERER = """
+import sys
+from core.metrics import *
+claim = claim_gathering()
+print("none" if claim is None else "claimed", flush=True)
+if claim:
+    set_gathered([("mela_ledger_imbalance", float(sys.argv[1]), ("USD", "posted"))])
+    mark_gathered("sums")
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+def gatherer(directory: Path, value: int) -> tuple[subprocess.Popen[str], str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", GATHERER, str(value)],
+        cwd=ROOT,
+        env=os.environ | {metrics.MULTIPROCESS_DIR: str(directory)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = process.stdout.readline().strip()
+    assert process.stdout.readline() == "done\n"
+    return process, said
+
+
+def test_one_process_of_a_page_gathers_and_another_when_it_is_killed(tmp_path: Path) -> None:
+    directory = prepared(tmp_path)
+    first, said = gatherer(directory, 1)
+    second, refused = gatherer(directory, 2)
+    assert (said, refused) == ("claimed", "none")
+    name, age = 'mela_ledger_imbalance{asset="USD",counter="posted"}', "mela_health_gathered"
+    found = page(directory)
+    assert found[name] == 1
+    assert 0 <= found[f'{age}_seconds_ago{{check="sums"}}'] < 20
+    stop(first)
+    # Nobody gathers: what a dead process said of the present is not said any longer.
+    assert name not in page(directory)
+    third, said = gatherer(directory, 3)
+    try:
+        assert said == "claimed"
+        assert page(directory)[name] == 3
+    finally:
+        stop(second)
+        stop(third)
+
+
+def test_ages_grow_from_scrape_to_scrape(tmp_path: Path) -> None:
+    directory = prepared(tmp_path)
+    process, _ = gatherer(directory, 1)
+    try:
+        key = 'mela_health_gathered_seconds_ago{check="sums"}'
+        first = page(directory)[key]
+        assert page(directory)[key] > first
+    finally:
+        stop(process)
 
 
 def test_cleaning_leaves_other_files_alone(tmp_path: Path) -> None:
