@@ -121,14 +121,17 @@ async def place_bids(
     # After the lock, so that an earlier try with the same key has committed and is seen.
     known = await recall(tx, OPERATION, [request.idempotency for request in requests])
     fresh = _unanswered(requests, known)
-    if locked.due_to_open:
-        locked = await begin_auction(tx, locked)
     if locked.state.format == SEALED:
         locked = await _with_own_maxima(tx, locked, fresh)
     offers = [Offer(new_id(), r.bidder_id, r.maximum_minor) for r in fresh]
-    decision = decide(locked.state, offers, locked.now)
-    if decision.accepted:  # by the rules; what they refuse needs no look into wallets
-        book = await open_lot_book(tx, locked.state, [offer.bidder_id for offer in offers])
+    due_to_open = locked.due_to_open
+    judged = locked.opened().state if due_to_open else locked.state
+    decision = decide(judged, offers, locked.now)
+    if decision.accepted:  # by the rules; what they refuse opens no lot and needs no wallet
+        if due_to_open:
+            locked = await begin_auction(tx, locked)
+        bidders, ends = [offer.bidder_id for offer in offers], decision.closing is not None
+        book = await open_lot_book(tx, locked, bidders, ends=ends)
         decision = decide(locked.state, offers, locked.now, afford=means(book, locked.state))
     placed, seals = _placed(locked, fresh, decision)
     if decision.accepted:

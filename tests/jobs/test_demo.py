@@ -186,7 +186,7 @@ async def test_the_lock_is_given_back_to_the_next(db):
         assert await _count_lots(db) == 1, number
 
 
-async def test_a_person_may_take_part(db):
+async def test_a_person_may_take_part(db, fund):
     async def someone(tx):
         await tx.execute(
             text(
@@ -197,6 +197,7 @@ async def test_a_person_may_take_part(db):
         return await tx.scalar(text("SELECT id FROM user_account WHERE username = 'person'"))
 
     person = await db.transaction(someone)
+    await fund(db, person)
     async with bots(db) as told:
         await until(lambda: _at_least(bids(db), 2))
         placed = await BidQueue(db).place(
