@@ -61,7 +61,7 @@ async def buy_auction_now(
     closing = buy_now(locked.state, request.buyer_id, request.price_minor, locked.now)
     if isinstance(closing, DomainError):
         raise closing
-    await hold_price(tx, locked.state, request.buyer_id, request.price_minor)
+    await hold_price(tx, locked, request.buyer_id, request.price_minor)
     await end_auction(tx, locked, closing)
     await keep(tx, OPERATION, {request.idempotency: {"auction": request.auction_id.hex}})
     return True

@@ -16,14 +16,20 @@ from services.auctions.stock import give_back_stock
 from services.wallets.book import Book, account_of, enter_all, open_holds, refusal_of
 from services.wallets.ledger import open_book, write_book
 from services.wallets.sales import hold_steps, release_lot, settle_sale
-from services.wallets.terms import Hold, Step, escrow, user_account
+from services.wallets.terms import Hold, Step, escrow, platform, user_account
 
 
-async def open_lot_book(tx: Transaction, state: AuctionState, bidders: Iterable[UUID]) -> Book:
+async def open_lot_book(
+    tx: Transaction, locked: LockedAuction, bidders: Iterable[UUID], *, ends: bool
+) -> Book:
     """Lock what the bidders own of the lot's asset, with all that is held on the lot; one
-    statement."""
-    accounts = [user_account(bidder, state.asset) for bidder in dict.fromkeys(bidders)]
-    return await open_book(tx, [escrow(state.id, state.asset), *accounts])
+    statement. `ends`: what is held now is paid in this transaction, so whoever is paid is locked
+    too, in the one order of accounts; after these it could be a deadlock."""
+    asset = locked.state.asset
+    accounts = [user_account(bidder, asset) for bidder in dict.fromkeys(bidders)]
+    if ends:
+        accounts += [user_account(locked.row.seller_id, asset), platform("FEES", asset)]
+    return await open_book(tx, [escrow(locked.state.id, asset), *accounts])
 
 
 def means(book: Book, state: AuctionState) -> Callable[[Offer], DomainError | None]:
@@ -54,12 +60,12 @@ async def hold_maxima(tx: Transaction, book: Book, decision: Decision) -> None:
 
 
 async def hold_price(
-    tx: Transaction, state: AuctionState, buyer_id: UUID, price_minor: int
+    tx: Transaction, locked: LockedAuction, buyer_id: UUID, price_minor: int
 ) -> None:
     """Hold the buy-now price of whoever takes the lot at it, in place of its leader's maximum.
     Raises what `means` refuses with."""
-    book = await open_lot_book(tx, state, [buyer_id])
-    enter_all(book, _steps(book, state, buyer_id, price_minor))
+    book = await open_lot_book(tx, locked, [buyer_id], ends=True)
+    enter_all(book, _steps(book, locked.state, buyer_id, price_minor))
     await write_book(tx, book)
 
 
