@@ -53,7 +53,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.received += data
         if self.expected < 0 and (head := self.received.find(b"\r\n\r\n")) >= 0:
-            self.expected = head + 4 + _body_length(bytes(self.received[:head]))
+            self.expected = head + 4 + body_length(bytes(self.received[:head]))
         if 0 <= self.expected <= len(self.received):
             self._answered()
 
@@ -96,7 +96,8 @@ class Run:
             self.fail(Failed("the server closed a connection amid an answer"))
 
 
-def _body_length(head: bytes) -> int:
+def body_length(head: bytes) -> int:
+    """What a head says follows it. Raises `Failed` where it says nothing."""
     for line in head.split(b"\r\n"):
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":

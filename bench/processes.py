@@ -83,13 +83,18 @@ def mela_command(port: int) -> list[str]:
     return [mela, "serve", "--no-demo", "--no-jobs", "--port", str(port)]
 
 
-def plain_command(port: int) -> list[str]:
+def plain_command(port: int, app: str = "bench.plain:app") -> list[str]:
     """The server that Mela is compared with."""
     quiet = ["--no-access-log", "--log-level", "warning"]
-    return [sys.executable, "-m", "uvicorn", "bench.plain:app", "--port", str(port), *quiet]
+    return [sys.executable, "-m", "uvicorn", app, "--port", str(port), *quiet]
 
 
-COMMANDS = {"mela": mela_command, "plain": plain_command}
+def plain_bids_command(port: int) -> list[str]:
+    """The same with bids."""
+    return plain_command(port, "bench.plain_bids:app")
+
+
+COMMANDS = {"mela": mela_command, "plain": plain_command, "plain-bids": plain_bids_command}
 
 
 @contextmanager
