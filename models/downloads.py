@@ -31,13 +31,6 @@ class ProductFile(SQLModel, table=True):
             postgresql_where=text("stored_at IS NOT NULL AND replaced_at IS NULL"),
         ),
         Index("ix_product_file_product", "product_id", "created_at"),
-        Index(
-            "ix_product_file_to_remove",
-            "created_at",
-            postgresql_where=text(
-                "removed_at IS NULL AND (stored_at IS NULL OR replaced_at IS NOT NULL)"
-            ),
-        ),
     )
 
     id: UUID = key()

@@ -130,6 +130,9 @@ class ErrorCode(Enum):
         "WRONG_ORDER_STATUS", description="The order is past the state that this needs."
     )
     SLUG_TAKEN = strawberry.enum_value("SLUG_TAKEN", description="Another stall has this slug.")
+    IMPORT_REFUSED = strawberry.enum_value(
+        "IMPORT_REFUSED", description="Rows of the file are wrong; nothing was imported."
+    )
     EMAIL_TAKEN = strawberry.enum_value(
         "EMAIL_TAKEN", description="Another account has this e-mail address."
     )

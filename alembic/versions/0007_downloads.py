@@ -78,14 +78,6 @@ def _create_files() -> None:
         postgresql_where=sa.text("stored_at IS NOT NULL AND replaced_at IS NULL"),
     )
     op.create_index("ix_product_file_product", "product_file", ["product_id", "created_at"])
-    op.create_index(
-        "ix_product_file_to_remove",
-        "product_file",
-        ["created_at"],
-        postgresql_where=sa.text(
-            "removed_at IS NULL AND (stored_at IS NULL OR replaced_at IS NOT NULL)"
-        ),
-    )
 
 
 def _create_grants() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from core.errors import DomainError
 from core.money import to_decimal
+from services.auctions.sheet import Fault
 
 
 class BidTooLow(DomainError):
@@ -99,3 +101,14 @@ class SlugTaken(DomainError):
     def __init__(self, slug: str) -> None:
         super().__init__(f"the slug {slug} is taken")
         self.slug = slug
+
+
+class ImportRefused(DomainError):
+    """Rows of a sheet are wrong, `fault_count` times; `faults` lists the first hundred."""
+
+    code = "IMPORT_REFUSED"
+
+    def __init__(self, faults: Sequence[Fault], fault_count: int) -> None:
+        super().__init__(f"nothing was imported: {fault_count} faults")
+        self.faults = faults
+        self.fault_count = fault_count

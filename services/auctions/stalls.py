@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from slugify import slugify
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from core.database import Transaction, violated_constraint
+from core.database import Transaction, database_now, violated_constraint
 from core.errors import Forbidden, InvalidInput, NotFound
 from core.events import NewEvent
 from core.ids import new_id
@@ -71,21 +71,14 @@ async def create_stall(
     stall = Stall(
         id=new_id(),
         owner_id=owner_id,
-        name=clean_text(name, field="name", maximum=100),
-        description=clean_text(
-            description, field="description", minimum=0, maximum=5_000, multiline=True
-        ),
+        name=_stall_name(name),
+        description=_stall_description(description),
         slug=_slug(slug, name),
         theme=_theme({} if theme is None else theme),
     )
     await _refuse_too_many(tx, owner_id)
-    try:
-        async with tx.begin_nested():
-            tx.add(stall)
-    except IntegrityError as error:
-        if violated_constraint(error) == "uq_stall_slug":
-            raise SlugTaken(stall.slug) from None
-        raise
+    tx.add(stall)
+    await _flush_slug(tx, stall.slug)
     await _make_artisan(tx, owner_id)
     tx.collect(NewEvent(stall_topic(stall.id), "StallOpened", {"owner": owner_id.hex}, owner_id))
     return stall.id
@@ -96,7 +89,7 @@ async def create_product(
 ) -> UUID:
     """List a product. Raises `NotFound`, `Forbidden` (not one's stall), `InvalidInput`."""
     await require_seller(tx, stall_id, viewer_id)
-    product = Product(id=new_id(), stall_id=stall_id, **_checked(details))
+    product = Product(id=new_id(), stall_id=stall_id, **checked_details(details))
     tx.add(product)
     tx.collect(product_event(product, "ProductCreated", viewer_id))
     return product.id
@@ -113,18 +106,72 @@ async def update_product(
     kept = {name: getattr(product, name) for name in fields}
     if {"kind", "asset"} & {n for n, v in changes.items() if kept[n] != v}:
         await refuse_while_on_auction(tx, product_id, "kind", "kind and asset stay as they are")
-    checked = _checked(ProductDetails(**{**kept, **changes}))
-    for name, value in checked.items():
-        setattr(product, name, value)
-    tx.add(product)
-    moved = {name for name, value in checked.items() if kept[name] != value}
-    if moved - {"inventory_count"}:
-        tx.collect(product_event(product, "ProductChanged", viewer_id, moved))
-    before, after = kept["inventory_count"], product.inventory_count
-    low = product.low_stock_threshold
-    for event in stock_events(product.stall_id, product_id, before, after, low, viewer_id):
-        tx.collect(event)
+    change_product(tx, product, checked_details(ProductDetails(**{**kept, **changes})), viewer_id)
     return product_id
+
+
+def change_product(
+    tx: Transaction, product: Product, checked: Mapping[str, Any], actor_id: UUID
+) -> bool:
+    """Give a locked product these checked values, and tell of what that moves; whether anything
+    moved."""
+    moved = {name for name, value in checked.items() if getattr(product, name) != value}
+    before = product.inventory_count
+    for name in moved:
+        setattr(product, name, checked[name])
+    tx.add(product)
+    if moved - {"inventory_count"}:
+        tx.collect(product_event(product, "ProductChanged", actor_id, moved))
+    after, low = product.inventory_count, product.low_stock_threshold
+    for event in stock_events(product.stall_id, product.id, before, after, low, actor_id):
+        tx.collect(event)
+    return bool(moved)
+
+
+async def delete_product(tx: Transaction, *, viewer_id: UUID, product_id: UUID) -> None:
+    """Take a product out of its stall for ever; orders and ended auctions still show it.
+
+    Raises `NotFound`, `Forbidden` (not one's stall), `InvalidInput` while an auction of it is to
+    open or open.
+    """
+    product = await lock_product(tx, product_id)
+    await require_seller(tx, product.stall_id, viewer_id)
+    await refuse_while_on_auction(tx, product_id, "productId", "the product stays")
+    product.deleted_at = await database_now(tx)
+    tx.add(product)
+    tx.collect(product_event(product, "ProductDeleted", viewer_id))
+
+
+async def update_stall(
+    tx: Transaction, *, viewer_id: UUID, stall_id: UUID, changes: Mapping[str, Any]
+) -> None:
+    """Change the given ones of name, description, slug, theme, active; for its owner alone. A
+    stall that is not active lists and sells nothing new.
+
+    Raises `NotFound`, `Forbidden`, `SlugTaken`, `InvalidInput` (also for closing a stall while an
+    auction of it is to open or open).
+    """
+    stall = await tx.get(Stall, stall_id, with_for_update={"key_share": True})
+    if stall is None:
+        raise NotFound("stall")
+    if stall.owner_id != viewer_id:
+        raise Forbidden("only its owner may change a stall")
+    if stall.active and changes.get("active") is False:
+        await _refuse_closing(tx, stall_id)
+    kept = {name: getattr(stall, name) for name in _STALL_CHECKS}
+    moved = {
+        name: value
+        for name, value in ((n, _STALL_CHECKS[n](v)) for n, v in changes.items())
+        if kept[name] != value
+    }
+    if not moved:
+        return
+    for name, value in moved.items():
+        setattr(stall, name, value)
+    tx.add(stall)
+    await _flush_slug(tx, stall.slug)
+    payload = {"stall": stall_id.hex, "active": stall.active}
+    tx.collect(NewEvent(stall_topic(stall_id), "StallChanged", payload, viewer_id))
 
 
 async def lock_product(tx: Transaction, product_id: UUID) -> Product:
@@ -195,7 +242,8 @@ def checked_region(region: str | None) -> str | None:
     return region
 
 
-def _checked(details: ProductDetails) -> dict[str, Any]:
+def checked_details(details: ProductDetails) -> dict[str, Any]:
+    """A product's columns from what its seller says. Raises `InvalidInput`."""
     if details.kind not in ("PHYSICAL", "DIGITAL"):
         raise InvalidInput("kind", "PHYSICAL or DIGITAL")
     if details.asset not in ASSETS:
@@ -257,6 +305,44 @@ def _theme(theme: Mapping[str, object]) -> dict[str, Any]:
     if not isinstance(theme, dict) or size > MAX_THEME_BYTES or b"\\u0000" in orjson.dumps(theme):
         raise InvalidInput("theme", f"a JSON object of {MAX_THEME_BYTES} bytes at most")
     return theme
+
+
+def _stall_name(name: str) -> str:
+    return clean_text(name, field="name", maximum=100)
+
+
+def _stall_description(text: str) -> str:
+    return clean_text(text, field="description", minimum=0, maximum=5_000, multiline=True)
+
+
+_STALL_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "name": _stall_name,
+    "description": _stall_description,
+    "slug": lambda slug: _slug(slug, ""),
+    "theme": _theme,
+    "active": bool,
+}
+
+
+async def _flush_slug(tx: Transaction, slug: str) -> None:
+    """Write what waits. Raises `SlugTaken` where another stall has the slug."""
+    try:
+        await tx.flush()
+    except IntegrityError as error:
+        if violated_constraint(error) == "uq_stall_slug":
+            raise SlugTaken(slug) from None
+        raise
+
+
+async def _refuse_closing(tx: Transaction, stall_id: UUID) -> None:
+    found = await tx.execute(
+        text(
+            "SELECT 1 FROM auction WHERE stall_id = :id AND status IN ('SCHEDULED', 'OPEN') LIMIT 1"
+        ),
+        {"id": stall_id},
+    )
+    if found.first() is not None:
+        raise InvalidInput("active", "the stall stays open while an auction of it runs")
 
 
 async def _refuse_too_many(tx: Transaction, owner_id: UUID) -> None:
