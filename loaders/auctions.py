@@ -108,10 +108,14 @@ OWN_BIDS = order("own_bids", Bid.placed_at, Bid.id, descending=True)
 NEWEST_STALLS = order("stalls", Stall.created_at, Stall.id, descending=True)
 NEWEST_PRODUCTS = order("products", Product.created_at, Product.id, descending=True)
 
+NOT_DELETED = col(Product.deleted_at).is_(None)
 ACTIVE_STALL = Stall.active.is_(True)  # type: ignore[attr-defined]
 
 stall_by_id = one_by("stall_by_id", StallRow, Stall.id)
 product_by_id = one_by("product_by_id", ProductRow, Product.id)
+listed_product_by_id = one_by(
+    "listed_product_by_id", ProductRow, Product.id, visible=lambda _: NOT_DELETED
+)
 auction_by_id = one_by("auction_by_id", AuctionRow, Auction.id)
 bid_by_id = one_by("bid_by_id", BidRow, Bid.id, visible=bid_visible)
 stall_by_slug = Computed("stall_by_slug", lambda db, viewer, slugs: _stalls_by_slug(db, slugs))
@@ -141,7 +145,11 @@ auctions_by_product_id = page_by(
     "auctions_by_product_id", AuctionRow, Auction.product_id, order=AUCTION_ORDERS["NEWEST"]
 )
 products_by_stall_id = page_by(
-    "products_by_stall_id", ProductRow, Product.stall_id, order=NEWEST_PRODUCTS
+    "products_by_stall_id",
+    ProductRow,
+    Product.stall_id,
+    order=NEWEST_PRODUCTS,
+    where=NOT_DELETED,
 )
 stalls_by_owner_id = page_by("stalls_by_owner_id", StallRow, Stall.owner_id, order=NEWEST_STALLS)
 

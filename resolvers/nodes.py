@@ -17,7 +17,7 @@ NODES_MAX = 100
 NODES: Mapping[str, Loader] = {
     "usr": users.visible_user_by_id,
     "stl": auctions.stall_by_id,
-    "prd": auctions.product_by_id,
+    "prd": auctions.listed_product_by_id,
     "auc": auctions.auction_by_id,
     "bid": auctions.bid_by_id,
     "acc": wallets.own_account_by_id,

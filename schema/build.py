@@ -8,7 +8,9 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from execution.limits import Limits
+from schema.auctions.downloads import DownloadMutation
 from schema.auctions.errors import ERRORS as AUCTION_ERRORS
+from schema.auctions.listing import ListingMutation
 from schema.auctions.mutations import AuctionMutation
 from schema.auctions.queries import AuctionQuery
 from schema.auctions.subscriptions import AuctionSubscription
@@ -35,7 +37,7 @@ class Query(UserQuery, WalletQuery, LedgerLogQuery, AuctionQuery):
 
 
 @strawberry.type(description="Everything that can be done.")
-class Mutation(UserMutation, WalletMutation, AuctionMutation):
+class Mutation(UserMutation, WalletMutation, AuctionMutation, ListingMutation, DownloadMutation):
     pass
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import strawberry
 
@@ -11,8 +12,9 @@ from schema.auctions.orders import OrderStatus
 from schema.auctions.types import AuctionStatus
 from schema.common import Error, Money
 from schema.errors import ErrorRow
-from schema.fields import attribute
+from schema.fields import attribute, bounded
 from services.auctions import errors
+from services.auctions.sheet import MAX_FAULTS, Fault
 
 
 @strawberry.type(description="The maximum is below the least you may offer now. Nothing moved.")
@@ -56,6 +58,25 @@ class WrongOrderStatus(Error):
     status: OrderStatus = attribute("The order's state.")
 
 
+@strawberry.type(description="What is wrong in one row of an imported file.")
+class ImportFault:
+    row: int = attribute("Which row, as spreadsheets count: the header is 1.")
+    column: str | None = attribute("Which column, by its name; null for the row as a whole.")
+    reason: str = attribute("What its value must be.")
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: Any) -> bool:
+        return isinstance(obj, Fault)
+
+
+@strawberry.type(description="Rows of the file are wrong. Nothing was imported.")
+class ImportRefused(Error):
+    errors: list[ImportFault] = attribute(
+        "What is wrong, in the order of the rows.", list_size=bounded(MAX_FAULTS)
+    )
+    error_count: int = attribute("How much is wrong; more may be than `errors` lists.")
+
+
 @strawberry.type(description="Another stall has this slug.")
 class SlugTaken(Error):
     slug: str = attribute("The slug that was asked for.")
@@ -85,6 +106,11 @@ ERRORS: tuple[ErrorRow, ...] = (
         errors.WrongOrderStatus,
         WrongOrderStatus,
         lambda e: {"status": OrderStatus(e.status)},
+    ),
+    ErrorRow(
+        errors.ImportRefused,
+        ImportRefused,
+        lambda e: {"errors": list(e.faults), "error_count": e.fault_count},
     ),
     ErrorRow(errors.SlugTaken, SlugTaken, lambda e: {"slug": e.slug}),
 )

@@ -12,6 +12,7 @@ from loaders import auctions as loaders
 from loaders import users as user_loaders
 from loaders.orders import TRANSFERS_MAX, OrderRow
 from resolvers import orders as resolvers
+from schema.auctions.downloads import DownloadOrderFields
 from schema.common import Connection, Money, Node
 from schema.fields import (
     After,
@@ -51,7 +52,7 @@ class OrderStatus(Enum):
     keys=["id"],
     description="What somebody bought. Its buyer, its stall's people and moderators see it.",
 )
-class Order(Node):
+class Order(DownloadOrderFields, Node):
     quantity: int = attribute("How many pieces.")
     unit_price: Money = attribute("What one of them cost.")
     price: Money = attribute("What all of them cost: the buyer paid this.")

@@ -45,8 +45,8 @@ class AuctionQuery:
     ) -> Stall | None:
         return await stall_at(info.context, slug)
 
-    @resolved("A product by its id; null where there is none.")
+    @resolved("A product by its id; null where there is none, or it was deleted.")
     async def product(
         self, info: Context, id: Annotated[strawberry.ID, argument("Begins with `prd_`.")]
     ) -> Product | None:
-        return await find(info.context, loaders.product_by_id, id, "prd")
+        return await find(info.context, loaders.listed_product_by_id, id, "prd")

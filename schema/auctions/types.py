@@ -14,6 +14,7 @@ from loaders import users as user_loaders
 from loaders.auctions import AuctionRow, BidRow, OpeningRow, ProductRow, StallRow
 from resolvers.auctions import bid_opening, find, own_bids
 from schema.auctions import prices
+from schema.auctions.downloads import DownloadProductFields
 from schema.auctions.orders import OrderAuctionFields, OrderStallFields, OrderUserFields
 from schema.auctions.prices import DutchRow
 from schema.common import Connection, Money, Node
@@ -107,7 +108,7 @@ class Stall(OrderStallFields, Node):
 
 
 @strawberry.federation.type(keys=["id"], description="A thing that a stall sells.")
-class Product(Node):
+class Product(DownloadProductFields, Node):
     kind: ProductKind = attribute("Sent or downloaded.")
     name: str = attribute("What it is.")
     description: str = attribute("What the maker says of it.")
@@ -120,6 +121,9 @@ class Product(Node):
     price: Money | None = attribute("Its fixed price, if it has one.")
     inventory_count: int = attribute("How many are there.")
     created_at: datetime = attribute("When it was listed.")
+    deleted_at: datetime | None = attribute(
+        "When its seller took it out of the stall; null while it is listed."
+    )
     stall: Stall = loaded(loaders.stall_by_id, key="stall_id", description="Whose it is.")
     auctions: Connection[Annotated[Auction, strawberry.lazy("schema.auctions.types")]] = connected(
         loaders.auctions_by_product_id, key="id", description="Its auctions, newest first."

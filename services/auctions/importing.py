@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 
 from core.database import Transaction
 from core.errors import IdempotencyConflict, InvalidInput
-from core.ids import encode_id, new_id
+from core.ids import new_id
 from core.money import ASSETS, to_minor
 from models.auctions import Product
 from services.auctions.errors import ImportRefused
@@ -293,8 +293,3 @@ def _apply(
     return Imported(
         created=len(plan.additions), updated=updated, unchanged=len(plan.changes) - updated
     )
-
-
-def exported_id(exported: Exported) -> str | None:
-    """The public form of `next_after`."""
-    return None if exported.next_after is None else encode_id("prd", exported.next_after)

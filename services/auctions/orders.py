@@ -10,6 +10,7 @@ from core.database import Transaction
 from core.events import NewEvent
 from core.ids import new_id
 from models.shop import SaleOrder
+from services.auctions.downloads import grant_download
 from services.auctions.stock import stall_topic
 from services.users.accounts import user_topic
 
@@ -31,7 +32,8 @@ async def record_sale(
     order_id: UUID | None = None,
 ) -> UUID:
     """Write the order of a sale that is paid: 1 to 1,000 pieces at `unit_price_minor` each, of
-    which `fee_minor` went to the platform. The stall, the buyer and the seller are told.
+    which `fee_minor` went to the platform. The stall, the buyer and the seller are told; what is
+    delivered as a file may be downloaded from now on.
 
     The caller has taken the stock and moved the money in this transaction; an `order_id` of its
     own lets the transfers refer to the order.
@@ -53,6 +55,7 @@ async def record_sale(
     )
     tx.add(order)
     await tx.flush()
+    await grant_download(tx, order_id=order.id, product_id=product_id, now=now)
     for event in order_events(order, "OrderPlaced", buyer_id, now):
         tx.collect(event)
     return order.id
