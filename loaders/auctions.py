@@ -23,8 +23,19 @@ from models.events import EventTopic
 TOP_BIDS_MAX = 20
 
 
-class StallRow(row_of(Stall, "stl")):  # type: ignore[misc]
-    """A stall as anyone may see it."""
+# Read in the row's own statement, so in its snapshot: who subscribes after this position misses
+# nothing that the row does not show yet.
+_STALL_SEQUENCE = (
+    select(col(EventTopic.head))
+    .where(col(EventTopic.topic) == "stall:" + func.replace(cast(Stall.id, Text), "-", ""))
+    .correlate(Stall)
+    .scalar_subquery()
+    .label("event_sequence")
+)
+
+
+class StallRow(row_of(Stall, "stl", extra=(_STALL_SEQUENCE,))):  # type: ignore[misc]
+    """A stall as anyone may see it; `event_sequence` is the last event the row reflects."""
 
     __slots__ = ()
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from core.errors import BadUserInput
 from core.ids import split_id
-from loaders import auctions, users, wallets
+from loaders import auctions, orders, users, wallets
 from loaders.base import Loader
+from resolvers.auctions import MODERATOR_SCOPE
 from resolvers.context import OperationContext
 
 NODES_MAX = 100
@@ -20,12 +21,16 @@ NODES: Mapping[str, Loader] = {
     "prd": auctions.listed_product_by_id,
     "auc": auctions.auction_by_id,
     "bid": auctions.bid_by_id,
+    "ord": orders.own_order_by_id,
     "acc": wallets.own_account_by_id,
     "trf": wallets.own_transfer_by_id,
     "pay": wallets.own_payment_by_id,
     "adr": wallets.own_address_by_id,
 }
 """Each loader leaves out what the viewer may not see, so absent and hidden answer alike."""
+
+FOR_MODERATORS: Mapping[str, Loader] = {"ord": orders.order_by_id}
+"""What moderators see of more than their own."""
 
 
 async def find_node(context: OperationContext, public_id: str) -> Any:
@@ -35,6 +40,8 @@ async def find_node(context: OperationContext, public_id: str) -> Any:
     except BadUserInput:
         return None
     loader = NODES.get(prefix)
+    if context.viewer is not None and context.viewer.has(MODERATOR_SCOPE):
+        loader = FOR_MODERATORS.get(prefix, loader)
     return None if loader is None else await context.loaders.load(loader, key)
 
 

@@ -12,7 +12,10 @@ from schema.auctions.downloads import DownloadMutation
 from schema.auctions.errors import ERRORS as AUCTION_ERRORS
 from schema.auctions.listing import ListingMutation
 from schema.auctions.mutations import AuctionMutation
+from schema.auctions.parameters import ParameterMutation, ParameterQuery
 from schema.auctions.queries import AuctionQuery
+from schema.auctions.shop import ShopMutation, ShopQuery
+from schema.auctions.stall_changes import StallSubscription
 from schema.auctions.subscriptions import AuctionSubscription
 from schema.errors import SHARED, exception_handlers
 from schema.executing import MelaSchema
@@ -32,17 +35,24 @@ DOMAINS = ("users", "wallets", "auctions")
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(UserQuery, WalletQuery, LedgerLogQuery, AuctionQuery):
+class Query(UserQuery, WalletQuery, LedgerLogQuery, AuctionQuery, ShopQuery, ParameterQuery):
     pass
 
 
 @strawberry.type(description="Everything that can be done.")
-class Mutation(UserMutation, WalletMutation, AuctionMutation, ListingMutation, DownloadMutation):
+class Mutation(
+    UserMutation,
+    WalletMutation,
+    AuctionMutation,
+    ListingMutation,
+    ShopMutation,
+    ParameterMutation,
+):
     pass
 
 
 @strawberry.type(description="Everything that is pushed as it happens.")
-class Subscription(WalletSubscription, AuctionSubscription):
+class Subscription(WalletSubscription, AuctionSubscription, StallSubscription):
     pass
 
 

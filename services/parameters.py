@@ -22,18 +22,16 @@ from services.users.audit import audit
 MAX_REASON_LENGTH = 500
 
 _READ = text("SELECT key, value FROM platform_parameter WHERE key = ANY (CAST(:keys AS text[]))")
-_MAKE = text(
-    "INSERT INTO platform_parameter (key, value) VALUES (:key, :value) ON CONFLICT DO NOTHING"
-)
-_LOCK = text("SELECT value FROM platform_parameter WHERE key = :key FOR UPDATE")
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('parameter:' || :key, 0))")
 _SET = text(
     """
     WITH told AS (
         INSERT INTO platform_parameter_change (id, key, old_value, new_value, reason, actor_id)
         VALUES (:id, :key, :old, :new, :reason, :actor)
     )
-    UPDATE platform_parameter
-    SET value = :new, changed_at = clock_timestamp(), changed_by = :actor WHERE key = :key
+    INSERT INTO platform_parameter AS p (key, value, changed_by) VALUES (:key, :new, :actor)
+    ON CONFLICT (key) DO UPDATE SET value = excluded.value, changed_by = excluded.changed_by,
+        changed_at = clock_timestamp()
     """
 )
 
@@ -107,9 +105,9 @@ async def set_parameter(
     if not parameter.minimum <= value <= parameter.maximum:
         raise InvalidInput("value", f"from {parameter.minimum} to {parameter.maximum}")
     said = clean_text(reason, field="reason", maximum=MAX_REASON_LENGTH, multiline=True)
-    # A row to lock: two who set it at once take turns, and each change tells what was before.
-    await tx.execute(_MAKE, {"key": key, "value": parameter.default})
-    old = (await tx.execute(_LOCK, {"key": key})).scalar_one()
+    # Two who set it at once take turns, so that each change tells what was before it.
+    await tx.execute(_LOCK, {"key": key})
+    old = (await read_parameters(tx, key))[key]
     if old == value:
         return False
     change = {"id": new_id(), "key": key, "old": old, "new": value}

@@ -26,6 +26,9 @@ from schema.fields import (
     page_size,
     resolved,
 )
+from schema.scalars import Cursor
+from services.auctions.stock import stall_topic
+from subscriptions.cursors import encode_cursor
 
 if TYPE_CHECKING:
     from schema.auctions.types import Auction, Product, Stall
@@ -114,7 +117,14 @@ class OrderAuctionFields:
 
 @strawberry.type
 class OrderStallFields:
-    """What orders add to a stall."""
+    """What orders add to a stall, and where its events are read from."""
+
+    @resolved(
+        "The last event that these fields reflect. Subscribe to `stallChanged` with it as `after`, "
+        "and nothing is missed between this query and the subscription."
+    )
+    def event_cursor(root: strawberry.Parent[Any]) -> Cursor:
+        return Cursor(encode_cursor(stall_topic(root.id), root.event_sequence or 0))
 
     @resolved(
         "What it sold, newest first; null for anyone but its own people.",

@@ -65,6 +65,9 @@ async def test_a_change_is_kept_with_who_what_and_why(market, admin, set_to, rea
 
 
 async def test_the_same_value_again_changes_nothing(market, set_to):
+    before = await market.everything()
+    assert await set_to("fee_basis_points", 250) is False  # which it is by default
+    assert await market.everything() == before
     await set_to("soft_close_window_s", 60)
     before = await market.everything()
     assert await set_to("soft_close_window_s", 60) is False
