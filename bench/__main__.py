@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
@@ -20,66 +21,82 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from bench.measuring import Measured, Plan, measure
+from bench import ledger, ledger_report
+from bench.measuring import Measured, Plan, Tell, measure
 from bench.processes import ROOT, BenchError, allow_many_sockets
-from bench.report import lines_of, machine, table_of, write_documents
+from bench.report import (
+    lines_of,
+    machine,
+    put_between,
+    table_of,
+    where_and_when,
+    write_documents,
+)
 from bench.workloads import ALL
-from bench.world import seeded_world
+from bench.world import World, seeded_world
 from core.embedded import EmbeddedError
 
 RESULTS = ROOT / "bench" / "results"
 CROWDS = "200,1000,2000"
+CHOICES = (*ALL, ledger.KEY)
 out = Console()
 
 
+class Found(NamedTuple):
+    """What a run measured; `money` only where it was asked for."""
+
+    reads: Measured
+    money: ledger.LedgerMeasured | None
+
+
 def main(
-    workloads: Annotated[str, typer.Option(help="Which of w1, w2, w3, w4.")] = ",".join(ALL),
-    rounds: Annotated[int, typer.Option(min=1, max=50, help="Of w1 to w3.")] = 3,
+    only: Annotated[
+        str, typer.Option("--only", "--workloads", help="Which of w1, w2, w3, w4, ledger.")
+    ] = ",".join(CHOICES),
+    rounds: Annotated[int, typer.Option(min=1, max=50, help="Of w1 to w3, and ledger.")] = 3,
     fan_out_rounds: Annotated[int, typer.Option(min=1, max=50, help="Of w4.")] = 1,
     subscribers: Annotated[str, typer.Option(help="Sizes of w4's crowds.")] = CROWDS,
     rate: Annotated[float, typer.Option(help="Deliveries a second where w4's latency is.")] = 2_000,
-    quick: Annotated[bool, typer.Option("--quick", help="A rough look in under a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A rough look in two minutes.")] = False,
     write_docs: Annotated[
-        bool, typer.Option("--write-docs", help="Put table and picture into docs/.")
+        bool, typer.Option("--write-docs", help="Put tables and pictures into docs/.")
     ] = False,
 ) -> None:
-    """Measure reads and fan-out of Mela and of a plain Strawberry server on the same data.
+    """Measure reads, fan-out, transfers and bids of Mela and of plain servers on the same data.
 
     Starts a database and a Redis of its own in a temporary folder; touches nothing else. CPU is
-    the server process alone. Takes about five minutes; --quick less than one.
+    the server process alone. Takes about eight minutes; --quick two.
     """
-    chosen = _chosen(workloads)
+    chosen = _chosen(only)
     crowds = [int(size) for size in subscribers.split(",")]
-    plan = Plan(chosen, rounds, fan_out_rounds, crowds, rate=rate)
+    plan = Plan(_reads(chosen), rounds, fan_out_rounds, crowds, rate=rate)
     if quick:
-        plan = Plan(chosen, 1, 1, crowds[:1], stretch=0.3, rate=rate)
+        plan = Plan(_reads(chosen), 1, 1, crowds[:1], stretch=0.3, rate=rate)
     allow_many_sockets()
     try:
-        measured = _run(plan)
+        found = _run(plan, money=ledger.KEY in chosen)
     except (BenchError, EmbeddedError) as error:
         out.print(f"bench: {error}", style="red", markup=False)
         raise typer.Exit(1) from None
-    lines = lines_of(measured)
-    out.print(table_of(lines))
-    out.print(
-        "Each ratio is Mela's advantage (above 1: better). W4: p50 and p99 are from commit to "
-        f"delivery at {plan.rate:,.0f} deliveries a second.",
-        style="dim",
-    )
-    out.print(f"[dim]{_keep(measured, plan)}[/dim]")
+    _show(found, plan)
+    out.print(f"[dim]{_keep(found, plan)}[/dim]")
     if write_docs:
-        for path in write_documents(lines, _rounds_said(plan)):
+        for path in _write(found, plan):
             out.print(f"[dim]wrote {path.relative_to(ROOT)}[/dim]")
 
 
 def _chosen(text: str) -> list[str]:
     chosen = [key.strip().lower() for key in text.split(",")]
-    if unknown := sorted(set(chosen) - set(ALL)):
-        raise typer.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(ALL)}")
+    if unknown := sorted(set(chosen) - set(CHOICES)):
+        raise typer.BadParameter(f"unknown: {', '.join(unknown)}; there are {', '.join(CHOICES)}")
     return chosen
 
 
-def _run(plan: Plan) -> Measured:
+def _reads(chosen: Sequence[str]) -> list[str]:
+    return [key for key in chosen if key in ALL]
+
+
+def _run(plan: Plan, *, money: bool) -> Found:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -87,28 +104,62 @@ def _run(plan: Plan) -> Measured:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
+    steps = plan.steps + (ledger.steps(plan.rounds) if money else 0)
     with Progress(*columns, console=out, transient=True) as progress:
         task = progress.add_task("seeding 5,000 users, 2,000 auctions, 100,000 bids", total=None)
         with seeded_world() as world:
-            progress.update(task, total=plan.steps, completed=-1)
+            progress.update(task, total=steps, completed=-1)
 
             def tell(step: str) -> None:
                 progress.update(task, description=step, advance=1)
 
-            measured = measure(world, plan, tell)
-            progress.update(task, completed=plan.steps)
-            return measured
+            found = Found(measure(world, plan, tell), _money(world, plan, tell) if money else None)
+            progress.update(task, completed=steps)
+            return found
 
 
-def _keep(measured: Measured, plan: Plan) -> Path:
+def _money(world: World, plan: Plan, tell: Tell) -> ledger.LedgerMeasured:
+    # No shorter than half: transfers and bids take a moment to get to their pace.
+    stretch = max(0.5, plan.stretch)
+    return ledger.measure_ledger(world, rounds=plan.rounds, stretch=stretch, tell=tell)
+
+
+def _show(found: Found, plan: Plan) -> None:
+    if plan.workloads:
+        out.print(table_of(lines_of(found.reads)))
+        out.print(
+            "Each ratio is Mela's advantage (above 1: better). W4: p50 and p99 are from commit to "
+            f"delivery at {plan.rate:,.0f} deliveries a second.",
+            style="dim",
+        )
+    if found.money is not None:
+        for table in ledger_report.tables_of(found.money):
+            out.print(table)
+
+
+def _write(found: Found, plan: Plan) -> list[Path]:
+    written = []
+    if plan.workloads:
+        written += write_documents(lines_of(found.reads), _rounds_said(plan))
+    if found.money is not None:
+        said = where_and_when(f"medians of {plan.rounds} rounds, the servers by turns")
+        text = f"{said}\n\n{ledger_report.markdown_of(found.money)}"
+        put_between(ledger_report.BEGIN, ledger_report.END, text)
+        written.append(ledger_report.write_picture(found.money))
+    return written
+
+
+def _keep(found: Found, plan: Plan) -> Path:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.json"
     whole = {
         "at": time.time(),
         "machine": machine(),
         "plan": dataclasses.asdict(plan),
-        "queries": measured.queries,
-        "fan_out": measured.fan_out,
+        "queries": found.reads.queries,
+        "fan_out": found.reads.fan_out,
+        "transfers": found.money and found.money.transfers,
+        "bids": found.money and found.money.bids,
     }
     path.write_text(json.dumps(whole))
     return path.relative_to(ROOT)

@@ -25,7 +25,9 @@ from bench.processes import cpu_s
 FIRST_MINOR = 600_000
 STEP_MINOR = 30_000
 """Over twice the increment at such prices: whoever bids in the order of the amounts is accepted."""
-WARM_UP_SHARE = 0.4
+WARM_UP_ANSWERS = 3
+"""To each bidder, before anything counts; or what comes in `WARM_UP_MAX_S`."""
+WARM_UP_MAX_S = 8.0
 TAIL_S = 2.0
 ACCEPTED, TOO_LOW = "PlaceBidSuccess", "BidTooLow"
 
@@ -173,6 +175,12 @@ class Crowd:
         if not self.failed.done():
             self.failed.set_exception(error)
 
+    async def warm_up(self, answers: int) -> None:
+        """Let them bid until so many were answered."""
+        deadline = time.perf_counter() + WARM_UP_MAX_S
+        while len(self.answers) < answers and time.perf_counter() < deadline:
+            await self.wait(0.05)
+
     async def wait(self, seconds: float) -> None:
         """Let them bid for so long. Raises what failed meanwhile."""
         await asyncio.wait([self.failed], timeout=seconds)
@@ -210,7 +218,7 @@ async def measure(spec: dict[str, Any]) -> dict[str, Any]:
     for token in spec["tokens"]:
         await crowd.join(token)
     pace = None if crowd.rate is None else asyncio.create_task(crowd.pace())
-    await crowd.wait(WARM_UP_SHARE * spec["seconds"])
+    await crowd.warm_up(WARM_UP_ANSWERS * len(spec["tokens"]))
     gc.collect()
     gc.disable()
     pids = (spec["pid"], spec["postgres"])

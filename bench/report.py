@@ -122,16 +122,24 @@ def machine() -> str:
 
 def write_documents(lines: Sequence[Line], rounds: str) -> list[Path]:
     """Put table and picture into the guide, between its marks. Raises `ValueError` without them."""
-    text = DOCUMENT.read_text()
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{DOCUMENT} has lost its marks {BEGIN} and {END}")
-    said = f"{date.today():%d %B %Y}; {machine()}; {rounds}."  # noqa: DTZ011
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{said}\n\n{markdown_of(lines)}\n{END}{after}")
+    put_between(BEGIN, END, f"{where_and_when(rounds)}\n\n{markdown_of(lines)}")
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     PICTURE.write_text(picture_of(lines))
     return [DOCUMENT, PICTURE]
+
+
+def where_and_when(rounds: str) -> str:
+    """What stands over a table of the guide."""
+    return f"{date.today():%d %B %Y}; {machine()}; {rounds}."  # noqa: DTZ011
+
+
+def put_between(begin: str, end: str, text: str) -> None:
+    """Replace what stands between two marks of the guide. Raises `ValueError` without them."""
+    before, found_begin, rest = DOCUMENT.read_text().partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found_begin and found_end):
+        raise ValueError(f"{DOCUMENT} has lost its marks {begin} and {end}")
+    DOCUMENT.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 WIDTH, BAR, GAP, LEFT, RIGHT, TOP = 860, 20, 16, 300, 130, 56
