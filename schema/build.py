@@ -45,6 +45,7 @@ class Mutation(
     WalletMutation,
     AuctionMutation,
     ListingMutation,
+    DownloadMutation,
     ShopMutation,
     ParameterMutation,
 ):
