@@ -40,6 +40,7 @@ from services.users.passwords import passwords_of
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from subscriptions.hub import Hub
+from web.downloads import download_routes
 from web.graphiql_page import GraphiQLConfig, graphiql_routes
 from web.graphql import GraphQLEndpoint
 from web.health import health_routes
@@ -89,6 +90,7 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
         ),
         *metrics_routes(),
         *webhook_routes(server),
+        *download_routes(server),
         *(graphiql_routes(graphiql_config) if settings.profile != "prod" else ()),
     ]
     app = Starlette(routes=routes, lifespan=_lifespan(server, running))
@@ -195,7 +197,7 @@ async def _start_background(server: Server, running: _Running, stack: AsyncExitS
     await stack.enter_async_context(run_health(server.db))
     if settings.jobs:
         running.worker = await stack.enter_async_context(
-            run_jobs(settings, server.db, settings.database_url.get_secret_value())
+            run_jobs(settings, server.db, settings.database_url.get_secret_value(), server.payments)
         )
     if settings.demo and read_demo(settings.state_dir) is not None:
         await stack.enter_async_context(

@@ -40,6 +40,7 @@ COUNTERS: Final[dict[str, tuple[str, ...]]] = {
     "mela_bids": ("outcome",),
     "mela_transactions_retried": ("sqlstate",),
     "mela_jobs": ("name", "outcome"),
+    "mela_payments_asked_again": ("outcome",),
 }
 HISTOGRAMS: Final[dict[str, tuple[tuple[str, ...], tuple[float, ...]]]] = {
     "mela_http_request_seconds": (("route", "method"), SECONDS),
@@ -82,6 +83,7 @@ HELP: Final = {
     "mela_transactions_retried": "Units of work run again, by SQLSTATE",
     "mela_jobs": "Jobs run, by name and outcome",
     "mela_job_seconds": "Time of one job",
+    "mela_payments_asked_again": "Pending payments asked about again, by the answer",
     "mela_websockets_open": "WebSockets open now",
     "mela_subscriptions_active": "Subscriptions running now",
     "mela_ledger_imbalance": "Debits less credits over all accounts, in minor units: always 0",
@@ -167,6 +169,12 @@ def observe_job(name: str, outcome: str, took_s: float) -> None:
     name = _bounded("job", name)
     _child("mela_jobs", name, _bounded("job_outcome", outcome)).inc()
     _child("mela_job_seconds", name).observe(took_s)
+
+
+def count_payment_asked_again(outcome: str) -> None:
+    """`outcome`: settled, failed or pending, as the provider says; unanswered; or refused, where
+    its answer could not be acted on."""
+    _child("mela_payments_asked_again", _bounded("payment", outcome)).inc()
 
 
 def set_gathered(readings: Iterable[tuple[str, float, tuple[str, ...]]]) -> None:

@@ -30,8 +30,10 @@ class PaymentReply:
 
 class PaymentProvider(Protocol):
     """Moves money between people and the platform outside. Both methods may be called again with
-    the same order, after a crash or by a retry, and then do nothing twice. They raise what they
-    like when the provider cannot be reached: the payment stays PENDING."""
+    the same order, after a crash, by a retry or because no webhook came, and then do nothing twice
+    but say how far it has got; an order that never reached the provider is begun. They raise what
+    they like when the provider cannot be reached: the payment stays PENDING. Only FAILED and
+    SETTLED end it, so a provider that has forgotten an order must not call it FAILED."""
 
     @property
     def name(self) -> str:

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     payment_webhook_secret: SecretStr | None = Field(
         None, description="Signs the payment provider's webhooks (whsec_…); unset refuses them"
     )
+    payment_ask_again_s: int = Field(
+        300, ge=30, le=86_400, description="Payments pending for longer are asked about again"
+    )
     token_issuer: str = "mela"
     token_audience: str = "mela"
     sign_in_tries_per_account: int = Field(10, ge=1, description="In 15 minutes")

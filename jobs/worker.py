@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -40,10 +41,11 @@ from sqlalchemy import text
 from core import metrics
 from core.clock import utc_now
 from core.database import Database, plain_url
+from core.ports import PaymentProvider
 from core.settings import Settings
 from jobs.auctions import Sweep, close_at_end, open_at_start, sweep_auctions
 from jobs.retention import delete_expired
-from jobs.wallets import expire_due_holds, tell_wallets_of
+from jobs.wallets import ask_about_stuck_payments, expire_due_holds, tell_wallets_of
 from services.auctions.closing import CLOSE_AUCTION, OPEN_AUCTION
 from services.wallets.changes import TELL_WALLETS
 
@@ -54,6 +56,7 @@ log = structlog.get_logger(__name__)
 SWEEP = "sweep_auctions"
 RETENTION = "delete_expired"
 EXPIRE_HOLDS = "expire_holds"
+ASK_PAYMENTS = "ask_about_stuck_payments"
 EVERY_MINUTE = "* * * * *"
 EVERY_HOUR = "17 * * * *"
 
@@ -89,12 +92,14 @@ _LAST_SWEEP = text("SELECT max(last_run) FROM pgqueuer_schedules WHERE entrypoin
 @dataclass(slots=True)
 class Worker:
     """What a process's worker says of itself. `runs` counts jobs by (name, outcome): "ok" or the
-    error's class; `connections` counts from 1, and each further one was a reconnection.
+    error's class; `connections` counts from 1, and each further one was a reconnection. Without
+    `payments` no stuck payment is asked about.
     """
 
     settings: Settings
     db: Database
     database_url: str
+    payments: PaymentProvider | None = None
     connected: bool = False
     connections: int = 0
     last_sweep_at: datetime | None = None
@@ -110,7 +115,12 @@ class Worker:
 
 @asynccontextmanager
 async def run_worker(
-    settings: Settings, db: Database, database_url: str, *, patience_s: float = STOP_S
+    settings: Settings,
+    db: Database,
+    database_url: str,
+    *,
+    payments: PaymentProvider | None = None,
+    patience_s: float = STOP_S,
 ) -> AsyncIterator[Worker]:
     """Run jobs while the context lasts; leaving it gives running ones `patience_s`, and ends within
     two seconds more.
@@ -118,7 +128,7 @@ async def run_worker(
     Uses one connection of its own, and `db` for what the jobs do (so that their events are
     published by its after-commit hook). Never fails for want of the database: it keeps trying.
     """
-    worker = Worker(settings, db, database_url)
+    worker = Worker(settings, db, database_url, payments)
     task = asyncio.create_task(_supervise(worker), name="jobs")
     try:
         yield worker
@@ -239,6 +249,9 @@ def _register(worker: Worker, queue: PgQueuer) -> None:
         stopping = worker.stopping.is_set
         await _run(worker, EXPIRE_HOLDS, lambda: expire_due_holds(db, stopping=stopping))
 
+    async def ask(_: Schedule) -> None:
+        await _ask_about_payments(worker)
+
     async def retain(_: Schedule) -> None:
         stopping = worker.stopping.is_set
         deleted = await _run(worker, RETENTION, lambda: delete_expired(db, stopping=stopping))
@@ -249,6 +262,7 @@ def _register(worker: Worker, queue: PgQueuer) -> None:
     queue.entrypoint(TELL_WALLETS, executor_factory=_retrying)(tell)
     queue.schedule(SWEEP, EVERY_MINUTE)(sweep)
     queue.schedule(EXPIRE_HOLDS, EVERY_MINUTE)(expire)
+    queue.schedule(ASK_PAYMENTS, EVERY_MINUTE)(ask)
     queue.schedule(RETENTION, EVERY_HOUR)(retain)
 
 
@@ -288,6 +302,22 @@ async def _run(worker: Worker, name: str, work: Callable[[], Awaitable[T]]) -> T
     finally:
         worker.runs[name, outcome] += 1
         metrics.observe_job(name, outcome, time.perf_counter() - began)
+
+
+async def _ask_about_payments(worker: Worker) -> None:
+    provider, after_s = worker.payments, worker.settings.payment_ask_again_s
+    if provider is None:
+        return
+    work = partial(
+        ask_about_stuck_payments,
+        worker.db,
+        provider,
+        after_s=after_s,
+        stopping=worker.stopping.is_set,
+    )
+    said = await _run(worker, ASK_PAYMENTS, work)
+    if said:
+        log.info("payments_asked_again", **said)
 
 
 async def _sweep(worker: Worker) -> Sweep:

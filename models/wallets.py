@@ -211,7 +211,8 @@ class LedgerHold(SQLModel, table=True):
 
 
 class Payment(SQLModel, table=True):
-    """Money that comes in from outside or goes out, as the provider sees it."""
+    """Money that comes in from outside or goes out, as the provider sees it. While it is PENDING,
+    the provider is asked again at `ask_again_at`; null: when it has been pending for a while."""
 
     __tablename__ = "payment"
     __table_args__ = (
@@ -227,6 +228,7 @@ class Payment(SQLModel, table=True):
             "(status = 'SETTLED') = (transfer_id IS NOT NULL)", name="transfer_if_settled"
         ),
         CheckConstraint("char_length(provider_reference) <= 200", name="provider_reference_length"),
+        CheckConstraint("times_asked_again >= 0", name="times_asked_again_not_negative"),
         Index("ix_payment_user", "user_id", "created_at", "id"),
         Index("ix_payment_pending", "created_at", postgresql_where=text("status = 'PENDING'")),
     )
@@ -243,6 +245,8 @@ class Payment(SQLModel, table=True):
     transfer_id: UUID | None = reference("transfer.id", nullable=True)
     created_at: datetime = moment(now=True)
     resolved_at: datetime | None = moment(nullable=True)
+    times_asked_again: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    ask_again_at: datetime | None = moment(nullable=True)
 
 
 class PaymentMessage(SQLModel, table=True):

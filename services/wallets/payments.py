@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 PAYMENT_PREFIX = "pay"
 PROVIDER_TIMEOUT_S = 10.0
+PUT_OFF_MAX_S = 3_600
 Direction = Literal["DEPOSIT", "WITHDRAWAL"]
 _OPERATIONS = {"DEPOSIT": "depositFunds", "WITHDRAWAL": "withdrawFunds"}
 
@@ -51,6 +52,23 @@ _RESOLVE = text(
         provider_reference = coalesce(:reference, provider_reference),
         resolved_at = clock_timestamp()
     WHERE id = :id RETURNING *
+    """
+)
+# Claimed by being put off: a process that dies while it asks leaves the payment to a later sweep.
+_CLAIM = text(
+    """
+    WITH due AS (
+        SELECT id FROM payment
+        WHERE status = 'PENDING' AND provider = :provider
+          AND created_at <= statement_timestamp() - make_interval(secs => :after)
+          AND (ask_again_at IS NULL OR ask_again_at <= statement_timestamp())
+        ORDER BY created_at, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+    )
+    UPDATE payment AS p SET times_asked_again = p.times_asked_again + 1,
+        ask_again_at = statement_timestamp() + make_interval(secs => greatest(:after,
+            least(:after * 2 ^ least(p.times_asked_again, 12), :most)))
+    FROM due WHERE p.id = due.id
+    RETURNING p.*
     """
 )
 _TAKE_MESSAGE = text(
@@ -91,14 +109,15 @@ def payment_request(
 async def make_payment(db: Database, provider: PaymentProvider, request: PaymentRequest) -> Any:
     """Begin the payment, let the provider carry it out, and resolve it if it could at once.
 
-    The payment's row: PENDING where the provider needs longer or cannot be reached; its webhook, or
-    this call again with the same key, goes on from there. Raises `InsufficientFunds` (withdrawals),
-    `AccountFrozen` (withdrawals), `AccountClosed`, `InvalidInput`, `IdempotencyConflict`.
+    The payment's row: PENDING where the provider needs longer or cannot be reached; its webhook,
+    a sweep (`claim_stuck`), or this call again with the same key, goes on from there. Raises
+    `InsufficientFunds` (withdrawals), `AccountFrozen` (withdrawals), `AccountClosed`,
+    `InvalidInput`, `IdempotencyConflict`.
     """
     payment = await db.transaction(partial(_begin, request=request, provider=provider.name))
     if payment.status != "PENDING":
         return payment
-    reply = await _ask(provider, payment)
+    reply = await ask_provider(provider, payment)
     if reply is None:
         return payment
     return await db.transaction(partial(take_reply, payment_id=payment.id, reply=reply))
@@ -150,7 +169,21 @@ async def _check_open(tx: Transaction, request: PaymentRequest) -> None:
         raise AccountClosed(account.id)
 
 
-async def _ask(provider: PaymentProvider, payment: Any) -> PaymentReply | None:
+async def claim_stuck(tx: Transaction, *, provider: str, after_s: int, limit: int) -> list[Any]:
+    """Up to `limit` of this provider's payments that have been PENDING for `after_s` and whose next
+    asking is due, the oldest first; each is put off by `after_s`, twice as long each further time,
+    an hour (or `after_s`, if that is longer) at most.
+
+    Safe beside other sweeps, which see a claimed payment as put off, and beside webhooks: what is
+    being resolved at this moment is passed over.
+    """
+    asked = {"provider": provider, "after": after_s, "most": PUT_OFF_MAX_S, "limit": limit}
+    return list((await tx.execute(_CLAIM, asked)).all())
+
+
+async def ask_provider(provider: PaymentProvider, payment: Any) -> PaymentReply | None:
+    """Its word on a payment; None where it has none within ten seconds. No transaction is to be
+    open meanwhile."""
     order = PaymentOrder(encode_id(PAYMENT_PREFIX, payment.id), payment.asset, payment.amount_minor)
     carry_out = provider.deposit if payment.direction == "DEPOSIT" else provider.withdraw
     try:

@@ -191,6 +191,7 @@ def test_every_metric_has_help_and_every_function_counts() -> None:
     metrics.observe_bid_batch(3)
     metrics.count_transaction_retried("40001")
     metrics.observe_job("close_auction", "ok", 0.1)
+    metrics.count_payment_asked_again("settled")
     for name, labels in metrics.SHARED_GAUGES.items():
         if name not in metrics.AGES:
             metrics.set_gathered([(name, 2.0, tuple(f"some_{label}" for label in labels))])
