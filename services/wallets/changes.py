@@ -21,8 +21,9 @@ from services.users.accounts import user_topic
 from services.wallets.book import Book
 from services.wallets.terms import Entry
 
-MAX_TOLD = 8
-"""Users told in the transaction itself; leaves room for other topics of the same transaction."""
+MAX_TOLD = 7
+"""Users told in the transaction itself; leaves room for other topics of the same transaction: the
+end of a lot has the lot's, the stall's, and the seller's though the fee may leave them nothing."""
 WALLET_CHANGED = "WalletChanged"
 TELL_WALLETS = "tell_wallets"
 
@@ -38,7 +39,7 @@ _ENTRIES = text(
 
 
 async def collect_changes(tx: Transaction, book: Book) -> None:
-    """Collect the events of a book's entries, or ask for jobs that will, eight users each."""
+    """Collect the events of a book's entries, or ask for jobs that will, seven users each."""
     owners = {a.id: a.holder_id for a in book.by_id.values() if a.kind == "USER"}
     events: dict[UUID, list[NewEvent]] = defaultdict(list)
     touched: dict[UUID, list[UUID]] = defaultdict(list)

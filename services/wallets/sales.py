@@ -20,7 +20,8 @@ BASIS_POINTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a sale moved: `price_minor = fee_minor + share_minor`, and the transfers in order."""
+    """What a sale moved: `price_minor = fee_minor + share_minor`, and the transfers in order, three
+    at most: those that only release others' holds, of which a sealed lot has many, are not here."""
 
     price_minor: int
     fee_minor: int
@@ -72,7 +73,8 @@ async def settle_sale(
     ]
     others = [hold for hold in open_holds(book, credit=lot) if hold.id != winning.id]
     enter_all(book, [*steps, *_voids(others)])
-    return Settlement(price_minor, fee, price_minor - fee, await write_book(tx, book))
+    moved = [written for written in await write_book(tx, book) if written.entry.kind != "VOID"]
+    return Settlement(price_minor, fee, price_minor - fee, moved)
 
 
 async def release_lot(tx: Transaction, *, lot_id: UUID, asset: str) -> list[Written]:
