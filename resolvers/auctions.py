@@ -168,17 +168,30 @@ async def create_product(context: OperationContext, stall_id: str, details: Prod
 async def update_product(
     context: OperationContext, product_id: str, changes: Mapping[str, Any]
 ) -> Any:
-    """Change the given fields of a product of the viewer's stall; the row."""
+    """Change the given fields of a product of the viewer's stall, its `price` in whole units; the
+    row."""
     viewer = context.signed_in()
-    key = await context.transact(
-        partial(
-            stalls.update_product,
-            viewer_id=viewer.user_id,
-            product_id=named_key(product_id, "prd", "product"),
-            changes=changes,
-        )
+    key = named_key(product_id, "prd", "product")
+    given = dict(changes)
+    if "price" in given:
+        given["price_minor"] = await _price_minor(context, key, given.pop("price"))
+    await context.transact(
+        partial(stalls.update_product, viewer_id=viewer.user_id, product_id=key, changes=given)
     )
     return await context.loaders.load(loaders.product_by_id, key)
+
+
+async def _price_minor(
+    context: OperationContext, product_id: UUID, price: Decimal | None
+) -> int | None:
+    """A price in minor units of the product's asset."""
+    if price is None:
+        return None
+    product = await context.loaders.load(loaders.product_by_id, product_id)
+    if product is None:
+        raise NotFound("product")
+    context.forget()  # the row is about to change
+    return to_minor(price, product.asset, field="price")
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,9 @@ class CreateProductInput:
     region: str | None = described("Where its craft is from: ISO 3166-1.", default=None)
     tags: list[str] = described("Words to find it by, 20 at most.", default_factory=list)
     image_urls: list[URL] = described("Its pictures, 10 at most.", default_factory=list)
-    price: Decimal | None = described("A fixed price in whole units, if any.", default=None)
+    price: Decimal | None = described(
+        "A fixed price in whole units, 99,999,999.99 at most, if any.", default=None
+    )
     inventory_count: int = described("How many there are.", default=1)
     low_stock_threshold: int = described("When to call stock low.", default=0)
 
@@ -173,13 +175,16 @@ class UpdateProductInput:
     region: strawberry.Maybe[str | None] = described("ISO 3166-1; null for none.")
     tags: strawberry.Maybe[list[str]] = described("Words to find it by, 20 at most.")
     image_urls: strawberry.Maybe[list[URL]] = described("Its pictures, 10 at most.")
+    price: strawberry.Maybe[Decimal | None] = described(
+        "A fixed price in whole units of the product's asset, 99,999,999.99 at most; null for none."
+    )
     inventory_count: strawberry.Maybe[int] = described("How many there are.")
     low_stock_threshold: strawberry.Maybe[int] = described("When to call stock low.")
 
 
 def product_changes(given: UpdateProductInput) -> dict[str, Any]:
-    """The fields that were given, by the service's names."""
-    names = ProductDetails.__dataclass_fields__.keys() & vars(given).keys()
+    """The fields that were given, by the service's names; `price` in whole units."""
+    names = (ProductDetails.__dataclass_fields__.keys() | {"price"}) & vars(given).keys()
     return {name: getattr(given, name).value for name in names if getattr(given, name) is not None}
 
 

@@ -74,8 +74,12 @@ class Order(DownloadOrderFields, Node):
         key="auction_id",
         description="The auction that it comes from; null of a purchase.",
     )
-    buyer: LazyUser = loaded(user_loaders.user_by_id, key="buyer_id", description="Who paid.")
-    seller: LazyUser = loaded(user_loaders.user_by_id, key="seller_id", description="Who was paid.")
+    buyer: LazyUser = loaded(
+        user_loaders.user_by_id, key="buyer_id", description="Who bought it and paid."
+    )
+    seller: LazyUser = loaded(
+        user_loaders.user_by_id, key="seller_id", description="Whose money it became."
+    )
 
     @resolved(
         "The platform's part of the price; null for anyone but the selling side and moderators.",

@@ -51,6 +51,25 @@ CANNOT_HAPPEN = {
             verb + ("Tokens" if verb in ("mint", "burn") else "Funds") for verb in mutations.split()
         )
     },
+    **{
+        (mutation, error): "the ledger's rules are read whole: " + why
+        for error, why, mutations in (
+            ("AssetMismatch", "one asset names all accounts", "placeBid buyNow cancelAuction"),
+            ("AssetMismatch", "one asset names all accounts", "purchaseProduct refundOrder"),
+            ("HoldAlreadyResolved", "holds of a locked lot", "placeBid buyNow cancelAuction"),
+            ("HoldAlreadyResolved", "no hold is resolved", "purchaseProduct refundOrder"),
+            ("SupplyCapExceeded", "nothing is issued", "placeBid buyNow cancelAuction"),
+            ("SupplyCapExceeded", "nothing is issued", "purchaseProduct refundOrder"),
+            ("InsufficientFunds", "holds are only released", "cancelAuction"),
+            ("AccountFrozen", "holds are only released", "cancelAuction"),
+            ("AccountClosed", "an account that holds cannot be closed", "cancelAuction"),
+        )
+        for mutation in mutations.split()
+    },
+    **{
+        (mutation, "OutOfStock"): "a due lot without stock is cancelled: it is then not open"
+        for mutation in ("placeBid", "buyNow")
+    },
 }
 """What the walk finds and code never does, each with why."""
 
@@ -259,6 +278,9 @@ SAMPLES = (
     auction_errors.SellerCannotBid(),
     auction_errors.BuyNowGone(),
     auction_errors.PriceChanged(150, "USD"),
+    auction_errors.OutOfStock(2),
+    auction_errors.SellerCannotBuy(),
+    auction_errors.WrongOrderStatus("REFUNDED"),
     auction_errors.SlugTaken("pots"),
     user_errors.EmailTaken(),
     user_errors.UsernameTaken(),

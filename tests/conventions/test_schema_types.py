@@ -172,6 +172,7 @@ def test_lists_of_nodes_are_connections_but_for_those_that_rules_bound(own_types
         "Query.nodes": "as many as there are ids, which are bounded",
         "Wallet.accounts": "one for each asset",
         "Wallet.linkedAddresses": "20 addresses a person",
+        "Order.transfers": "20 an order, by a CHECK",
         "TransferFundsSuccess.transfers": "as many as there were legs, 100 at most",
     }
     assert plain - allowed.keys() == set()
