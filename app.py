@@ -39,6 +39,7 @@ from services.seed.demo import read_demo
 from services.users.passwords import passwords_of
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
+from services.wallets.queue import TransferQueue
 from subscriptions.hub import Hub
 from web.downloads import download_routes
 from web.graphiql_page import GraphiQLConfig, graphiql_routes
@@ -123,6 +124,7 @@ def make_server(settings: Settings) -> Server:
             batch=settings.bid_batch_size,
             observe=_observe_bids,
         ),
+        transfers=TransferQueue(db),
         keys=_keys(settings),
         tokens=TokenPolicy(settings.token_issuer, settings.token_audience, settings.access_token_s),
         passwords=passwords_of(settings),
@@ -183,6 +185,7 @@ def _lifespan(
             await server.revocations.start()
             stack.push_async_callback(server.revocations.close)
             stack.push_async_callback(server.bids.close)
+            stack.push_async_callback(server.transfers.close)
             await _start_background(server, running, stack)
             settle_collector()
             yield

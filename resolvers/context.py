@@ -21,6 +21,7 @@ from services.users.access import Viewer
 from services.users.passwords import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
+from services.wallets.queue import TransferQueue
 from subscriptions.hub import Hub
 from subscriptions.log import LogEvent
 
@@ -35,6 +36,7 @@ class Server:
     db: Database
     hub: Hub
     bids: BidQueue
+    transfers: TransferQueue
     keys: KeyRing
     tokens: TokenPolicy
     passwords: Passwords
