@@ -276,6 +276,14 @@ def test_ages_grow_from_scrape_to_scrape(tmp_path: Path) -> None:
         stop(process)
 
 
+def test_every_metric_is_in_the_guide() -> None:
+    guide = (ROOT / "docs" / "guides" / "operating.md").read_text()
+    shown = {f"`{name}{'_total' if name in metrics.COUNTERS else ''}" for name in metrics.HELP}
+    assert [
+        name for name in sorted(shown) if f"{name}`" not in guide and f"{name}{{" not in guide
+    ] == []
+
+
 def test_cleaning_leaves_other_files_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     clean(tmp_path)
