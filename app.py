@@ -198,9 +198,10 @@ async def _start_background(server: Server, running: _Running, stack: AsyncExitS
     assert settings.database_url is not None
     # With jobs or without: it is the page of this server's processes that wants the numbers.
     await stack.enter_async_context(run_health(server.db))
+    url = settings.database_url.get_secret_value()
     if settings.jobs:
         running.worker = await stack.enter_async_context(
-            run_jobs(settings, server.db, settings.database_url.get_secret_value(), server.payments)
+            run_jobs(settings, server.db, url, server.payments, server.storage)
         )
     if settings.demo and read_demo(settings.state_dir) is not None:
         await stack.enter_async_context(

@@ -317,7 +317,7 @@ async def _work(settings: Settings) -> None:
     server = make_server(settings)
     await server.hub.start(server.db)
     try:
-        async with run_jobs(settings, server.db, _url(settings), server.payments):
+        async with run_jobs(settings, server.db, _url(settings), server.payments, server.storage):
             await asyncio.Event().wait()
     finally:
         await server.hub.close()

@@ -15,6 +15,7 @@ from core.files import UploadedFile
 from core.ids import encode_id, new_id
 from core.links import sign_link
 from core.tokens import read_claims
+from jobs.worker import EVERY_HOUR, REMOVE_FILES, run_worker
 from resolvers.downloads import LINK_PURPOSE
 from services.auctions import closing, fulfilling, shop
 from services.auctions.downloads import DOWNLOADS, GRANTED_FOR
@@ -452,6 +453,26 @@ async def test_what_was_lost_on_its_way_is_removed(product, server, stored, sql)
     assert await remove_files(server.db, server.storage) == 0
     await sql("UPDATE product_file SET created_at = now() - interval '25 hours'")
     assert await remove_files(server.db, server.storage) == 1
+    assert stored() == []
+
+
+async def test_the_worker_removes_files_when_their_hour_has_come(
+    product, give_file, server, settings, stored, sql
+):
+    maker, product_id = product
+    await give_file(maker, product_id)
+    await sql("UPDATE product SET deleted_at = now()")
+    await sql(
+        "INSERT INTO pgqueuer_schedules (expression, next_run, entrypoint)"
+        " VALUES (:expression, now(), :name)",
+        expression=EVERY_HOUR,
+        name=REMOVE_FILES,
+    )
+    url = settings.database_url.get_secret_value()
+    async with run_worker(settings, server.db, url, storage=server.storage) as worker:
+        async with asyncio.timeout(20):
+            while not worker.runs[REMOVE_FILES, "ok"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
     assert stored() == []
 
 
