@@ -122,7 +122,7 @@ async def test_200_at_once_share_transactions_and_the_highest_maximum_that_is_pa
     assert published == [event["sequence"] for event in found.events]
     transactions = sum(process.transactions for process in processes)
     assert 2 <= transactions <= 10
-    assert sum(process.statements for process in processes) <= 6 * transactions
+    assert sum(process.statements for process in processes) <= 7 * transactions
 
 
 async def test_rising_bids_that_wait_together_are_all_taken_in_the_order_they_came(processes, lot):
