@@ -47,6 +47,7 @@ class BidQueue:
     _waiting: dict[UUID, deque[_Waiting]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _assets: OrderedDict[UUID, str] = field(default_factory=OrderedDict)
+    _looking: dict[UUID, asyncio.Task[str | None]] = field(default_factory=dict)
     _closed: bool = False
 
     async def asset_of(self, auction_id: UUID) -> str:
@@ -56,14 +57,24 @@ class BidQueue:
         if asset is not None:
             self._assets.move_to_end(auction_id)
             return asset
-        async with self.db.read() as session:
-            found = (await session.execute(_ASSET, {"auction_id": auction_id})).scalar_one_or_none()
+        # One look for all who ask at once: a lot that opens is bid on by many in the same moment.
+        looking = self._looking.get(auction_id)
+        if looking is None:
+            looking = self._looking[auction_id] = asyncio.create_task(self._look(auction_id))
+            looking.add_done_callback(lambda _: self._looking.pop(auction_id, None))
+        found = await asyncio.shield(looking)
         if found is None:
             raise NotFound("auction")
-        self._assets[auction_id] = str(found)
+        self._assets[auction_id] = found
         if len(self._assets) > ASSETS_MAX:
             self._assets.popitem(last=False)
-        return str(found)
+        return found
+
+    async def _look(self, auction_id: UUID) -> str | None:
+        async with self.db.read() as session:
+            result = await session.execute(_ASSET, {"auction_id": auction_id})
+            found: str | None = result.scalar_one_or_none()
+            return found
 
     async def place(self, request: BidRequest, *, now: datetime | None = None) -> PlacedBid:
         """The accepted bid, committed and published; or raises its refusal (see `place_bids`),

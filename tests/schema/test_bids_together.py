@@ -77,6 +77,19 @@ async def test_a_bid_on_a_lot_that_others_bid_on_reads_nothing_before_it_stands_
     assert "FOR UPDATE" in statements[0]
 
 
+async def test_those_who_bid_at_once_on_a_lot_nobody_bid_on_share_the_look_for_its_asset(
+    ask, open_lot, make_user, statements
+):
+    lot, people = await open_lot(), [await make_user(f"bidder_{n}") for n in range(4)]
+    statements.clear()
+    given = bids(lot, "5", "10", "20", "30")
+    answers = await asyncio.gather(
+        *(ask(PLACE_BID, person, input=bid) for person, bid in zip(people, given, strict=True))
+    )
+    assert {answer["placeBid"]["__typename"] for answer in answers} == {"PlaceBidSuccess"}
+    assert len([sent for sent in statements if sent.startswith("SELECT asset")]) == 1
+
+
 async def test_a_bid_on_no_lot_is_refused(ask, make_user):
     ada = await make_user("ada")
     given = {"auctionId": "auc_" + "0" * 32, "maximum": "5", "idempotencyKey": "key"}
