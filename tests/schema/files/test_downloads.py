@@ -17,7 +17,7 @@ from core.links import sign_link
 from core.tokens import read_claims
 from jobs.worker import EVERY_HOUR, REMOVE_FILES, run_worker
 from resolvers.downloads import LINK_PURPOSE
-from services.auctions import closing, fulfilling, shop
+from services.auctions import closing, fulfilling, product_files, shop
 from services.auctions.downloads import DOWNLOADS, GRANTED_FOR
 from services.auctions.product_files import remove_files, set_product_file
 
@@ -385,6 +385,18 @@ async def test_a_file_is_set_by_who_sells_a_digital_product_there(
         answer = await give_file(person, wanted_product, **given)
         assert answer["__typename"] == wanted, wanted
     assert await untouched() == before
+
+
+async def test_a_stall_has_only_so_much_room(product, give_file, untouched, monkeypatch):
+    maker, product_id = product
+    monkeypatch.setattr(product_files, "MAX_STALL_BYTES", len(PDF) + 20)
+    await give_file(maker, product_id)
+    before = await untouched()
+    answer = await give_file(maker, product_id, b"%PDF-1.7 and twelve more")
+    assert (answer["__typename"], answer["field"]) == ("InvalidInput", "file")
+    assert await untouched() == before
+    answer = await give_file(maker, product_id, b"%PDF-1.7 and one", name=b"second.pdf")
+    assert answer["__typename"] == "SetProductFileSuccess"
 
 
 class Broken:
