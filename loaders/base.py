@@ -207,8 +207,8 @@ def _conditions(loader: Any, viewer_id: UUID | None) -> list[ColumnElement[bool]
 
 @cache
 def _rows_of_keys(loader: OneBy) -> Select[Any]:
-    """Made once for each loader: to make it, and to find what SQLAlchemy compiled of it before, took
-    longer than to run it."""
+    """Made once for each loader: making it, and finding what SQLAlchemy compiled of it before, took
+    longer than running it."""
     # = ANY(array) and not IN (list): one statement text, whatever the number of keys.
     return select(*loader.row.__columns__).where(loader.key == func.any(_keys()))
 
