@@ -13,7 +13,7 @@ FOLD = """
     WITH legs AS (
         SELECT t.debit_account_id AS account, 'd' AS side, t.* FROM transfer AS t
         UNION ALL SELECT t.credit_account_id, 'c', t.* FROM transfer AS t
-    ), folded AS (
+    ), folded AS MATERIALIZED (
         SELECT account,
             coalesce(sum(amount_minor) FILTER (WHERE side = 'd' AND posts), 0) AS debits_posted,
             coalesce(sum(amount_minor) FILTER (WHERE side = 'c' AND posts), 0) AS credits_posted,
