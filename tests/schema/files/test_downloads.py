@@ -387,6 +387,18 @@ async def test_a_file_is_set_by_who_sells_a_digital_product_there(
     assert await untouched() == before
 
 
+async def test_files_set_at_once_leave_one(product, give_file, server, stored, sql):
+    maker, product_id = product
+    contents = [b"%PDF-1.7 number " + bytes([n]) for n in range(5)]
+    answers = await asyncio.gather(*(give_file(maker, product_id, each) for each in contents))
+    assert {answer["__typename"] for answer in answers} == {"SetProductFileSuccess"}
+    current = "SELECT storage_key FROM product_file WHERE replaced_at IS NULL"
+    [[key]] = await sql(f"{current} AND stored_at IS NOT NULL")
+    assert len(stored()) == 5
+    assert await remove_files(server.db, server.storage) == 4
+    assert [path.name for path in stored()] == [key.rpartition("/")[2]]
+
+
 async def test_a_stall_has_only_so_much_room(product, give_file, untouched, monkeypatch):
     maker, product_id = product
     monkeypatch.setattr(product_files, "MAX_STALL_BYTES", len(PDF) + 20)

@@ -1,5 +1,6 @@
 """Import and export of products, changed stalls and deleted products, over GraphQL."""
 
+import asyncio
 import csv
 import io
 from datetime import timedelta
@@ -254,6 +255,16 @@ async def test_a_key_makes_a_repeated_import_harmless(bring, stall, sql):
     assert [row.name for row in await sql("SELECT name FROM product")] == ["Bowl"]
 
 
+async def test_the_same_import_sent_thrice_at_once_lists_once(bring, stall, sql):
+    maker, _, public = stall
+    sheet = sheet_of(["PHYSICAL", "Bowl", "Pottery", "USD"])
+    sent = [bring(maker, public, sheet, idempotencyKey="once") for _ in range(3)]
+    answers = await asyncio.gather(*sent)
+    assert answers == [answers[0]] * 3
+    assert answers[0]["createdCount"] == 1
+    assert len(await sql("SELECT 1 FROM product")) == 1
+
+
 awkward = st.text(
     st.one_of(
         st.sampled_from("=+-@\t\r\n'\";,\\ \ufeff"),
@@ -444,6 +455,25 @@ async def test_a_product_stays_while_an_auction_of_it_runs_and_for_others(
     assert (answer["__typename"], answer["field"]) == ("InvalidInput", "productId")
     assert (await ask(DELETE, other, input=given))["deleteProduct"]["__typename"] == "Forbidden"
     assert await untouched() == before
+
+
+async def test_no_product_is_deleted_and_put_up_at_once(ask, stall, list_product, sql):
+    maker, key, _ = stall
+    terms = {"startingPrice": "1", "endsAt": (utc_now() + timedelta(hours=1)).isoformat()}
+    outcomes = set()
+    for turn in range(8):
+        product = encode_id("prd", await list_product(maker, key))
+        deletion = ask(DELETE, maker, input={"productId": product})
+        lot = ask(PUT_UP, maker, input={"productId": product, **terms})
+        both = (deletion, lot) if turn % 2 else (lot, deletion)
+        answers = {k: v["__typename"] for a in await asyncio.gather(*both) for k, v in a.items()}
+        outcomes.add((answers["deleteProduct"], answers["createAuction"]))
+    assert outcomes <= {
+        ("DeleteProductSuccess", "NotFound"),
+        ("InvalidInput", "CreateAuctionSuccess"),
+    }
+    wrong = "SELECT 1 FROM auction AS a JOIN product AS p ON p.id = a.product_id"
+    assert await sql(f"{wrong} WHERE p.deleted_at IS NOT NULL") == []
 
 
 async def test_a_deleted_product_cannot_be_imported_or_put_up(ask, bring, stall, list_product):
