@@ -27,6 +27,7 @@ from execution.plan import (
     plan_selection,
 )
 
+SUSPECT = {type(Undefined)}
 Values = list[Any]
 Wheres = list[Any]
 
@@ -108,23 +109,22 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         return _objects(plan, columns, len(sources))
 
     def _leaves(self, field: FieldPlan, sources: Values, above: Wheres) -> Values:
-        """A scalar column, read and serialised without a look at each place while all goes well."""
-        serialise, name = field.shape.type.coerce_output_value, field.attribute
-        column: Values = []
-        add = column.append
-        for source in sources:
-            try:
-                value = getattr(source, name)
-                if value is not None:
-                    value = serialise(value)
-                    if value is None or value is Undefined or isinstance(value, Exception):
-                        return self._careful_leaves(field, sources, above)
-                elif not field.shape.nullable:
-                    return self._careful_leaves(field, sources, above)
-            except Exception:
-                return self._careful_leaves(field, sources, above)
-            add(value)
-        return column
+        """A column of scalars, read and serialised without a look at each place as long as all goes
+        well; what does not go well is done again with care."""
+        try:
+            column: Values = list(map(field.read, sources))
+            if field.plain is not None and field.plain(column):
+                return column
+            serialise, nullable = field.shape.type.coerce_output_value, field.shape.nullable
+            made = [None if value is None else serialise(value) for value in column]
+        except Exception:
+            return self._careful_leaves(field, sources, above)
+        kinds = set(map(type, made))
+        if kinds & SUSPECT or any(issubclass(kind, Exception) for kind in kinds):
+            return self._careful_leaves(field, sources, above)
+        if type(None) in kinds and not (nullable and _same_nulls(column, made)):
+            return self._careful_leaves(field, sources, above)
+        return made
 
     def _careful_leaves(self, field: FieldPlan, sources: Values, above: Wheres) -> Values:
         wheres = [Where(w, field.key, field.order, field.parent.name) for w in above]
@@ -390,6 +390,11 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
 def level_executor() -> type[LevelExecutor]:
     """An executor with plans of its own, for one schema."""
     return type("SchemaLevelExecutor", (LevelExecutor,), {"plans": PlanStore()})
+
+
+def _same_nulls(column: Values, made: Values) -> bool:
+    """Whether no scalar made null of something."""
+    return all((a is None) == (b is None) for a, b in zip(column, made, strict=True))
 
 
 def _is_absent(value: Any) -> bool:

@@ -10,16 +10,23 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from operator import attrgetter
 from typing import Any
 
 from graphql import (
+    GRAPHQL_MAX_INT,
+    GRAPHQL_MIN_INT,
     DirectiveNode,
     FieldNode,
     FragmentDefinitionNode,
+    GraphQLBoolean,
     GraphQLField,
+    GraphQLID,
+    GraphQLInt,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLSchema,
+    GraphQLString,
     OperationDefinitionNode,
     VariableNode,
     Visitor,
@@ -36,6 +43,12 @@ from execution.guards import Guard
 DEFINITION = "strawberry-definition"
 MAX_OPERATIONS = 1_000
 MAX_PLANS = 2_000
+PLAIN: dict[Any, type] = {
+    GraphQLString: str,
+    GraphQLID: str,
+    GraphQLBoolean: bool,
+    GraphQLInt: int,
+}
 FOREIGN_DIRECTIVES = ("defer", "stream", "experimental_disableErrorPropagation")
 
 
@@ -70,6 +83,10 @@ class Shape:
     inner: Shape | None = None
 
 
+def _nothing(row: Any) -> None:
+    """Of fields that are not read from the row."""
+
+
 @dataclass(slots=True, eq=False)
 class FieldPlan:
     """One response key of a selection. `order` is its place there."""
@@ -84,6 +101,8 @@ class FieldPlan:
     shape: Shape
     definition_name: str = ""
     attribute: str = ""
+    read: Callable[[Any], Any] = _nothing
+    plain: Callable[[list[Any]], bool] | None = None
     guards: tuple[Guard, ...] = ()
     keyed: Any = None
     has_arguments: bool = False
@@ -158,6 +177,8 @@ def _classify(plan: FieldPlan, name: str) -> None:
         return
     if getattr(plan.definition.resolve, "_is_default", False):
         plan.kind, plan.attribute = Kind.ATTRIBUTE, found.python_name
+        plan.read = attrgetter(found.python_name)
+        plan.plain = _plain_check(plan.shape)
         return
     keyed = found.metadata.get("keyed")
     if keyed is not None and all(isinstance(e, Guard) for e in found.extensions):
@@ -173,6 +194,27 @@ class Traits:
 
     covered: bool
     switches: tuple[str, ...]
+
+
+def _plain_check(shape: Shape) -> Callable[[list[Any]], bool] | None:
+    """Whether a whole column may stand in the response as it is: the standard scalars give back
+    what is of their own type already. None for types of which that is not known."""
+    own = PLAIN.get(shape.type)
+    if own is None:
+        return None
+    allowed = {own, type(None)} if shape.nullable else {own}
+    if own is int:
+        return lambda column: _all_of(column, allowed) and _in_int32(column)
+    return lambda column: _all_of(column, allowed)
+
+
+def _all_of(column: list[Any], allowed: set[type]) -> bool:
+    return set(map(type, column)) <= allowed
+
+
+def _in_int32(column: list[Any]) -> bool:
+    numbers = [value for value in column if value is not None]
+    return not numbers or (min(numbers) >= GRAPHQL_MIN_INT and max(numbers) <= GRAPHQL_MAX_INT)
 
 
 @dataclass(slots=True)
