@@ -39,6 +39,7 @@ from services.seed.demo import read_demo
 from services.users.passwords import passwords_of
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
+from services.wallets.queue import TransferQueue
 from subscriptions.hub import Hub
 from web.downloads import download_routes
 from web.graphiql_page import GraphiQLConfig, graphiql_routes
@@ -123,6 +124,7 @@ def make_server(settings: Settings) -> Server:
             batch=settings.bid_batch_size,
             observe=_observe_bids,
         ),
+        transfers=TransferQueue(db),
         keys=_keys(settings),
         tokens=TokenPolicy(settings.token_issuer, settings.token_audience, settings.access_token_s),
         passwords=passwords_of(settings),
@@ -183,6 +185,7 @@ def _lifespan(
             await server.revocations.start()
             stack.push_async_callback(server.revocations.close)
             stack.push_async_callback(server.bids.close)
+            stack.push_async_callback(server.transfers.close)
             await _start_background(server, running, stack)
             settle_collector()
             yield
@@ -195,9 +198,10 @@ async def _start_background(server: Server, running: _Running, stack: AsyncExitS
     assert settings.database_url is not None
     # With jobs or without: it is the page of this server's processes that wants the numbers.
     await stack.enter_async_context(run_health(server.db))
+    url = settings.database_url.get_secret_value()
     if settings.jobs:
         running.worker = await stack.enter_async_context(
-            run_jobs(settings, server.db, settings.database_url.get_secret_value(), server.payments)
+            run_jobs(settings, server.db, url, server.payments, server.storage)
         )
     if settings.demo and read_demo(settings.state_dir) is not None:
         await stack.enter_async_context(

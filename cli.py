@@ -28,7 +28,7 @@ from core.embedded import (
 )
 from core.metrics import prepare_metrics
 from core.migrations import differences, rebuild, upgrade
-from core.preflight import DatabaseNotReady, complaints, require_database, unknown_names
+from core.preflight import NotReady, complaints, require_database, unknown_names
 from core.settings import Settings
 from core.telemetry import start_telemetry
 from jobs.background import run_jobs
@@ -64,7 +64,7 @@ mela.add_typer(ledger_commands(lambda folder: _attached(folder), out), name="led
 
 _UNUSED = SecretStr("redis://unused")
 _SCRATCH = (ScratchRefused, RecordingError)
-REFUSALS = (EmbeddedError, DatabaseNotReady, NoFreePort, SeedRefused, *_SCRATCH)
+REFUSALS = (EmbeddedError, NotReady, NoFreePort, SeedRefused, *_SCRATCH)
 
 StateDir = Annotated[Path | None, typer.Option(help="Folder of the embedded servers.")]
 
@@ -317,7 +317,7 @@ async def _work(settings: Settings) -> None:
     server = make_server(settings)
     await server.hub.start(server.db)
     try:
-        async with run_jobs(settings, server.db, _url(settings), server.payments):
+        async with run_jobs(settings, server.db, _url(settings), server.payments, server.storage):
             await asyncio.Event().wait()
     finally:
         await server.hub.close()

@@ -13,9 +13,11 @@ from typing import IO
 from urllib.parse import unquote, urlsplit
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from core.files import checked_file_key
+from core.preflight import StorageNotReady
 
 CHUNK_BYTES = 256 * 1024
 SCHEMES = ("file", "s3", "gs", "az")
@@ -58,16 +60,27 @@ class ObjectStorage:
 def open_storage(url: str | None, *, folder: Path) -> ObjectStorage:
     """The storage at `url`; without one, `folder` of this machine, which is made when needed,
     closed to all but its owner. Credentials come from the variables that each provider knows
-    (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL` …). Raises `ValueError` for another scheme.
+    (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL` …). Raises `StorageNotReady` for another scheme, a
+    folder that cannot be made, and what the provider's settings lack; no provider is asked yet.
     """
     parts = urlsplit(url or "")
     if url is None or parts.scheme == "file":
-        path = folder if url is None else Path(unquote(parts.path))
+        return _folder(folder if url is None else Path(unquote(parts.path)))
+    if parts.scheme not in SCHEMES:
+        raise StorageNotReady(f"MELA_STORAGE_URL: one of {', '.join(SCHEMES)}")
+    try:
+        return ObjectStorage(from_url(url))
+    except (BaseError, ValueError) as error:
+        # The rest of its words are the library's own structures.
+        raise StorageNotReady(f"MELA_STORAGE_URL: {str(error).splitlines()[0]}") from None
+
+
+def _folder(path: Path) -> ObjectStorage:
+    try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return ObjectStorage(LocalStore(path), path)
-    if parts.scheme not in SCHEMES:
-        raise ValueError(f"MELA_STORAGE_URL: one of {', '.join(SCHEMES)}, not {parts.scheme!r}")
-    return ObjectStorage(from_url(url))
+    except (BaseError, OSError) as error:
+        raise StorageNotReady(f"files cannot be kept in {path}: {error}") from None
 
 
 async def _pieces(found: obstore.GetResult) -> AsyncIterator[bytes]:

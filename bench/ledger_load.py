@@ -25,8 +25,11 @@ from bench.plain_ledger import transfer
 from bench.processes import cpu_s
 from bench.publish import quiet
 from core.database import Database, async_url
+from core.ids import new_id
 from services.wallets.ledger import transfer_all
+from services.wallets.queue import TransferQueue
 from services.wallets.terms import Transfer, user_account
+from services.wallets.transfers import Leg, transfer_request
 
 ASSET = "USD"
 WARM_UP_SHARE = 0.3
@@ -58,6 +61,20 @@ def mela(spec: dict[str, Any], dice: random.Random) -> Act:
     return act
 
 
+def queued(spec: dict[str, Any], dice: random.Random) -> Act:
+    """As Mela's `transferFunds` does: with an idempotency key, together with who else waits."""
+    queue = TransferQueue(Database(spec["database_url"]))
+    users = [UUID(id) for id, _ in spec["people"]]
+
+    async def act(legs: int) -> None:
+        payer, payee = dice.sample(users, 2)
+        some = [Leg(payee, ASSET, dice.randint(1, AMOUNT_MAX_MINOR)) for _ in range(legs)]
+        key = new_id().hex
+        await queue.transfer(transfer_request(payer_id=payer, legs=some, idempotency_key=key))
+
+    return act
+
+
 def plain(spec: dict[str, Any], dice: random.Random) -> Act:
     """One ORM transaction for each."""
     engine = create_async_engine(async_url(spec["database_url"]), pool_size=20)
@@ -73,7 +90,7 @@ def plain(spec: dict[str, Any], dice: random.Random) -> Act:
     return act
 
 
-ACTS = {"mela": mela, "plain": plain}
+ACTS = {"mela": mela, "queued": queued, "plain": plain}
 
 
 async def _repeat(act: Act, *, legs: int, clients: int, ends_at: float) -> list[float]:

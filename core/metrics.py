@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import CollectorRegistry, Gauge
     from prometheus_client.metrics import MetricWrapperBase
 
 MULTIPROCESS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -183,13 +183,15 @@ def set_gathered(readings: Iterable[tuple[str, float, tuple[str, ...]]]) -> None
     Only for the process that `claim_gathering` gave it to. Raises `KeyError` for other metrics.
     """
     for name, value, labels in readings:
+        gauge = _shared_gauge(name)
         named = zip(SHARED_GAUGES[name], labels, strict=True)
-        _child(name, *(_bounded(label, value) for label, value in named)).set(value)
+        given = [_bounded(label, said) for label, said in named]
+        (gauge.labels(*given) if given else gauge).set(value)
 
 
 def mark_gathered(check: str) -> None:
     """The check of that name has succeeded just now, or begins to be made."""
-    _child("mela_health_gathered_seconds_ago", _bounded("check", check)).set(time.time())
+    set_gathered([("mela_health_gathered_seconds_ago", time.time(), (check,))])
 
 
 def claim_gathering() -> IO[bytes] | None:
@@ -280,8 +282,18 @@ def _metrics() -> tuple[CollectorRegistry, dict[str, MetricWrapperBase]]:
         made[name] = Histogram(name, HELP[name], labels, buckets=buckets, registry=registry)
     for name in GAUGES:
         made[name] = Gauge(name, HELP[name], registry=registry, multiprocess_mode="livesum")
-    for name, labels in SHARED_GAUGES.items():
-        made[name] = Gauge(
-            name, HELP[name], labels, registry=registry, multiprocess_mode="livemostrecent"
-        )
     return registry, made
+
+
+@functools.cache
+def _shared_gauge(name: str) -> Gauge:
+    """Made at its first value: a gauge that is made says 0, which nobody has found out."""
+    from prometheus_client import Gauge
+
+    return Gauge(
+        name,
+        HELP[name],
+        SHARED_GAUGES[name],
+        registry=_metrics()[0],
+        multiprocess_mode="livemostrecent",
+    )

@@ -1,5 +1,5 @@
 """What keeps a command from starting, said in one sentence: settings that are wrong or misspelt, a
-database that does not answer or lacks migrations."""
+database that does not answer or lacks migrations, a storage that is none."""
 
 from __future__ import annotations
 
@@ -19,8 +19,16 @@ from core.settings import Settings
 CONNECT_TIMEOUT_S = 5.0
 
 
-class DatabaseNotReady(Exception):
+class NotReady(Exception):
+    """A part that was named in the settings cannot be used; the message says why."""
+
+
+class DatabaseNotReady(NotReady):
     """The database given cannot be used yet; the message says why, and never holds its password."""
+
+
+class StorageNotReady(NotReady):
+    """Files cannot be kept where MELA_STORAGE_URL says."""
 
 
 async def require_database(database_url: str, *, migrated: bool = True) -> None:

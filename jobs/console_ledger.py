@@ -24,11 +24,14 @@ from core.settings import Settings
 from jobs.ledger_log import catch_up, ledger_keys
 from services.wallets.export import beancount_lines, csv_lines, proof_bundle
 from services.wallets.health import log_lag
+from services.wallets.leaves import moment_text
 from services.wallets.report import (
+    Attestation,
     MonthReport,
     attest_month,
     mark_month,
     month_report,
+    read_attestation,
 )
 from services.wallets.verify import Check, verify_ledger
 
@@ -115,6 +118,7 @@ async def report(
     statement: str | None = None,
 ) -> None:
     """Show a month's sums; `attest` signs them and keeps them, `auditor` adds a word of theirs.
+    Last, what was attested and said of it.
 
     Raises `ReportRefused`, `KeyFileError`.
     """
@@ -129,7 +133,9 @@ async def report(
         if auditor is not None:
             mark = partial(mark_month, period=month, auditor=auditor, statement=statement or "seen")
             await db.transaction(mark)
-            console.print(f"{month} bears the mark of {auditor}")
+            console.print(f"{month} bears the mark of {auditor}", markup=False)
+        async with db.read() as session:
+            _show(console, attestation_shown(await read_attestation(session, month)))
 
 
 def report_shown(found: MonthReport) -> Shown:
@@ -153,6 +159,20 @@ def report_shown(found: MonthReport) -> Shown:
     if found.head is not None:
         head = f"Tree head: {found.head.size:,} leaves, root {found.head.root.hex()}"
     return [table, Text(head)]
+
+
+def attestation_shown(found: Attestation | None) -> Shown:
+    """What was signed of a month, and the auditors' marks; nothing where it is not attested."""
+    if found is None:
+        return []
+    head = f"{found.size:,} leaves, root {found.root.hex()}, by {found.signature.public_key.hex()}"
+    return [
+        Text(f"Attested {moment_text(found.attested_at)}: {head}"),
+        *(
+            Text(f"Mark of {mark.auditor}, {moment_text(mark.marked_at)}: {mark.statement}")
+            for mark in found.marks
+        ),
+    ]
 
 
 async def _proof(db: Database, transfer: str | None, since: int | None) -> dict[str, object]:

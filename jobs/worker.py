@@ -41,9 +41,10 @@ from sqlalchemy import text
 from core import metrics
 from core.clock import utc_now
 from core.database import Database, plain_url
-from core.ports import PaymentProvider
+from core.ports import PaymentProvider, Storage
 from core.settings import Settings
 from jobs.auctions import Sweep, close_at_end, open_at_start, sweep_auctions
+from jobs.files import remove_unwanted_files
 from jobs.retention import delete_expired
 from jobs.wallets import ask_about_stuck_payments, expire_due_holds, tell_wallets_of
 from services.auctions.closing import CLOSE_AUCTION, OPEN_AUCTION
@@ -55,6 +56,7 @@ log = structlog.get_logger(__name__)
 
 SWEEP = "sweep_auctions"
 RETENTION = "delete_expired"
+REMOVE_FILES = "remove_unwanted_files"
 EXPIRE_HOLDS = "expire_holds"
 ASK_PAYMENTS = "ask_about_stuck_payments"
 EVERY_MINUTE = "* * * * *"
@@ -93,13 +95,14 @@ _LAST_SWEEP = text("SELECT max(last_run) FROM pgqueuer_schedules WHERE entrypoin
 class Worker:
     """What a process's worker says of itself. `runs` counts jobs by (name, outcome): "ok" or the
     error's class; `connections` counts from 1, and each further one was a reconnection. Without
-    `payments` no stuck payment is asked about.
+    `payments` no stuck payment is asked about, without `storage` no file is removed.
     """
 
     settings: Settings
     db: Database
     database_url: str
     payments: PaymentProvider | None = None
+    storage: Storage | None = None
     connected: bool = False
     connections: int = 0
     last_sweep_at: datetime | None = None
@@ -120,6 +123,7 @@ async def run_worker(
     database_url: str,
     *,
     payments: PaymentProvider | None = None,
+    storage: Storage | None = None,
     patience_s: float = STOP_S,
 ) -> AsyncIterator[Worker]:
     """Run jobs while the context lasts; leaving it gives running ones `patience_s`, and ends within
@@ -128,7 +132,7 @@ async def run_worker(
     Uses one connection of its own, and `db` for what the jobs do (so that their events are
     published by its after-commit hook). Never fails for want of the database: it keeps trying.
     """
-    worker = Worker(settings, db, database_url, payments)
+    worker = Worker(settings, db, database_url, payments, storage)
     task = asyncio.create_task(_supervise(worker), name="jobs")
     try:
         yield worker
@@ -257,6 +261,12 @@ def _register(worker: Worker, queue: PgQueuer) -> None:
         deleted = await _run(worker, RETENTION, lambda: delete_expired(db, stopping=stopping))
         log.info("expired_deleted", **deleted)
 
+    async def remove(_: Schedule) -> None:
+        storage, stopping = worker.storage, worker.stopping.is_set
+        if storage is not None:
+            work = partial(remove_unwanted_files, db, storage, stopping=stopping)
+            log.info("files_removed", count=await _run(worker, REMOVE_FILES, work))
+
     queue.entrypoint(OPEN_AUCTION, executor_factory=_retrying)(open_)
     queue.entrypoint(CLOSE_AUCTION, executor_factory=_retrying)(close)
     queue.entrypoint(TELL_WALLETS, executor_factory=_retrying)(tell)
@@ -264,6 +274,7 @@ def _register(worker: Worker, queue: PgQueuer) -> None:
     queue.schedule(EXPIRE_HOLDS, EVERY_MINUTE)(expire)
     queue.schedule(ASK_PAYMENTS, EVERY_MINUTE)(ask)
     queue.schedule(RETENTION, EVERY_HOUR)(retain)
+    queue.schedule(REMOVE_FILES, EVERY_HOUR)(remove)
 
 
 def _retrying(parameters: EntrypointExecutorParameters) -> DatabaseRetryEntrypointExecutor:

@@ -25,6 +25,8 @@ from models.events import EventTopic
 from models.wallets import LedgerAccount, LedgerAsset, LedgerHold, LinkedAddress, Payment, Transfer
 
 HOLDS_MAX = 100
+PLATFORM = UUID(int=0)
+"""Who holds the platform's own accounts."""
 ADDRESSES_MAX = 20
 
 # In the row's own statement, so in its snapshot: a balance and the holds beside it never disagree,
@@ -240,6 +242,7 @@ async def all_assets(db: Database) -> list[AssetRow]:
     ).join(
         LedgerAccount,
         (col(LedgerAccount.asset) == col(LedgerAsset.asset))
+        & (col(LedgerAccount.holder_id) == PLATFORM)
         & (col(LedgerAccount.kind) == "ISSUANCE"),
     )
     async with db.read() as session:

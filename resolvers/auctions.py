@@ -85,17 +85,15 @@ async def place_bid(
     refusals of `place_bids`."""
     viewer = context.signed_in()
     key = named_key(auction_id, "auc", "auction")
-    auction: AuctionRow | None = await context.loaders.load(loaders.auction_by_id, key)
-    if auction is None:
-        raise NotFound("auction")
+    asset = await context.server.bids.asset_of(key)
     request = bid_request(
         auction_id=key,
         bidder_id=viewer.user_id,
-        maximum_minor=to_minor(maximum, auction.asset, field="maximum"),
+        maximum_minor=to_minor(maximum, asset, field="maximum"),
         idempotency_key=idempotency_key,
     )
     placed = await context.server.bids.place(request)
-    context.forget()  # what was read before the bid is out of date
+    context.read_with(placed.shared)  # after the bid, and once for all that were taken with it
     return bid_row(placed), await context.loaders.load(loaders.auction_by_id, key)
 
 

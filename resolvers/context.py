@@ -21,6 +21,7 @@ from services.users.access import Viewer
 from services.users.passwords import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
+from services.wallets.queue import TransferQueue
 from subscriptions.hub import Hub
 from subscriptions.log import LogEvent
 
@@ -35,6 +36,7 @@ class Server:
     db: Database
     hub: Hub
     bids: BidQueue
+    transfers: TransferQueue
     keys: KeyRing
     tokens: TokenPolicy
     passwords: Passwords
@@ -72,11 +74,15 @@ class OperationContext:
     def begin_event(self, event: LogEvent) -> None:
         """Loaders for one event of a subscription: nothing is remembered from the event before,
         and what does not depend on the viewer is read once for all who get the same event."""
-        common = event.shared.get("loaders")
-        if common is None:
-            common = event.shared["loaders"] = Loaders(self.server.db)
-        self.loaders = Loaders(self.server.db, self.viewer_id, common)
+        self.read_with(event.shared)
         self.began_at = time.perf_counter()
+
+    def read_with(self, shared: dict[str, Any]) -> None:
+        """Forget, and read what does not depend on the viewer once for all who have `shared`."""
+        common = shared.get("loaders")
+        if common is None:
+            common = shared["loaders"] = Loaders(self.server.db)
+        self.loaders = Loaders(self.server.db, self.viewer_id, common)
 
     @property
     def viewer_id(self) -> UUID | None:

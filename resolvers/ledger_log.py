@@ -17,6 +17,7 @@ from services.wallets.log import (
     prove_consistency,
     prove_inclusion,
 )
+from services.wallets.report import AuditMark, read_attestation
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,40 @@ class ConsistencyView:
     path: list[str]
     from_head: HeadView | None
     to_head: HeadView | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationView:
+    """A month as it was signed, and what auditors say of it."""
+
+    period: str
+    size: int
+    root_hash: str
+    attested_at: datetime
+    text: str
+    public_key: str
+    signature: str
+    marks: list[AuditMark]
+
+
+async def attestation(context: OperationContext, period: str) -> AttestationView | None:
+    """A month's attestation; None where there is none, or where `period` is no month."""
+    if "\0" in period:
+        return None
+    async with context.server.db.read() as session:
+        found = await read_attestation(session, period)
+    if found is None:
+        return None
+    return AttestationView(
+        period=found.period,
+        size=found.size,
+        root_hash=found.root.hex(),
+        attested_at=found.attested_at,
+        text=found.text,
+        public_key=found.signature.public_key.hex(),
+        signature=found.signature.value.hex(),
+        marks=list(found.marks),
+    )
 
 
 async def tree_head(context: OperationContext) -> HeadView | None:

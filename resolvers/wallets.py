@@ -21,6 +21,7 @@ from services.wallets import accounts, external, funds, payments
 from services.wallets.ledger import Written
 from services.wallets.limits import Limit, set_limits
 from services.wallets.payments import Direction, payment_request
+from services.wallets.transfers import Leg, transfer_request
 from subscriptions.log import LogEvent
 from subscriptions.wallets import wallet_changes
 
@@ -118,17 +119,15 @@ async def transfer_funds(
 ) -> list[Any]:
     """Pay others for the viewer, all legs or none; the transfers' rows."""
     viewer = context.signed_in()
-    made = await context.transact(
-        partial(
-            funds.transfer_funds,
-            payer_id=viewer.user_id,
-            legs=[
-                funds.Leg(named_key(user_id, "usr", "user"), amount.asset, amount.minor)
-                for user_id, amount in legs
-            ],
-            idempotency_key=idempotency_key,
-        )
+    request = transfer_request(
+        payer_id=viewer.user_id,
+        legs=[
+            Leg(named_key(user_id, "usr", "user"), amount.asset, amount.minor)
+            for user_id, amount in legs
+        ],
+        idempotency_key=idempotency_key,
     )
+    made = await context.server.transfers.transfer(request)
     context.forget()
     return [transfer_row(written) for written in made]
 

@@ -20,6 +20,10 @@ from web.ports import uvicorn_options
 
 DRAIN_S = 8
 """How long open requests and sockets get at shutdown (realtime.md, Transports)."""
+WORKER_SILENCE_S = 30
+"""After so long without an answer a worker counts as dead and is replaced. A worker says nothing
+until it has imported everything: on a busy machine that outlasts uvicorn's five seconds, and then
+each worker would be killed while it starts, for ever."""
 
 
 def run_one(app: ASGIApp, settings: Settings, listening: socket.socket) -> None:
@@ -37,6 +41,7 @@ def run_workers(factory: str, settings: Settings, listening: socket.socket) -> N
         factory=True,
         workers=settings.workers,
         timeout_graceful_shutdown=DRAIN_S,
+        timeout_worker_healthcheck=WORKER_SILENCE_S,
         **uvicorn_options(settings),
     )
     Multiprocess(config, sockets=[listening]).run()

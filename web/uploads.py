@@ -125,11 +125,11 @@ def _map_of(text: str) -> Mapping[str, list[str]]:
 
 def _put(operation: object, path: str, file: UploadedFile) -> None:
     """Only into variables, and only where null stands: a file must not become the query."""
-    first, *steps, last = path.split(".")
-    if first != "variables":
+    *steps, last = path.split(".")
+    if steps[:1] != ["variables"]:
         raise HTTPException(400, "a path in map begins with variables.")
     target = operation
-    for step in (first, *steps):
+    for step in steps:
         target = _at(target, step)
     if _at(target, last) is not None:
         raise HTTPException(400, "where a file goes, operations must have null")

@@ -231,12 +231,13 @@ class CreateAuctionInput:
         default=None,
     )
     soft_close_window_seconds: int | None = described(
-        "A bid in this many last seconds extends an ENGLISH auction; 0 switches that off, 120 if "
-        "not given.",
+        "A bid in this many last seconds extends an ENGLISH auction; 0 switches that off. The "
+        "platform's usual if not given: 120, unless it was set otherwise.",
         default=None,
     )
     soft_close_extension_seconds: int | None = described(
-        "How many seconds such a bid leaves for an answer; 120 if not given.", default=None
+        "How many seconds such a bid leaves for an answer; the platform's usual if not given.",
+        default=None,
     )
     title: str | None = described(
         "A line of its own; the product's name if not given.", default=None

@@ -1,4 +1,4 @@
-"""The ledger's transparency log: its signed head, and proofs that anyone can check.
+"""The ledger's transparency log: its signed head, proofs that anyone can check, signed months.
 
 `docs/verify_ledger.py` checks an answer of these fields as it is.
 """
@@ -10,9 +10,10 @@ from typing import Annotated, cast
 
 import strawberry
 
-from resolvers.ledger_log import consistency, inclusion, tree_head
+from resolvers.ledger_log import attestation, consistency, inclusion, tree_head
 from schema.fields import Context, argument, attribute, bounded, resolved
 from schema.scalars import BigInt
+from services.wallets.report import MARKS_MAX
 
 PATH_MAX = 64
 """Hashes in a proof: one or two a level of the tree, and it has 62 levels at most."""
@@ -65,8 +66,40 @@ class LedgerConsistencyProof:
     to_head: LedgerTreeHead | None = attribute("The later head, where that size was signed.")
 
 
+@strawberry.type(description="An auditor's word on an attested month. Nobody can change it.")
+class LedgerAuditMark:
+    auditor: str = attribute("Who says it.")
+    statement: str = attribute("What they say.")
+    marked_at: datetime = attribute("When it was written down.")
+
+
+@strawberry.type(description="A month of the ledger, signed. Nobody can change it.")
+class LedgerAttestation:
+    period: str = attribute("The month: `2026-01`.")
+    size: BigInt = attribute("How many transfers the log had when it was signed.")
+    root_hash: str = attribute("The root of the Merkle tree over them, in hex.")
+    attested_at: datetime = attribute("When it was signed.")
+    text: str = attribute(
+        "What is signed, byte by byte. Its last line has the month's sums by asset as JSON, in"
+        " minor units: opening, closing, and count, volume and change of each code."
+    )
+    public_key: str = attribute("The Ed25519 key that signed, in hex.")
+    signature: str = attribute("The Ed25519 signature of `text`, in hex.")
+    marks: list[LedgerAuditMark] = attribute(
+        "What auditors say of it, the oldest first.", list_size=bounded(MARKS_MAX)
+    )
+
+
 @strawberry.type
 class LedgerLogQuery:
+    @resolved(
+        "A month's signed sums; null where it is not attested.", scopes=["analytics:view"], cost=2
+    )
+    async def ledger_attestation(
+        self, info: Context, period: Annotated[str, argument("The month, as in `2026-01`.")]
+    ) -> LedgerAttestation | None:
+        return cast("LedgerAttestation | None", await attestation(info.context, period))
+
     @resolved("The newest signed head of the ledger's log; null while that is empty.")
     async def ledger_tree_head(self, info: Context) -> LedgerTreeHead | None:
         return cast("LedgerTreeHead | None", await tree_head(info.context))

@@ -38,7 +38,7 @@ from schema.wallets.inputs import (
     limits_given,
 )
 from schema.wallets.types import Account, Asset, LinkedAddress, Payment, Transfer
-from services.wallets.funds import MAX_LEGS
+from services.wallets.transfers import MAX_LEGS
 
 
 @strawberry.type(description="The payment is begun; it may have been settled at once.")

@@ -75,7 +75,7 @@ class AccountKind(Enum):
 
 @strawberry.type(description="What the ledger counts: a currency, or the platform's token.")
 class Asset:
-    asset: AssetCode = attribute("Its code.")
+    asset: AssetCode = attribute("The code it is named by in amounts.")
 
     @resolved("How many decimal places its amounts have.", cost=0)
     def scale(root: strawberry.Parent[AssetRow]) -> int:

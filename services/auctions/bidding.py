@@ -7,7 +7,7 @@ written. Nobody else inserts into `bid`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -77,7 +77,8 @@ class BidRequest:
 @dataclass(frozen=True, slots=True)
 class PlacedBid:
     """An accepted bid as its maker is told: the row that was written, amounts in minor units;
-    None in a sealed lot."""
+    None in a sealed lot. `shared` is for whoever tells the bids of one transaction what they all
+    read after it."""
 
     id: UUID
     auction_id: UUID
@@ -87,6 +88,7 @@ class PlacedBid:
     asset: str
     commitment: bytes
     placed_at: datetime
+    shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def bid_request(
@@ -178,6 +180,7 @@ def _placed(
 ) -> tuple[dict[IdempotentRequest, PlacedBid], dict[UUID, Seal]]:
     """What was accepted, by key, and the seal of each bid by its id."""
     seals = {bid.bid_id: seal(bid.bid_id, bid.maximum_minor) for bid in decision.accepted}
+    shared: dict[str, Any] = {}
     placed = {
         request.idempotency: PlacedBid(
             id=outcome.bid_id,
@@ -188,6 +191,7 @@ def _placed(
             asset=locked.state.asset,
             commitment=seals[outcome.bid_id].commitment,
             placed_at=locked.now,
+            shared=shared,
         )
         for request, outcome in zip(requests, decision.outcomes, strict=True)
         if isinstance(outcome, Accepted)

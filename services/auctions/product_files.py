@@ -28,6 +28,8 @@ from services.auctions.stalls import lock_product, product_event, require_seller
 
 KIND = "products"
 MAX_LICENCE = 10_000
+MAX_STALL_BYTES = 2 * 1024**3
+"""Files that a stall's products may have together, those included that only earlier buyers get."""
 LOST_AFTER = timedelta(days=1)
 """A file that has been on its way for so long will not arrive."""
 
@@ -55,6 +57,13 @@ _CURRENT = text(
     """
     SELECT id, sha256, file_name, licence FROM product_file
     WHERE product_id = :product AND stored_at IS NOT NULL AND replaced_at IS NULL
+    """
+)
+_KEPT_BYTES = text(
+    """
+    SELECT coalesce(sum(f.size_bytes), 0) FROM product_file AS f
+    JOIN product AS p ON p.id = f.product_id
+    WHERE p.stall_id = :stall AND f.removed_at IS NULL
     """
 )
 _REPLACE = text(
@@ -110,7 +119,8 @@ async def set_product_file(
     The same file again, by name, content and licence, changes nothing.
 
     Raises `NotFound`, `Forbidden` (not one's stall), `InvalidInput`: a physical product, an empty
-    file, a type that is not sold as a file, a licence of more than 10,000 characters.
+    file, a type that is not sold as a file, a licence of more than 10,000 characters, more than
+    2 GiB of files in the stall.
     """
     facts = await asyncio.to_thread(_examined, file, licence)
     begun = await db.transaction(
@@ -184,6 +194,9 @@ async def _begin(
         same = (bytes(current.sha256), current.file_name, current.licence)
         if same == (facts.sha256, facts.file_name, facts.licence):
             return None
+    kept = (await tx.execute(_KEPT_BYTES, {"stall": product.stall_id})).scalar_one()
+    if kept + facts.size_bytes > MAX_STALL_BYTES:
+        raise InvalidInput("file", f"the stall's files may have {MAX_STALL_BYTES} bytes together")
     key = new_file_key(KIND)
     row = ProductFile(
         id=new_id(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,12 +11,18 @@ from functools import partial
 from uuid import UUID
 
 import structlog
+from sqlalchemy import text
 
 from core.database import Database, is_outage
-from core.errors import DomainError, Unavailable
+from core.errors import DomainError, NotFound, Unavailable
 from services.auctions.bidding import BidRequest, PlacedBid, place_bids
 
 log = structlog.get_logger(__name__)
+
+ASSETS_MAX = 10_000
+"""Lots whose asset is remembered."""
+
+_ASSET = text("SELECT asset FROM auction WHERE id = :auction_id")
 
 Outcome = PlacedBid | DomainError
 Observer = Callable[[list[Outcome]], None]
@@ -40,7 +46,35 @@ class BidQueue:
     observe: Observer | None = None
     _waiting: dict[UUID, deque[_Waiting]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _assets: OrderedDict[UUID, str] = field(default_factory=OrderedDict)
+    _looking: dict[UUID, asyncio.Task[str | None]] = field(default_factory=dict)
     _closed: bool = False
+
+    async def asset_of(self, auction_id: UUID) -> str:
+        """What a lot is paid in. That never changes and is remembered, so bids on a lot that is bid
+        on stand in line in the order they came, and wait for no read. Raises `NotFound`."""
+        asset = self._assets.get(auction_id)
+        if asset is not None:
+            self._assets.move_to_end(auction_id)
+            return asset
+        # One look for all who ask at once: a lot that opens is bid on by many in the same moment.
+        looking = self._looking.get(auction_id)
+        if looking is None:
+            looking = self._looking[auction_id] = asyncio.create_task(self._look(auction_id))
+            looking.add_done_callback(lambda _: self._looking.pop(auction_id, None))
+        found = await asyncio.shield(looking)
+        if found is None:
+            raise NotFound("auction")
+        self._assets[auction_id] = found
+        if len(self._assets) > ASSETS_MAX:
+            self._assets.popitem(last=False)
+        return found
+
+    async def _look(self, auction_id: UUID) -> str | None:
+        async with self.db.read() as session:
+            result = await session.execute(_ASSET, {"auction_id": auction_id})
+            found: str | None = result.scalar_one_or_none()
+            return found
 
     async def place(self, request: BidRequest, *, now: datetime | None = None) -> PlacedBid:
         """The accepted bid, committed and published; or raises its refusal (see `place_bids`),

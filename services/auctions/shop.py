@@ -92,8 +92,9 @@ async def purchase_product(tx: Transaction, request: PurchaseRequest) -> UUID:
     kept = await claim(tx, OPERATION, request.idempotency, {"order": order_id.hex})
     if kept is not None:
         return UUID(hex=kept["order"])
-    product = await _locked(tx, request)
+    # Before the lock: what is sold quickly is waited for, so it is held as shortly as can be.
     fee_basis_points = (await read_parameters(tx, FEE_BASIS_POINTS))[FEE_BASIS_POINTS]
+    product = await _locked(tx, request)
     await reserve_stock(tx, request.product_id, request.quantity, actor_id=request.buyer_id)
     price = request.quantity * request.unit_price_minor
     fee = fee_of(price, fee_basis_points)

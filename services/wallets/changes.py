@@ -38,8 +38,9 @@ _ENTRIES = text(
 )
 
 
-async def collect_changes(tx: Transaction, book: Book) -> None:
-    """Collect the events of a book's entries, or ask for jobs that will, seven users each."""
+async def collect_changes(tx: Transaction, book: Book, *, most: int = MAX_TOLD) -> None:
+    """Collect the events of a book's entries, or, for more than `most` users, ask for jobs that
+    will, seven users each."""
     owners = {a.id: a.holder_id for a in book.by_id.values() if a.kind == "USER"}
     events: dict[UUID, list[NewEvent]] = defaultdict(list)
     touched: dict[UUID, list[UUID]] = defaultdict(list)
@@ -49,7 +50,7 @@ async def collect_changes(tx: Transaction, book: Book) -> None:
             if owner is not None:
                 events[owner].append(changed_event(owner, account_id, entry))
                 touched[owner].append(entry.id)
-    if len(events) <= MAX_TOLD:
+    if len(events) <= most:
         for told in events.values():
             for event in told:
                 tx.collect(event)

@@ -3,60 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from core.database import Transaction
-from core.errors import InvalidInput
+from core.errors import DomainError
 from services.idempotency import IdempotentRequest, claim, idempotent_request
 from services.wallets.errors import AssetMismatch
 from services.wallets.ledger import Written, transfer_all
-from services.wallets.terms import AccountRef, Entry, Transfer, platform, user_account
+from services.wallets.terms import AccountRef, Transfer, platform, user_account
+from services.wallets.transfers import Leg, read_transfers, take_transfers, transfer_request
 
-MAX_LEGS = 100
 TOKENS = frozenset({"SPARK"})
 """Assets that the platform makes; the others come in from outside, through payments."""
-
-_READ = text(
-    "SELECT * FROM transfer WHERE id = ANY (CAST(:ids AS uuid[])) ORDER BY transaction_id, row_id"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One payment of several: to whom, how much."""
-
-    to_user_id: UUID
-    asset: str
-    amount_minor: int
 
 
 async def transfer_funds(
     tx: Transaction, *, payer_id: UUID, legs: Sequence[Leg], idempotency_key: str
 ) -> list[Written]:
-    """Pay 1 to 100 legs, all or none. Raises `InsufficientFunds`, `AccountFrozen`, `AccountClosed`,
-    `NotFound("user")`, `InvalidInput`, `IdempotencyConflict`."""
-    if not 1 <= len(legs) <= MAX_LEGS:
-        raise InvalidInput("legs", f"1 to {MAX_LEGS}")
-    request = idempotent_request(
-        payer_id,
-        idempotency_key,
-        {"legs": [[leg.to_user_id, leg.asset, leg.amount_minor] for leg in legs]},
-    )
-    steps = [
-        Transfer(
-            debit=user_account(payer_id, leg.asset),
-            credit=user_account(leg.to_user_id, leg.asset),
-            amount_minor=leg.amount_minor,
-            code="TRANSFER",
-            actor_id=payer_id,
-        )
-        for leg in legs
-    ]
-    return await _once(tx, "transferFunds", request, steps)
+    """Pay 1 to 100 legs, all or none, in this transaction; `queue.TransferQueue` takes those of
+    several people together. Raises what `transfer_request` and `take_transfers` refuse with."""
+    request = transfer_request(payer_id=payer_id, legs=legs, idempotency_key=idempotency_key)
+    [outcome] = await take_transfers(tx, [request])
+    if isinstance(outcome, DomainError):
+        raise outcome
+    return outcome
 
 
 async def mint_tokens(
@@ -114,13 +84,3 @@ async def _once(
     if kept is not None:
         return await read_transfers(tx, [UUID(hex=id) for id in kept["transfers"]])
     return await transfer_all(tx, steps)
-
-
-async def read_transfers(tx: Transaction, ids: Sequence[UUID]) -> list[Written]:
-    """Transfers as they were written, in the order of the log."""
-    return [_written(row) for row in await tx.execute(_READ, {"ids": list(ids)})]
-
-
-def _written(row: Any) -> Written:
-    entry = Entry(**{name: getattr(row, name) for name in Entry.__slots__})
-    return Written(entry, row.row_id, row.created_at)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from services.wallets.funds import TOKENS
 from services.wallets.log import Reader
+from services.wallets.terms import PLATFORM_ID
 
 COUNTED_MAX: Final = 100_000
 """Waiting rows that are counted: more is said to be this many."""
@@ -27,7 +28,8 @@ _SUPPLIES = text(
     """
     SELECT asset, debits_posted - credits_posted AS supply, supply_cap_minor AS cap
     FROM ledger_account AS a JOIN ledger_asset AS l USING (asset)
-    WHERE a.kind = 'ISSUANCE' AND asset = ANY (:tokens) ORDER BY asset
+    WHERE a.holder_id = :platform AND a.kind = 'ISSUANCE' AND asset = ANY (:tokens)
+    ORDER BY asset
     """
 )
 # The oldest by its id, which begins with its time: by the transfers' own times every hold's
@@ -111,7 +113,8 @@ async def ledger_sums(session: Reader) -> list[AssetSums]:
 
 async def token_supplies(session: Reader) -> list[TokenSupply]:
     """Of each asset that the platform mints."""
-    rows = (await session.execute(_SUPPLIES, {"tokens": sorted(TOKENS)})).all()
+    wanted = {"tokens": sorted(TOKENS), "platform": PLATFORM_ID}
+    rows = (await session.execute(_SUPPLIES, wanted)).all()
     return [TokenSupply(row.asset, row.supply, row.cap) for row in rows]
 
 

@@ -19,7 +19,7 @@ from core.errors import InvalidInput
 from core.ids import new_id
 from core.jsontext import to_json
 from services.wallets.book import Book, apply_steps, enter_all
-from services.wallets.changes import collect_changes
+from services.wallets.changes import MAX_TOLD, collect_changes
 from services.wallets.terms import (
     Account,
     AccountRef,
@@ -136,9 +136,11 @@ async def _renew_caps(tx: Transaction, issuances: Sequence[Account]) -> None:
         account.supply_cap = caps[account.asset]
 
 
-async def write_book(tx: Transaction, book: Book, *, tell: bool = True) -> list[Written]:
+async def write_book(
+    tx: Transaction, book: Book, *, tell: bool = True, most_told: int = MAX_TOLD
+) -> list[Written]:
     """Write what was entered, in one statement, and collect the events, unless nobody is to be told
-    (a made world's past); the book is then done."""
+    (a made world's past); the book is then done. See `collect_changes` for `most_told`."""
     if not book.entries:
         return []
     result = await tx.execute(
@@ -153,7 +155,7 @@ async def write_book(tx: Transaction, book: Book, *, tell: bool = True) -> list[
     rows = {row.id: row for row in result}
     written = [Written(e, rows[e.id].row_id, rows[e.id].created_at) for e in book.entries]
     if tell:
-        await collect_changes(tx, book)
+        await collect_changes(tx, book, most=most_told)
     return written
 
 

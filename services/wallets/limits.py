@@ -16,6 +16,7 @@ from core.text import clean_text
 from services.users.audit import audit
 from services.wallets.accounts import REASON_MAX
 from services.wallets.funds import TOKENS
+from services.wallets.terms import PLATFORM_ID
 
 Limit = Literal["supplyCap", "transferMaximum"]
 """Named as the schema names them, so that a refusal does."""
@@ -25,7 +26,7 @@ LIMITS: tuple[Limit, ...] = get_args(Limit)
 # at the limits again (`open_book`), so that never more exists than the cap allows.
 _LOCK_ISSUANCE = text(
     "SELECT debits_posted + debits_pending - credits_posted FROM ledger_account"
-    " WHERE kind = 'ISSUANCE' AND asset = :asset FOR NO KEY UPDATE"
+    " WHERE holder_id = :platform AND kind = 'ISSUANCE' AND asset = :asset FOR NO KEY UPDATE"
 )
 _READ = text(
     "SELECT supply_cap_minor, transfer_max_minor FROM ledger_asset WHERE asset = :asset FOR UPDATE"
@@ -52,7 +53,8 @@ async def set_limits(
     """
     said = clean_text(reason, field="reason", minimum=1, maximum=REASON_MAX)
     _check(asset, limits)
-    supply = int(await tx.scalar(_LOCK_ISSUANCE, {"asset": asset}) or 0)
+    issuance = {"asset": asset, "platform": PLATFORM_ID}
+    supply = int((await tx.execute(_LOCK_ISSUANCE, issuance)).scalar_one())
     row = (await tx.execute(_READ, {"asset": asset})).one()
     before = {"cap": row.supply_cap_minor, "most": row.transfer_max_minor}
     cap = limits.get("supplyCap", row.supply_cap_minor)

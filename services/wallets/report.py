@@ -25,6 +25,9 @@ from services.wallets.log import Reader, TreeHead, newest_head
 ATTESTATION_ORIGIN = "mela/ledger-month"
 """The first line of what is signed: never the one of a tree head."""
 
+MARKS_MAX = 100
+"""Marks of a month that are shown, the oldest first."""
+
 SETTLING = timedelta(minutes=5)
 """Longer than any transaction may take: after it, a month's transfers are all committed."""
 
@@ -61,6 +64,19 @@ ATTESTATIONS = text(
     SELECT period, size, root, sums, {moment_sql("attested_at")} AS attested_text, public_key,
            signature
     FROM ledger_attestation ORDER BY period
+    """
+)
+_ATTESTATION = text(
+    f"""
+    SELECT period, size, root, sums, attested_at, {moment_sql("attested_at")} AS attested_text,
+           public_key, signature
+    FROM ledger_attestation WHERE period = :period
+    """
+)
+_MARKS = text(
+    """
+    SELECT auditor, statement, marked_at FROM ledger_audit_mark
+    WHERE period = :period ORDER BY marked_at, id LIMIT :limit
     """
 )
 _MARK = text(
@@ -104,6 +120,28 @@ class MonthReport:
     period: str
     assets: Mapping[str, AssetMonth]
     head: TreeHead | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditMark:
+    """An auditor's word on an attested month."""
+
+    auditor: str
+    statement: str
+    marked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """A month as it was signed; `text` is what the signature is of. The first 100 marks."""
+
+    period: str
+    size: int
+    root: bytes
+    attested_at: datetime
+    text: str
+    signature: Signature
+    marks: tuple[AuditMark, ...]
 
 
 def month_bounds(period: str) -> tuple[datetime, datetime]:
@@ -153,6 +191,23 @@ async def attest_month(tx: Transaction, keys: NoteKeys, period: str) -> bool:
         },
     )
     return bool(result.rowcount)  # type: ignore[attr-defined]
+
+
+async def read_attestation(session: Reader, period: str) -> Attestation | None:
+    """A month's attestation with its marks; None where the month is not attested."""
+    row = (await session.execute(_ATTESTATION, {"period": period})).one_or_none()
+    if row is None:
+        return None
+    marks = await session.execute(_MARKS, {"period": period, "limit": MARKS_MAX})
+    return Attestation(
+        period=row.period,
+        size=row.size,
+        root=row.root,
+        attested_at=row.attested_at,
+        text=attestation_text(row.period, row.size, row.root, row.sums, row.attested_text),
+        signature=Signature(row.public_key, row.signature),
+        marks=tuple(AuditMark(*mark) for mark in marks),
+    )
 
 
 async def mark_month(tx: Transaction, period: str, *, auditor: str, statement: str) -> None:

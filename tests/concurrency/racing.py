@@ -1,8 +1,9 @@
 """A lot with many bidders for race tests, and what must hold of it whoever raced: one function that
-folds the lot's bids again by the rules and compares rows, log and price."""
+folds the lot's bids again by the rules and compares rows, log, price and money."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,8 +25,11 @@ from services.auctions.increments import (
 from services.auctions.rules import AuctionState, Decision, Offer, decide
 from services.auctions.sealing import commitment
 from services.wallets.endowing import endow
+from tests.ledger import check_ledger, check_lots
 
 ONE_CENT = IncrementSchedule((), (1,))
+RICH_MINOR = 10**12
+STOCK = 20
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,18 @@ class Outcome:
     keys: dict[tuple[UUID, str], UUID]
 
 
-async def make_lot(database_url: str, bidders: int) -> Lot:
-    """Accounts, and an open lot with increments of a cent."""
-    [lot] = await make_lots(database_url, bidders, lots=1)
+async def make_lot(
+    database_url: str, bidders: int, *, poor: Mapping[int, int] | None = None
+) -> Lot:
+    """Accounts, and an open lot with increments of a cent. All bidders are rich but `poor`, those
+    of these numbers, who have so much."""
+    [lot] = await make_lots(database_url, bidders, lots=1, poor=poor)
     return lot
 
 
-async def make_lots(database_url: str, bidders: int, *, lots: int) -> list[Lot]:
+async def make_lots(
+    database_url: str, bidders: int, *, lots: int, poor: Mapping[int, int] | None = None
+) -> list[Lot]:
     """Lots of one seller, for the same bidders."""
     people = [
         UserAccount(
@@ -71,7 +80,15 @@ async def make_lots(database_url: str, bidders: int, *, lots: int) -> list[Lot]:
         for n in range(bidders + 1)
     ]
     stall = Stall(owner_id=people[0].id, name="Stall", slug="stall")
-    product = Product(stall_id=stall.id, kind="PHYSICAL", name="B", category="c", asset="USD")
+    product = Product(
+        stall_id=stall.id,
+        kind="PHYSICAL",
+        name="B",
+        category="c",
+        asset="USD",
+        inventory_count=STOCK,
+    )
+    money = dict.fromkeys(range(bidders), RICH_MINOR) | dict(poor or {})
 
     async def work(tx: Transaction) -> list[Lot]:
         now = await database_now(tx)
@@ -80,7 +97,9 @@ async def make_lots(database_url: str, bidders: int, *, lots: int) -> list[Lot]:
             tx.add_all(rows)
             await tx.flush()
         bidder_ids = [person.id for person in people[1:]]
-        await endow(tx, bidder_ids, asset="USD", amount_minor=10**12)
+        for amount in set(money.values()):
+            some = [bidder_ids[n] for n in range(bidders) if money[n] == amount]
+            await endow(tx, some, asset="USD", amount_minor=amount)
         return [Lot(database_url, auction.id, people[0].id, bidder_ids) for auction in auctions]
 
     db = Database(database_url)
@@ -104,6 +123,7 @@ def _open_lot(product: Product, seller: UUID, now: datetime) -> Auction:
         starts_at=now - timedelta(hours=1),
         ends_at=now + timedelta(hours=1),
         status="OPEN",
+        stock_reserved=True,
     )
 
 
@@ -111,8 +131,9 @@ async def checked_outcome(lot: Lot) -> Outcome:
     """The lot's row, bids and `BidPlaced` events. Asserts what must hold whoever raced:
 
     bids and the topic's log are numbered without gap; each bid has one event, in its order; every
-    kept idempotency answer names one bid and every bid has one; each commitment opens; and the
-    rules, given the bids again, come to the same amounts, price, leader and events.
+    kept idempotency answer names one bid and every bid has one; each commitment opens; the rules,
+    given the bids again, come to the same amounts, price, leader and events; and the ledger
+    balances, holds what the leader offered or, at the end, has paid whom it must once.
     """
     connection = await asyncpg.connect(lot.database_url)
     try:
@@ -124,7 +145,11 @@ async def checked_outcome(lot: Lot) -> Outcome:
             "SELECT * FROM event WHERE topic = $1 ORDER BY sequence", lot.topic
         )
         head = await connection.fetchval("SELECT head FROM event_topic WHERE topic = $1", lot.topic)
-        kept = await connection.fetch("SELECT user_id, key, answer FROM idempotency_key")
+        kept = await connection.fetch(
+            "SELECT user_id, key, answer FROM idempotency_key WHERE operation = 'placeBid'"
+        )
+        await check_ledger(connection)
+        await check_lots(connection)
     finally:
         await connection.close()
     assert row is not None
@@ -181,8 +206,3 @@ def _fold(row: Any, bids: list[Any]) -> Decision:
     )
     offers = [Offer(bid["id"], bid["bidder_id"], bid["maximum_minor"]) for bid in bids]
     return decide(fresh, offers, row["starts_at"])
-
-
-def winning_bid(bids: list[Any]) -> Any:
-    """Who must win: the highest maximum; of equal ones, the earliest."""
-    return min(bids, key=lambda bid: (-bid["maximum_minor"], bid["sequence"]))

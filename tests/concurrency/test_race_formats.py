@@ -5,6 +5,7 @@ import asyncio
 from datetime import timedelta
 from functools import partial
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -19,6 +20,7 @@ from services.auctions.queue import BidQueue
 from services.auctions.selling import DutchTerms, Terms, create_auction
 from services.auctions.verify import verify_log
 from tests.concurrency.racing import make_lot
+from tests.ledger import check_ledger, check_lots
 
 BIDDERS = 50
 
@@ -84,10 +86,15 @@ def put_up(processes, crowd):
 
 
 @pytest.fixture
-def look(processes):
-    """The lot's row, its bids, its log; the log is verified, if the lot is over."""
+def look(processes, database_url):
+    """The lot's row, its bids, its log; the log is verified, if the lot is over, and the money of
+    all lots in any case."""
 
     async def read(auction_id):
+        connection = await asyncpg.connect(database_url)
+        await check_ledger(connection)
+        await check_lots(connection)
+        await connection.close()
         async with processes[0].db.read() as session:
 
             async def rows(statement):

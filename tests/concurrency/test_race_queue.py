@@ -16,7 +16,12 @@ from core.ids import new_id
 from services.auctions.bidding import bid_request
 from services.auctions.errors import BidTooLow
 from services.auctions.queue import BidQueue
-from tests.concurrency.racing import checked_outcome, make_lot, make_lots, winning_bid
+from services.wallets.errors import InsufficientFunds
+from tests.concurrency.racing import checked_outcome, make_lot, make_lots
+from tests.ledger import winning_bid
+
+POOR = dict.fromkeys(range(5, 200, 10), 900)
+"""Bidders by number, with what they have: less than any bid of the race."""
 
 
 class Process:
@@ -41,7 +46,7 @@ class Process:
         return await (queue or self.bids).place(request)
 
     async def _publish(self, events):
-        self.published.extend(events)
+        self.published.extend(e for e in events if e.topic.startswith("auction:"))
 
     def _on_begin(self, connection):
         self.transactions += 1
@@ -64,6 +69,11 @@ async def lot(database_url):
     return await make_lot(database_url, 200)
 
 
+@pytest.fixture
+async def mixed_lot(database_url):
+    return await make_lot(database_url, 200, poor=POOR)
+
+
 @asynccontextmanager
 async def held(db, lot):
     """Somebody else holds the lot's lock, so that bids must wait."""
@@ -81,10 +91,14 @@ async def until_in_line(queue, lot, count):
             await asyncio.sleep(0.005)
 
 
-async def test_200_at_once_share_transactions_and_the_highest_maximum_wins(processes, lot):
+async def test_200_at_once_share_transactions_and_the_highest_maximum_that_is_paid_for_wins(
+    processes, mixed_lot
+):
+    lot = mixed_lot
     dice = random.Random(7)
     maxima = [dice.randrange(1_000, 100_000) for _ in lot.bidders]
     maxima[50] = maxima[150] = 100_000
+    maxima[5] = maxima[155] = 10**9  # and have not so much
 
     outcomes = await asyncio.gather(
         *(
@@ -95,7 +109,9 @@ async def test_200_at_once_share_transactions_and_the_highest_maximum_wins(proce
     )
 
     refused = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-    assert {type(error) for error in refused} == {BidTooLow}
+    assert {type(error) for error in refused} == {BidTooLow, InsufficientFunds}
+    assert {isinstance(outcomes[n], DomainError) for n in POOR} == {True}
+    assert isinstance(outcomes[5], InsufficientFunds)
     found = await checked_outcome(lot)
     accepted = {outcome.id for outcome in outcomes if not isinstance(outcome, BaseException)}
     assert accepted == {bid["id"] for bid in found.bids}
@@ -106,7 +122,7 @@ async def test_200_at_once_share_transactions_and_the_highest_maximum_wins(proce
     assert published == [event["sequence"] for event in found.events]
     transactions = sum(process.transactions for process in processes)
     assert 2 <= transactions <= 10
-    assert sum(process.statements for process in processes) <= 6 * transactions
+    assert sum(process.statements for process in processes) <= 7 * transactions
 
 
 async def test_rising_bids_that_wait_together_are_all_taken_in_the_order_they_came(processes, lot):
@@ -157,24 +173,30 @@ async def test_one_key_on_two_lots_at_once_bids_on_one_of_them(processes, databa
     assert {type(outcome).__name__ for outcome in outcomes} == {"IdempotencyConflict", "PlacedBid"}
     async with processes[0].db.read() as session:
         counts = await session.execute(
-            text("SELECT (SELECT count(*) FROM bid), (SELECT count(*) FROM event)")
+            text(
+                "SELECT (SELECT count(*) FROM bid), (SELECT count(*) FROM ledger_hold),"
+                " (SELECT count(*) FROM event WHERE topic LIKE 'auction:%')"
+            )
         )
-        assert tuple(counts.one()) == (1, 1)
+        assert tuple(counts.one()) == (1, 1, 1)
     assert sum(len(process.published) for process in processes) == 1
 
 
 async def test_a_bid_that_cannot_be_written_fails_alone(processes, lot):
-    bidders = [*lot.bidders[:5], new_id(), *lot.bidders[5:10]]  # one whom the database rejects
+    async with processes[0].db.engine.begin() as connection:
+        await connection.execute(
+            text("ALTER TABLE bid ADD CONSTRAINT poison CHECK (maximum_minor <> 6000)")
+        )
 
     outcomes = await asyncio.gather(
-        *(processes[0].place(lot, who, 1_000 * n) for n, who in enumerate(bidders, 1)),
+        *(processes[0].place(lot, who, 1_000 * n) for n, who in enumerate(lot.bidders[:11], 1)),
         return_exceptions=True,
     )
 
     assert isinstance(outcomes.pop(5), IntegrityError)
     assert [outcome.sequence for outcome in outcomes] == list(range(1, 11))
     found = await checked_outcome(lot)
-    assert [bid["bidder_id"] for bid in found.bids] == lot.bidders[:10]
+    assert [bid["bidder_id"] for bid in found.bids] == [*lot.bidders[:5], *lot.bidders[6:11]]
     assert len(processes[0].published) == 10
 
 

@@ -1,5 +1,5 @@
-"""The race that must be shown: 200 bidders at once over HTTP through two server processes, while
-Redis restarts and one of the processes is killed."""
+"""The race that must be shown: 200 bidders at once over HTTP through two server processes, some too
+poor to bid, while Redis restarts and one of the processes is killed."""
 
 import asyncio
 import itertools
@@ -17,13 +17,16 @@ from core.ids import encode_id
 from core.migrations import upgrade
 from core.tokens import ensure_keys
 from services.auctions.closing import schedule_closing
-from tests.concurrency.racing import checked_outcome, make_lot, winning_bid
+from tests.concurrency.racing import checked_outcome, make_lot
 from tests.concurrency.serving import Follower, start_server, token_for
+from tests.ledger import winning_bid
 
 BIDDERS = 200
 ROUNDS = 8
 TOP = 5_000_000
 TOP_BIDDERS = (20, 61, 100, 141, 180)  # of both processes; the earliest of them must win
+POOR_MINOR = 5_000
+POOR = dict.fromkeys(range(5, BIDDERS, 10), POOR_MINOR)  # what bidders of these numbers have
 
 PLACE_BID = """
 mutation Bid($input: PlaceBidInput!) {
@@ -121,7 +124,7 @@ class Race:
 async def race(private_servers, open_folder):
     """A migrated database, a lot, two server processes, and a token for each of 200 bidders."""
     await upgrade(private_servers.database_url)
-    lot = await make_lot(private_servers.database_url, BIDDERS)
+    lot = await make_lot(private_servers.database_url, BIDDERS, poor=POOR)
     ring = ensure_keys(open_folder / "keys", "EdDSA")
     numbers = itertools.count(1)
 
@@ -196,7 +199,11 @@ def check_answers(race, found):
     """Each answer is true: what was acknowledged is there once, what was refused is not."""
     lot, answers = race.lot, race.answers
     assert len(answers) == BIDDERS * ROUNDS
-    assert {answer["__typename"] for answer in answers.values()} == {"PlaceBidSuccess", "BidTooLow"}
+    kinds = {answer["__typename"] for answer in answers.values()}
+    assert kinds == {"PlaceBidSuccess", "BidTooLow", "InsufficientFunds"}
+    for (n, key), answer in answers.items():
+        beyond = race.maxima[n, key] > POOR.get(n, TOP)
+        assert answer["__typename"] != ("PlaceBidSuccess" if beyond else "InsufficientFunds")
     bids = {bid["id"]: bid for bid in found.bids}
     assert {
         (lot.bidders[n], key): (answer["bid"]["id"], answer["bid"]["sequence"], race.maxima[n, key])
@@ -237,6 +244,7 @@ async def end(lot):
 
 @pytest.mark.slow
 async def test_200_bidders_two_processes_a_restart_and_a_kill(race, private_servers):
+    """`checked_outcome` has the money as well: held before the end, paid once after it."""
     lot, servers = race.lot, race.servers
     start = (await race.look(servers[0]))["eventCursor"]
     followers = [

@@ -25,6 +25,7 @@ from schema.errors import SHARED, error_of
 from schema.users.errors import ERRORS as USER_ERRORS
 from schema.wallets.errors import ERRORS as WALLET_ERRORS
 from services.auctions import errors as auction_errors
+from services.auctions.sheet import Fault
 from services.users import errors as user_errors
 from services.wallets import errors as wallet_errors
 
@@ -282,6 +283,7 @@ SAMPLES = (
     auction_errors.SellerCannotBuy(),
     auction_errors.WrongOrderStatus("REFUNDED"),
     auction_errors.SlugTaken("pots"),
+    auction_errors.ImportRefused((Fault(2, "price", "a number"),), 1),
     user_errors.EmailTaken(),
     user_errors.UsernameTaken(),
     user_errors.InvalidCredentials(),

@@ -5,6 +5,7 @@ import io
 import os
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,24 @@ async def test_a_report_shows_and_attests_only_what_is_over(
     assert "The log is empty." in shown
     with pytest.raises(ReportRefused, match="not over"):
         await console_ledger.report(log_settings, month, console=console, attest=True)
+
+
+async def test_an_attested_month_is_shown_with_its_marks(open_database, database_url, log_settings):
+    db = open_database(database_url)
+    await deposit(db, await person(db))
+    console = Console(file=io.StringIO(), width=60)
+    report = partial(console_ledger.report, log_settings, "2020-01")
+    await report(console=console, attest=True, auditor="A. [b]", statement="all [i]well[/i]")
+    said = console.file.getvalue()
+    assert "2020-01 is attested\n" in said
+    assert "2020-01 bears the mark of A. [b]\n" in said
+    console = Console(file=io.StringIO(), width=60)
+    await report(console=console)
+    shown = console.file.getvalue()
+    assert re.search(
+        r"^Attested 20\S+Z: 1 leaves, root [0-9a-f]{64}, by [0-9a-f]{64}$", shown, re.M
+    )
+    assert re.search(r"^Mark of A\. \[b\], 20\S+Z: all \[i\]well\[/i\]$", shown, re.M)
 
 
 @pytest.mark.parametrize("kind", ["beancount", "csv"])

@@ -297,7 +297,7 @@ def terms_for(product, **given):
 
 async def test_each_format_is_made_with_its_terms(make_user, open_stall, list_product, ask):
     seller = await make_user(roles=("ARTISAN",))
-    product = await list_product(seller, await open_stall(seller))
+    product = await list_product(seller, await open_stall(seller), inventory_count=4)
 
     async def made(**given):
         answer = await ask(CREATE, seller, input=terms_for(product, **given))

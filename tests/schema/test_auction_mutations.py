@@ -72,7 +72,8 @@ async def seller(make_user):
 @pytest.fixture
 async def product_id(seller, open_stall, list_product):
     stall_id = await open_stall(seller)
-    return encode_id("prd", await list_product(seller, stall_id, name="Bowl", region="FR"))
+    made = await list_product(seller, stall_id, name="Bowl", region="FR", inventory_count=20)
+    return encode_id("prd", made)
 
 
 async def test_a_stall_makes_its_owner_an_artisan(ask, make_user, sql):
@@ -181,7 +182,7 @@ async def test_products_go_into_ones_own_stall_alone(ask, seller, make_user, ope
 async def test_what_is_not_given_of_a_product_stays(ask, seller, product_id):
     answer = await ask(UPDATE_PRODUCT, seller, input={"productId": product_id, "tags": ["a"]})
     assert answer["updateProduct"]["product"] == {
-        "id": product_id, "name": "Bowl", "region": "FR", "tags": ["a"], "inventoryCount": 1,
+        "id": product_id, "name": "Bowl", "region": "FR", "tags": ["a"], "inventoryCount": 20,
     }  # fmt: skip
     answer = await ask(UPDATE_PRODUCT, seller, input={"productId": product_id, "region": None})
     assert answer["updateProduct"]["product"]["region"] is None

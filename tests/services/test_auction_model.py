@@ -2,7 +2,7 @@
 key, buying at once, closings beside bids, at moments that the model gives."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -26,100 +26,12 @@ from models.users import UserAccount
 from services.auctions.bidding import bid_request, place_bids
 from services.auctions.buying import buy_auction_now, buy_request
 from services.auctions.closing import close_auction
-from services.auctions.increments import default_increments
 from services.auctions.selling import announced_event
 from services.auctions.verify import verify_log
 from services.wallets.endowing import endow
+from tests.services.lot_model import SEALED, START, TERMS, LotModel
 
-START = datetime(2100, 1, 1, tzinfo=UTC)
 END = START + timedelta(minutes=30)
-STEP = default_increments("USD")
-TERMS = {
-    "ENGLISH": {"soft_close_window_s": 120, "soft_close_extension_s": 180},
-    "SEALED_SECOND_PRICE": {"soft_close_window_s": 0, "soft_close_extension_s": 0},
-    "DUTCH": {
-        "soft_close_window_s": 0,
-        "soft_close_extension_s": 0,
-        "price_step_minor": 7,
-        "step_interval_s": 120,
-        "floor_minor": 30,
-    },
-}
-
-
-class Model:
-    """What a lot must do, from the list of what was accepted alone."""
-
-    def __init__(self, format, reserve, buy_now):
-        self.format, self.reserve, self.buy_now = format, reserve, buy_now
-        self.bids = []  # (bidder, maximum)
-        self.end = END
-        self.over = None  # (status, winner, price)
-
-    def ranked(self):
-        """Leader, their maximum, the best of the others."""
-        order = sorted(range(len(self.bids)), key=lambda i: (-self.bids[i][1], i))
-        leader, best = self.bids[order[0]]
-        return leader, best, max((m for who, m in self.bids if who != leader), default=None)
-
-    def price(self, now):
-        if self.format == "DUTCH":
-            return max(100 - 7 * ((now - START) // timedelta(seconds=120)), 30)
-        if not self.bids:
-            return None
-        _, best, second = self.ranked()
-        met = self.reserve is not None and best >= self.reserve
-        if self.format == "ENGLISH" and second is not None:
-            second = min(best, second + STEP.at(second))
-        return max(100, second or 0, self.reserve if met else 0)
-
-    def least(self, who, now):
-        own = max((m for bidder, m in self.bids if bidder == who), default=None)
-        if self.format == "DUTCH":
-            return self.price(now)
-        if self.format == "SEALED_SECOND_PRICE":
-            return 100 if own is None else own + 1
-        if not self.bids:
-            return 100
-        least = self.price(now) + STEP.at(self.price(now))
-        return max(least, own + 1) if self.ranked()[0] == who else least
-
-    def bid(self, who, maximum, now):
-        """The code of the refusal, or None."""
-        if self.over or now >= self.end:
-            return "AUCTION_NOT_OPEN"
-        if maximum < self.least(who, now):
-            return "BID_TOO_LOW"
-        self.bids.append((who, maximum))
-        if self.format == "DUTCH":
-            self.over = ("SOLD", who, self.price(now))
-        elif self.format == "ENGLISH" and now >= self.end - timedelta(seconds=120):
-            self.end = max(self.end, now + timedelta(seconds=180))
-        return None
-
-    def buyable(self):
-        met = self.bids and (self.reserve is None or self.ranked()[1] >= self.reserve)
-        return self.buy_now is not None and not met
-
-    def buy(self, who, now):
-        if self.over or now >= self.end:
-            return "AUCTION_NOT_OPEN"
-        if not self.buyable():
-            return "BUY_NOW_GONE"
-        self.over = ("SOLD", who, self.buy_now)
-        return None
-
-    def close(self, now):
-        if self.over or now < self.end:
-            return False
-        price = self.price(now)
-        if not self.bids:
-            self.over = ("UNSOLD", None, 100)
-        elif self.reserve is not None and self.ranked()[1] < self.reserve:
-            self.over = ("UNSOLD", None, price)
-        else:
-            self.over = ("SOLD", self.ranked()[0], price)
-        return True
 
 
 class World:
@@ -237,7 +149,7 @@ class Lots(RuleBasedStateMachine):
     def begin(self, format, reserve, buy_now):
         reserve = None if format == "DUTCH" else reserve
         buy_now = buy_now if format == "ENGLISH" else None
-        self.model = Model(format, reserve, buy_now)
+        self.model = LotModel(format, reserve, buy_now)
         self.lot = self.world.lot(format, reserve, buy_now)
         self.now = START
         self.answered = []  # (call, answer): accepted ones, to be sent again
@@ -262,7 +174,7 @@ class Lots(RuleBasedStateMachine):
         assert code_of(outcome) == self.model.bid(person, maximum, self.now)
         if not isinstance(outcome, DomainError):
             assert outcome.sequence == len(self.model.bids)
-            assert (outcome.amount_minor is None) == (self.model.format == "SEALED_SECOND_PRICE")
+            assert (outcome.amount_minor is None) == (self.model.format == SEALED)
             self.answered.append((call, outcome))
 
     @rule(who=WHO)
@@ -308,13 +220,13 @@ class Lots(RuleBasedStateMachine):
         assert row.ends_at == model.end
         if model.over is None:
             assert (row.status, row.winner_id) == ("OPEN", None)
-            hidden = model.format != "ENGLISH" or not bids
-            assert row.current_price_minor == (100 if hidden else model.price(self.now))
+            assert row.current_price_minor == model.shown(self.now)
         else:
             assert (row.status, row.winner_id, row.current_price_minor) == model.over
             found = verify_log(self.lot, log)
             assert (found.status, found.winner_id) == model.over[:2]
-        if model.format == "SEALED_SECOND_PRICE":
+            assert (found.extensions, found.ends_at) == (model.extensions, model.end)
+        if model.format == SEALED:
             assert all((b.amount_minor is None) == (model.over is None) for b in bids)
         if bids and row.winner_id and bids[0].amount_minor and not row.buy_now_minor:
             top = min(bids, key=lambda b: (-b.amount_minor, not b.won, b.sequence))

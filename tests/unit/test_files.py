@@ -25,6 +25,7 @@ from core.files import (
     new_file_key,
 )
 from core.links import LinkRefused, read_link, sign_link
+from core.preflight import StorageNotReady
 from core.tokens import TokenPolicy, ensure_keys, issue_access_token, verify_access_token
 from web.downloads import attachment
 
@@ -197,9 +198,12 @@ def test_urls_choose_the_store(tmp_path):
     assert made.folder is None
     assert not (tmp_path / "files").exists()
     assert open_storage(f"file://{tmp_path}/a%20b", folder=tmp_path).folder == tmp_path / "a b"
-    for url in ("ftp://host/x", "https://host/x", "memory:///"):
-        with pytest.raises(ValueError, match="MELA_STORAGE_URL"):
+    for url in ("ftp://host/x", "https://host/x", "memory:///", "s3://", "az://x"):
+        with pytest.raises(StorageNotReady, match=r"MELA_STORAGE_URL: [^\n]+$"):
             open_storage(url, folder=tmp_path)
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(StorageNotReady, match=r"files cannot be kept in [^\n]+$"):
+        open_storage(f"file://{tmp_path}/taken/files", folder=tmp_path)
 
 
 def test_the_digest_is_of_the_whole_file():

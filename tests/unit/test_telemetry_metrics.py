@@ -216,6 +216,10 @@ claim = claim_gathering()
 print("none" if claim is None else "claimed", flush=True)
 if claim:
     set_gathered([("mela_ledger_imbalance", float(sys.argv[1]), ("USD", "posted"))])
+    set_gathered([("mela_auctions_overdue", float(sys.argv[1]), ())])
+else:
+    count_bid("accepted")
+if claim:
     mark_gathered("sums")
 print("done", flush=True)
 sys.stdin.read()
@@ -244,11 +248,14 @@ def test_one_process_of_a_page_gathers_and_another_when_it_is_killed(tmp_path: P
     assert (said, refused) == ("claimed", "none")
     name, age = 'mela_ledger_imbalance{asset="USD",counter="posted"}', "mela_health_gathered"
     found = page(directory)
-    assert found[name] == 1
+    assert found[name] == found["mela_auctions_overdue"] == 1
     assert 0 <= found[f'{age}_seconds_ago{{check="sums"}}'] < 20
     stop(first)
     # Nobody gathers: what a dead process said of the present is not said any longer.
-    assert name not in page(directory)
+    found = page(directory)
+    assert name not in found
+    assert "mela_auctions_overdue" not in found
+    assert found['mela_bids_total{outcome="accepted"}'] == 1
     third, said = gatherer(directory, 3)
     try:
         assert said == "claimed"
@@ -267,6 +274,14 @@ def test_ages_grow_from_scrape_to_scrape(tmp_path: Path) -> None:
         assert page(directory)[key] > first
     finally:
         stop(process)
+
+
+def test_every_metric_is_in_the_guide() -> None:
+    guide = (ROOT / "docs" / "guides" / "operating.md").read_text()
+    shown = {f"`{name}{'_total' if name in metrics.COUNTERS else ''}" for name in metrics.HELP}
+    assert [
+        name for name in sorted(shown) if f"{name}`" not in guide and f"{name}{{" not in guide
+    ] == []
 
 
 def test_cleaning_leaves_other_files_alone(tmp_path: Path) -> None:

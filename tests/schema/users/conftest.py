@@ -18,6 +18,7 @@ from services.auctions.queue import BidQueue
 from services.users.passwords import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
+from services.wallets.queue import TransferQueue
 from subscriptions.hub import Hub
 from web.graphql import viewer_from
 
@@ -62,6 +63,7 @@ async def server(database_url, redis_url, redis_prefix, keys, passwords, tmp_pat
         db=db,
         hub=hub,
         bids=BidQueue(db),
+        transfers=TransferQueue(db),
         keys=keys,
         tokens=TokenPolicy(),
         passwords=passwords,

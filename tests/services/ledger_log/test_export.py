@@ -22,6 +22,7 @@ from services.wallets.report import (
     attest_month,
     mark_month,
     month_report,
+    read_attestation,
     sums_of,
 )
 
@@ -144,6 +145,13 @@ async def test_an_attested_month_is_signed_once_and_marked(january):
         assert row.sums == sums_of(await month_report(session, "2020-01"))
     mark = partial(mark_month, period="2020-01", auditor="A. Auditor", statement="seen")
     await january.db.transaction(mark)
+    async with january.db.read() as session:
+        found = await read_attestation(session, "2020-01")
+        assert await read_attestation(session, "2020-02") is None
+    assert [(m.auditor, m.statement) for m in found.marks] == [("A. Auditor", "seen")]
+    assert (found.size, found.root) == (row.size, row.root)
+    assert january.keys.holds(found.text, found.signature)
+    assert json.loads(found.text.splitlines()[-1])["USD"]["closing"] == "12000"
     with pytest.raises(DBAPIError, match="only grows"):
         await january.run("UPDATE ledger_audit_mark SET statement = 'not seen'")
     with pytest.raises(ReportRefused, match="2020-02 is not attested"):

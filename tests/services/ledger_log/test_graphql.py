@@ -1,19 +1,23 @@
 """The log as clients ask for it; the verifier reads the answers as they are."""
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import strawberry
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from strawberry.schema.config import StrawberryConfig
 
+from core.ids import new_id
 from loaders.base import Loaders
 from resolvers.context import OperationContext
 from schema.executing import MelaSchema
 from schema.scalars import SCALARS
 from schema.wallets.log import LedgerLogQuery
 from services.users.access import Viewer
+from services.wallets.report import attest_month, mark_month
 
 SCRIPT = Path(__file__).parents[3] / "docs" / "verify_ledger.py"
 PROOFS = """
@@ -25,6 +29,11 @@ PROOFS = """
         fromSize toSize path fromHead { note } toHead { note }
       }
     }
+"""
+ATTESTATION = """
+    query ($period: String!) { ledgerAttestation(period: $period) {
+      period size rootHash attestedAt text publicKey signature
+      marks { auditor statement markedAt } } }
 """
 HEAD = "{ ledgerTreeHead { size rootHash signedAt keyHash publicKey signature note } }"
 
@@ -49,8 +58,9 @@ def verifier():
 
 @pytest.fixture
 def ask(scratch):
-    async def ask(query, *, by=None, **variables):
-        viewer = by and Viewer(**{**dict.fromkeys(Viewer.__slots__), "user_id": by})
+    async def ask(query, *, by=None, scopes=(), **variables):
+        known = {"user_id": by, "scopes": frozenset(scopes)}
+        viewer = by and Viewer(**{**dict.fromkeys(Viewer.__slots__), **known})
         context = OperationContext(
             server=SimpleNamespace(db=scratch.db),
             viewer=viewer,
@@ -96,6 +106,32 @@ async def test_answers_are_proofs_that_the_verifier_reads(scratch, ask, verifier
         assert result.data["ledgerInclusionProof"]["leaf"] is None
         assert result.data["ledgerInclusionProof"]["leafHash"] == row.hash.hex()
         assert len(verifier.check(result.data, [key])) == 2
+
+
+async def test_a_signed_month_is_read_by_scope_and_anyone_can_check_it(scratch, ask, verifier):
+    await scratch.fill(21)
+    await scratch.sequence()
+    attest = partial(attest_month, keys=scratch.keys, period="2020-01")
+    await scratch.db.transaction(attest)
+    for name in ("A. Auditor", "B. Auditor"):
+        mark = partial(mark_month, period="2020-01", auditor=name, statement=f"[b]{name}[/b]")
+        await scratch.db.transaction(mark)
+    someone = new_id()
+    for by, scopes in ((None, ()), (someone, ("ledger:mint", "system:configure"))):
+        refused = await ask(ATTESTATION, by=by, scopes=scopes, period="2020-01")
+        assert refused.errors is not None
+        assert refused.data == {"ledgerAttestation": None}
+    asked = partial(ask, ATTESTATION, by=someone, scopes=["analytics:view"])
+    found = (await asked(period="2020-01")).data["ledgerAttestation"]
+    head = (await ask(HEAD)).data["ledgerTreeHead"]
+    assert (found["size"], found["rootHash"]) == (head["size"], head["rootHash"])
+    assert [m["statement"] for m in found["marks"]] == ["[b]A. Auditor[/b]", "[b]B. Auditor[/b]"]
+    assert found["text"].startswith(f"mela/ledger-month\n2020-01\n{head['size']}\n")
+    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(found["publicKey"]))
+    key.verify(bytes.fromhex(found["signature"]), found["text"].encode())
+    for none in ("2020-02", "2020-13", "", "2020-01\0"):
+        result = await asked(period=none)
+        assert (result.errors, result.data) == (None, {"ledgerAttestation": None})
 
 
 async def test_the_head_is_signed_by_the_logs_key(scratch, ask, verifier):

@@ -10,6 +10,7 @@ from core.database import Database
 from core.ids import new_id
 from services.wallets.ledger import transfer_all
 from services.wallets.terms import Transfer, platform, user_account
+from tests.ledger import RULES
 
 ADD_USER = text(
     "INSERT INTO user_account (id, email, username, password_hash, display_name)"
@@ -19,46 +20,6 @@ ACCOUNT = text(
     "SELECT id, status, credits_posted - debits_posted AS balance, debits_pending AS held,"
     " credits_posted - debits_posted - debits_pending AS available"
     " FROM ledger_account WHERE holder_id = :holder AND asset = :asset AND kind = :kind"
-)
-# Each counter as the transfers alone make it: what was posted, and what is held and unresolved.
-FOLD = text(
-    """
-    WITH legs AS (
-        SELECT t.debit_account_id AS account, 'd' AS side, t.* FROM transfer AS t
-        UNION ALL SELECT t.credit_account_id, 'c', t.* FROM transfer AS t
-    ), folded AS (
-        SELECT account,
-            coalesce(sum(amount_minor) FILTER (WHERE side = 'd' AND posts), 0) AS debits_posted,
-            coalesce(sum(amount_minor) FILTER (WHERE side = 'c' AND posts), 0) AS credits_posted,
-            coalesce(sum(amount_minor) FILTER (WHERE side = 'd' AND stands), 0) AS debits_pending,
-            coalesce(sum(amount_minor) FILTER (WHERE side = 'c' AND stands), 0) AS credits_pending
-        FROM (SELECT l.*, kind IN ('SINGLE', 'POST') AS posts,
-                     kind = 'PENDING' AND NOT EXISTS (
-                         SELECT FROM transfer AS r WHERE r.pending_id = l.id) AS stands
-              FROM legs AS l) AS judged
-        GROUP BY account
-    )
-    SELECT a.id FROM ledger_account AS a LEFT JOIN folded AS f ON f.account = a.id
-    WHERE (a.debits_pending, a.debits_posted, a.credits_pending, a.credits_posted)
-        IS DISTINCT FROM (coalesce(f.debits_pending, 0), coalesce(f.debits_posted, 0),
-                          coalesce(f.credits_pending, 0), coalesce(f.credits_posted, 0))
-    """
-)
-SUMS = text(
-    "SELECT asset FROM ledger_account GROUP BY asset"
-    " HAVING sum(debits_posted) <> sum(credits_posted)"
-    " OR sum(debits_pending) <> sum(credits_pending)"
-)
-HOLDS = text(
-    """
-    SELECT transfer_id FROM ledger_hold
-    EXCEPT SELECT id FROM transfer AS t WHERE kind = 'PENDING'
-        AND NOT EXISTS (SELECT FROM transfer AS r WHERE r.pending_id = t.id)
-    UNION
-    (SELECT id FROM transfer AS t WHERE kind = 'PENDING'
-        AND NOT EXISTS (SELECT FROM transfer AS r WHERE r.pending_id = t.id)
-     EXCEPT SELECT transfer_id FROM ledger_hold)
-    """
 )
 
 
@@ -116,8 +77,8 @@ class Money:
     async def check(self):
         """Rules 1 and 2, and that counters and open holds are the transfers' fold."""
         async with self.db.read() as session:
-            for statement in (FOLD, SUMS, HOLDS):
-                assert (await session.execute(statement)).all() == []
+            for rule in RULES:
+                assert (await session.execute(text(rule))).all() == []
 
 
 @pytest.fixture

@@ -23,9 +23,10 @@ from core.errors import DomainError, IdempotencyConflict
 from core.ids import new_id
 from services.wallets.accounts import expire_holds
 from services.wallets.errors import HoldAlreadyResolved, InsufficientFunds
-from services.wallets.funds import Leg, transfer_funds
+from services.wallets.funds import transfer_funds
 from services.wallets.ledger import apply_transfers, transfer_all
 from services.wallets.terms import Post, Transfer, Void, escrow, platform, user_account
+from services.wallets.transfers import Leg
 
 PEOPLE = 4
 PAST = timedelta(seconds=-1)

@@ -21,9 +21,9 @@ from services.wallets.errors import (
     InsufficientFunds,
     SupplyCapExceeded,
 )
-from services.wallets.funds import Leg
 from services.wallets.ledger import apply_transfers, hold, post_hold, release, transfer_all
 from services.wallets.terms import Transfer, escrow, platform, user_account
+from services.wallets.transfers import Leg
 
 CAP = 1_000_000_000 * 10**6
 

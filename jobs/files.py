@@ -1,0 +1,30 @@
+"""Removing files that nobody may have any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.database import Database
+from core.ports import Storage
+from services.auctions.product_files import remove_files
+
+BATCH = 100
+MAX_BATCHES = 100
+"""Batches in one run: the next run goes on."""
+
+
+async def remove_unwanted_files(
+    db: Database, storage: Storage, *, stopping: Callable[[], bool] = bool
+) -> int:
+    """Remove files that were replaced, or whose product was deleted, once no grant gives them, and
+    what was lost on its way for a day; how many. Safe to run twice at once; stops between batches
+    when `stopping()`. Raises what the storage raises: the next run tries again."""
+    removed = 0
+    for _ in range(MAX_BATCHES):
+        if stopping():
+            break
+        gone = await remove_files(db, storage, limit=BATCH)
+        removed += gone
+        if gone < BATCH:
+            break
+    return removed
