@@ -66,7 +66,7 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
     Raises `ValueError` for an unknown domain or a missing URL.
     """
     server = make_server(settings)
-    schema = build_schema(domains, limits=limits_of(settings))
+    schema = build_schema(domains, limits=limits_of(settings), executor=settings.executor)
     endpoint = GraphQLEndpoint(schema, server, graphiql=settings.profile != "prod")
     running = _Running()
 

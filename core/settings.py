@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     )
     max_upload_files: int = Field(4, ge=1, le=100, description="Uploaded files in one request")
     document_cache_size: int = Field(1_000, ge=1, description="Parsed, validated documents kept")
+    executor: Literal["levels", "graphql-core"] = Field(
+        "levels", description="How operations run; graphql-core's own is the slower reference"
+    )
     max_operations_per_socket: int = Field(100, ge=1)
     max_sockets: int = Field(10_000, ge=1, description="WebSockets a process")
 

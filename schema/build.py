@@ -18,7 +18,7 @@ from schema.auctions.shop import ShopMutation, ShopQuery
 from schema.auctions.stall_changes import StallSubscription
 from schema.auctions.subscriptions import AuctionSubscription
 from schema.errors import SHARED, exception_handlers
-from schema.executing import MelaSchema
+from schema.executing import ExecutorName, MelaSchema
 from schema.projection import project
 from schema.scalars import SCALARS
 from schema.users.errors import ERRORS as USER_ERRORS
@@ -58,7 +58,10 @@ class Subscription(WalletSubscription, AuctionSubscription, StallSubscription):
 
 
 def build_schema(
-    domains: Iterable[str] | None = None, *, limits: Limits | None = None
+    domains: Iterable[str] | None = None,
+    *,
+    limits: Limits | None = None,
+    executor: ExecutorName = "levels",
 ) -> MelaSchema:
     """The monolith's schema, or the subgraph of some domains, from the same types and resolvers.
 
@@ -70,6 +73,7 @@ def build_schema(
         subscription=Subscription,
         domains=DOMAINS,
         limits=limits,
+        executor=executor,
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
         exception_handlers=exception_handlers(
             (*USER_ERRORS, *WALLET_ERRORS, *AUCTION_ERRORS, *SHARED)

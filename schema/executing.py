@@ -4,26 +4,41 @@ with shaped errors."""
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 from graphql import GraphQLError
 from strawberry.types.execution import PreExecutionError
 
 from core.metrics import add_subscriptions, observe_operation
+from execution.levels import level_executor
 from execution.limits import Limits
 from execution.shaping import shape_error
 from execution.store import DocumentStore, PreparedDocuments
 from schema.projection import DomainSchema
 
+ExecutorName = Literal["levels", "graphql-core"]
+
 
 class MelaSchema(DomainSchema):
     """Strawberry's schema, cut by domains, with Mela's execution around it."""
 
-    def __init__(self, *args: Any, limits: Limits | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        limits: Limits | None = None,
+        executor: ExecutorName = "levels",
+        **options: Any,
+    ) -> None:
         self.documents = DocumentStore(limits or Limits())
         options["extensions"] = (lambda: PreparedDocuments(self.documents),)
+        if executor == "levels":
+            options["execution_context_class"] = level_executor()
         super().__init__(*args, **options)
-        self.recipe = {**self.recipe, "limits": limits}  # so that a projection keeps them
+        self.recipe = {
+            **self.recipe,
+            "limits": limits,
+            "executor": executor,
+        }  # so that a projection keeps them
 
     async def execute(self, query: str | None, *args: Any, **options: Any) -> Any:
         """Run a query or mutation with fresh loaders; see Strawberry's `Schema.execute`."""

@@ -6,8 +6,9 @@ Strawberry's own decorators are not used for fields elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import Annotated, Any, TypeVar
 
 import strawberry
@@ -38,11 +39,30 @@ PAGE_ARGUMENTS = ["first", "last"]
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """How a field follows a key: the metadata that `loaded` and `connected` leave on the field."""
+    """How a field follows a key: the metadata that `loaded` and `connected` leave on the field.
+    `asked(context, arguments)` gives what makes the loader's key of a row's."""
 
     loader: Loader
     key: str
     viewer: bool
+    asked: Callable[[OperationContext, Mapping[str, Any]], Callable[[Any], Any]]
+
+    async def answer(
+        self, context: OperationContext, rows: Sequence[Any], arguments: Mapping[str, Any]
+    ) -> list[Any]:
+        """The field's value for each row of a level, an exception in place of one that failed. Each
+        key is asked for once. Raises where the arguments are wrong."""
+        make = self.asked(context, arguments)
+        name, ask, loader = self.key, context.loaders.ask, self.loader
+        keys = [getattr(row, name) for row in rows]
+        found = {key: ask(loader, make(key)) for key in dict.fromkeys(keys) if key is not None}
+        for key, value in found.items():
+            if isawaitable(value):
+                try:
+                    found[key] = await value
+                except Exception as error:
+                    found[key] = error
+        return [None if key is None else found[key] for key in keys]
 
 
 def argument(description: str, **options: Any) -> Any:
@@ -99,7 +119,8 @@ def loaded(
         value = getattr(root, key)
         return None if value is None else info.context.loaders.ask(loader, value)
 
-    return _made(resolve, description, options | {"keyed": Keyed(loader, key, viewer)})
+    keyed = Keyed(loader, key, viewer, lambda context, arguments: lambda value: value)
+    return _made(resolve, description, options | {"keyed": keyed})
 
 
 def loaded_first(
@@ -121,7 +142,12 @@ def loaded_first(
     # Set here and not written above: as text it could not name this function's `loader`.
     said = argument(f"How many, from 0 to {loader.limit}.")
     resolve.__annotations__["first"] = Annotated[int, said]
-    return _made(resolve, description, options | {"keyed": Keyed(loader, key, False)})
+
+    def asked(context: OperationContext, arguments: Mapping[str, Any]) -> Callable[[Any], Any]:
+        limit = context.checked_first(arguments["first"], maximum=loader.limit)
+        return lambda value: (value, limit)
+
+    return _made(resolve, description, options | {"keyed": Keyed(loader, key, False, asked)})
 
 
 def connected(
@@ -142,7 +168,12 @@ def connected(
         request = info.context.page_request(loader.order, first, after, last, before)
         return info.context.loaders.ask(loader, (getattr(root, key), request))
 
-    return _made(resolve, description, options | {"keyed": Keyed(loader, key, viewer)})
+    def asked(context: OperationContext, arguments: Mapping[str, Any]) -> Callable[[Any], Any]:
+        page = (arguments.get(name) for name in ("first", "after", "last", "before"))
+        request = context.page_request(loader.order, *page)
+        return lambda value: (value, request)
+
+    return _made(resolve, description, options | {"keyed": Keyed(loader, key, viewer, asked)})
 
 
 First = Annotated[int | None, argument("How many from the start of the list; 20 if none is given.")]

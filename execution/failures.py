@@ -1,0 +1,93 @@
+"""Errors of fields while an operation runs by levels: where they are, in which order the
+specification's depth-first execution would have met them, and which of them it would not have met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from graphql import GraphQLError
+from graphql.pyutils import Path
+
+
+class Where(NamedTuple):
+    """A place in the response. `order` is the field's place in its selection or the item's in its
+    list; `type` is the parent type's name, None for an item."""
+
+    above: Where | None
+    key: str | int
+    order: int
+    type: str | None
+
+
+Order = tuple[int, ...]
+
+
+def order_of(where: Where | None) -> Order:
+    """The place in document order: what comes first there compares less."""
+    return tuple(step.order for step in _steps(where))
+
+
+def path_of(where: Where | None) -> list[str | int]:
+    """The response path of an error."""
+    return [step.key for step in _steps(where)]
+
+
+def core_path(where: Where) -> Path:
+    """The same as graphql-core's linked path, for resolvers that look at it."""
+    made: Path | None = None
+    for step in _steps(where):
+        made = Path(made, step.key, step.type)
+    assert made is not None
+    return made
+
+
+def _steps(where: Where | None) -> Iterator[Where]:
+    steps = []
+    while where is not None:
+        steps.append(where)
+        where = where.above
+    return reversed(steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """In place of a value: the error that it failed with, and where that happened. It climbs until
+    a place that may be null."""
+
+    error: GraphQLError
+    order: Order
+
+
+@dataclass(slots=True)
+class Failures:
+    """What failed in one execution, and which places became null for it."""
+
+    met: list[tuple[Failed, Order]] = field(default_factory=list)
+
+    def stop(self, failed: Failed, where: Where | None) -> None:
+        """The failure climbed to `where`, which may be null and now is."""
+        self.met.append((failed, order_of(where)))
+
+    def told(self) -> list[GraphQLError]:
+        """The errors of the response, in document order.
+
+        Depth-first execution leaves a place as soon as something in it must make it null, and so
+        never meets what comes later there: that is left out here too.
+        """
+        first: dict[Order, Order] = {}
+        for failed, place in self.met:
+            first[place] = min(failed.order, first.get(place, failed.order))
+        met = sorted(self.met, key=lambda pair: pair[0].order)
+        return [failed.error for failed, _ in met if not _hidden(failed.order, first)]
+
+
+def _hidden(order: Order, first: dict[Order, Order]) -> bool:
+    """Whether a place around `order` was made null by what comes before it."""
+    for length in range(len(order) + 1):
+        cause = first.get(order[:length])
+        if cause is not None and cause < order:
+            return True
+    return False
