@@ -1,8 +1,8 @@
 """Bidders over HTTP in a process of their own: each with a token and a connection, bidding again as
 soon as they are answered (closed loop), or whenever a clock says so (a stated rate).
 
-Reads a JSON spec from stdin, writes JSON to stdout. Every answer must be a bid that was accepted or
-one that came too late for its price.
+Reads a JSON spec from stdin, writes JSON to stdout. Every answer must be a bid that was accepted,
+one that came too late for its price, or the server's word that it is too busy.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ WARM_UP_ANSWERS = 3
 """To each bidder, before anything counts; or what comes in `WARM_UP_MAX_S`."""
 WARM_UP_MAX_S = 8.0
 TAIL_S = 2.0
-ACCEPTED, TOO_LOW = "PlaceBidSuccess", "BidTooLow"
+ACCEPTED, TOO_LOW, BUSY = "PlaceBidSuccess", "BidTooLow", "busy"
+BUSY_MARKS = (b'"UNAVAILABLE"', b"QueuePool limit")
+"""How the servers say that the database, or a connection to it, kept them waiting too long."""
 
 TEXT = """mutation Bid($input: PlaceBidInput!) { placeBid(input: $input) { __typename
   ... on PlaceBidSuccess { bid { id placedAt amount { minorUnits } }
@@ -189,25 +191,30 @@ class Crowd:
 
 
 def outcome_of(answer: bytes) -> str | None:
-    """Which of the two outcomes an HTTP answer tells; None for anything else."""
-    if answer.startswith(b"HTTP/1.1 200") and b'"errors"' not in answer:
-        for outcome in (ACCEPTED, TOO_LOW):
-            if b'"%s"' % outcome.encode() in answer:
-                return outcome
+    """Which of the three outcomes an HTTP answer tells; None for anything else."""
+    if not answer.startswith(b"HTTP/1.1 200"):
+        return None
+    if b'"errors"' in answer:
+        return BUSY if any(mark in answer for mark in BUSY_MARKS) else None
+    for outcome in (ACCEPTED, TOO_LOW):
+        if b'"%s"' % outcome.encode() in answer:
+            return outcome
     return None
 
 
-def summed_up(answers: Sequence[Answer], began: float, ended: float) -> dict[str, Any]:
-    """What came between two moments. A latency counts if its bid was due between them."""
+def summed_up(
+    answers: Sequence[Answer], began: float, ended: float, *, paced: bool
+) -> dict[str, Any]:
+    """What came between two moments. The latencies are of what was answered between them, or, at a
+    stated rate, of all that was due between them: a slow answer must not get away by being late."""
     within = [answer for answer in answers if began <= answer.at < ended]
+    timed = [a for a in answers if began <= a.due_at < ended] if paced else within
     accepted = sum(answer.outcome == ACCEPTED for answer in within)
     return {
         "answers": len(within),
         "per_s": len(within) / (ended - began),
         "accepted_per_s": accepted / (ended - began),
-        "latencies_ms": [
-            round((a.at - a.due_at) * 1e3, 3) for a in answers if began <= a.due_at < ended
-        ],
+        "latencies_ms": [round((a.at - a.due_at) * 1e3, 3) for a in timed],
     }
 
 
@@ -218,7 +225,10 @@ async def measure(spec: dict[str, Any]) -> dict[str, Any]:
     for token in spec["tokens"]:
         await crowd.join(token)
     pace = None if crowd.rate is None else asyncio.create_task(crowd.pace())
-    await crowd.warm_up(WARM_UP_ANSWERS * len(spec["tokens"]))
+    if pace is None:
+        await crowd.warm_up(WARM_UP_ANSWERS * len(spec["tokens"]))
+    else:  # on a server that has answered a closed loop
+        await crowd.wait(1.0)
     gc.collect()
     gc.disable()
     pids = (spec["pid"], spec["postgres"])
@@ -231,7 +241,7 @@ async def measure(spec: dict[str, Any]) -> dict[str, Any]:
     if pace is not None:
         pace.cancel()
         await crowd.wait(TAIL_S)  # for the answers to what was due
-    found = summed_up(crowd.answers, began, ended)
+    found = summed_up(crowd.answers, began, ended, paced=pace is not None)
     answers = max(1, found["answers"])
     return found | {
         "cpu_ms": server_s / answers * 1e3,

@@ -32,7 +32,7 @@ LOTS = 200
 """Of bids that are spread."""
 LEGS = 500
 CLIENTS = 16
-PACE = 0.7
+PACE, CALM_PACE = 0.7, 0.5
 """Of what the hot lot's closed loop answered: where its latency is looked at."""
 KEY = "ledger"
 
@@ -62,7 +62,8 @@ _LOTS = """
 
 @dataclass(frozen=True, slots=True)
 class Transfers:
-    """So many clients, each of whose transactions has so many legs."""
+    """So many clients, each of whom moves so many legs at once. `way`: of `ledger_load.ACTS`, where
+    it is not the server's name."""
 
     key: str
     server: str
@@ -70,17 +71,18 @@ class Transfers:
     legs: int
     clients: int
     seconds: float = 3.0
+    way: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Bids:
-    """Two hundred bidders on so many lots; `paced`: at a share of what the hot lot answered."""
+    """Two hundred bidders on so many lots; `pace`: at this share of what the hot lot answered."""
 
     key: str
     server: str
     title: str
     lots: int
-    paced: bool = False
+    pace: float | None = None
     seconds: float = 6.0
 
 
@@ -89,13 +91,14 @@ TRANSFERS = (
     Transfers("single", "mela", "one by one, 1 client", 1, 1),
     Transfers("single", "plain", "one by one, 1 client", 1, 1),
     Transfers("batch", "mela", f"{LEGS} legs at once, 1 client", LEGS, 1),
-    Transfers("clients", "mela", f"one by one, {CLIENTS} clients", 1, CLIENTS),
+    Transfers("clients", "mela", f"one by one, {CLIENTS} clients", 1, CLIENTS, way="queued"),
     Transfers("clients", "plain", f"one by one, {CLIENTS} clients", 1, CLIENTS),
 )
 BIDS = (
     Bids("hot", "mela", f"{BIDDERS} bidders, {HOT}", 1),
     Bids("spread", "mela", f"{BIDDERS} bidders, {SPREAD}", LOTS),
-    Bids("paced", "mela", f"{HOT} at {PACE:.0%} of that", 1, paced=True),
+    Bids("calm", "mela", f"{HOT} at {CALM_PACE:.0%} of its most", 1, pace=CALM_PACE),
+    Bids("paced", "mela", f"{HOT} at {PACE:.0%} of its most", 1, pace=PACE),
     Bids("hot", "plain", f"{BIDDERS} bidders, {HOT}", 1),
     Bids("spread", "plain", f"{BIDDERS} bidders, {SPREAD}", LOTS),
 )
@@ -146,7 +149,7 @@ def measure_ledger(world: World, *, rounds: int, stretch: float, tell: Tell) -> 
 
 def _transfer(world: World, crowd: _Crowd, case: Transfers, stretch: float, *, seed: int) -> Found:
     spec = {
-        "server": case.server,
+        "way": case.way or case.server,
         "database_url": world.database_url,
         "postgres": world.handle.postgres_pid,
         "people": [(str(user), str(account)) for user, account in crowd.people],
@@ -170,12 +173,13 @@ def _bid(
     done: list[tuple[Bids, Found]] = []
     log_file = world.folder / f"{name}-bids.log"
     with serving(SERVERS[name], world.environment(), log_file) as server:
-        rate = None
+        most = 0.0
         for case in cases:
             tell(f"round {number + 1}: {case.title} on {name}")
-            found = _bid_case(world, crowd, server, case, rate if case.paced else None, stretch)
+            rate = None if case.pace is None else max(1.0, case.pace * most)
+            found = _bid_case(world, crowd, server, case, rate, stretch)
             if case.key == "hot":
-                rate = max(1.0, PACE * found["per_s"])
+                most = found["per_s"]
             done.append((case, found))
     return done
 

@@ -110,7 +110,7 @@ async def _repeat(act: Act, *, legs: int, clients: int, ends_at: float) -> list[
 
 async def measure(spec: dict[str, Any]) -> dict[str, Any]:
     """Warm up, then measure for `seconds`. CPU is of this process and of PostgreSQL, per leg."""
-    act = ACTS[spec["server"]](spec, random.Random(spec["seed"]))
+    act = ACTS[spec["way"]](spec, random.Random(spec["seed"]))
     legs, clients, seconds = spec["legs"], spec["clients"], spec["seconds"]
     repeat = partial(_repeat, act, legs=legs, clients=clients)
     await repeat(ends_at=time.perf_counter() + WARM_UP_SHARE * seconds)
