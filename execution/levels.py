@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from graphql import GraphQLError, located_error
+from graphql import GraphQLError, OperationType, located_error
 from graphql.execution.executor import invalid_return_type_error
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Undefined, is_iterable
@@ -26,6 +26,7 @@ from execution.plan import (
     Shape,
     plan_selection,
 )
+from execution.sharing import SharedData, class_of
 
 SUSPECT = {type(Undefined)}
 Values = list[Any]
@@ -41,6 +42,32 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.failures = Failures()
+
+    def execute_operation(self, serially: bool | None = None) -> Any:
+        """As graphql-core's; an event of a subscription is executed once for all who ask the same
+        of it (`execution/sharing.py`)."""
+        shared = getattr(self.context_value, "shared", None)
+        if shared is None or self.operation.operation is not OperationType.SUBSCRIPTION:
+            return super().execute_operation(serially)
+        asking = self.plans.asking(
+            self.schema, self.operation, tuple(self.fragment_definitions.values())
+        )
+        viewer = self.context_value.viewer_key
+        key = class_of(asking, self.operation, self.variable_values.coerced, viewer)
+        if key not in shared:
+            if not asking.personal:
+                self.context_value = self.context_value.for_everyone()
+            shared[key] = asyncio.ensure_future(self._answer(serially))
+        # Shielded: one subscriber that goes away must not take the answer from the others.
+        return asyncio.shield(shared[key])
+
+    async def _answer(self, serially: bool | None) -> Any:
+        result: Any = super().execute_operation(serially)
+        if self.is_awaitable(result):
+            result = await result
+        if result.data is not None and not result.errors:
+            result.data = SharedData(result.data)
+        return result
 
     def execute_root_grouped_field_set(
         self,
@@ -64,6 +91,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         return self._root(plan, root_value, serially)
 
     async def _root(self, plan: SelectionPlan, root_value: Any, serially: bool) -> Any:
+        self.failures = Failures()  # a subscription's executor is copied for each event
         if serially:
             data = await self._serially(plan, root_value)
         else:

@@ -39,8 +39,8 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetailsList
 
 from execution.guards import Guard
+from execution.sharing import DEFINITION, Asking, asking_of
 
-DEFINITION = "strawberry-definition"
 MAX_OPERATIONS = 1_000
 MAX_PLANS = 2_000
 PLAIN: dict[Any, type] = {
@@ -226,6 +226,7 @@ class PlanStore:
         default_factory=OrderedDict
     )
     _traits: OrderedDict[int, tuple[Any, Traits]] = field(default_factory=OrderedDict)
+    _asking: OrderedDict[int, tuple[Any, Asking]] = field(default_factory=OrderedDict)
 
     def traits(
         self, operation: OperationDefinitionNode, fragments: Sequence[FragmentDefinitionNode]
@@ -241,6 +242,22 @@ class PlanStore:
             gone, _ = self._traits.popitem(last=False)
             self._plans = OrderedDict((k, v) for k, v in self._plans.items() if k[0] != gone)
         return traits
+
+    def asking(
+        self,
+        schema: GraphQLSchema,
+        operation: OperationDefinitionNode,
+        fragments: Sequence[FragmentDefinitionNode],
+    ) -> Asking:
+        """What the answers to a subscription depend on, looked up or found out."""
+        kept = self._asking.get(id(operation))
+        if kept is not None and kept[0] is operation:
+            return kept[1]
+        asking = asking_of(schema, operation, fragments)
+        self._asking[id(operation)] = (operation, asking)
+        if len(self._asking) > MAX_OPERATIONS:
+            self._asking.popitem(last=False)
+        return asking
 
     def root(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
@@ -58,6 +58,8 @@ class OperationContext:
     loaders: Loaders
     connection_params: dict[str, Any] = field(default_factory=dict)
     began_at: float = field(default_factory=time.perf_counter)
+    shared: dict[str, Any] | None = None
+    """What all who get the event that is answered now have in common; None outside of events."""
 
     def fresh(self) -> OperationContext:
         """The same asker with loaders that remember nothing."""
@@ -65,7 +67,19 @@ class OperationContext:
             self,
             loaders=Loaders(self.server.db, self.viewer_id),
             began_at=time.perf_counter(),
+            shared=None,
         )
+
+    def for_everyone(self) -> OperationContext:
+        """The context of an answer that people share: nobody's."""
+        common = Loaders(self.server.db) if self.shared is None else self.loaders.common
+        return replace(self, viewer=None, loaders=common or Loaders(self.server.db))
+
+    @property
+    def viewer_key(self) -> Hashable:
+        """Equal for those who may see the same: nobody, or one user with the same scopes."""
+        viewer = self.viewer
+        return None if viewer is None else (viewer.user_id, frozenset(viewer.scopes))
 
     def forget(self) -> None:
         """Remember nothing of what was read so far: a mutation has changed it."""
@@ -83,6 +97,7 @@ class OperationContext:
         if common is None:
             common = shared["loaders"] = Loaders(self.server.db)
         self.loaders = Loaders(self.server.db, self.viewer_id, common)
+        self.shared = shared
 
     @property
     def viewer_id(self) -> UUID | None:

@@ -24,7 +24,7 @@ from strawberry.types import Info
 from strawberry.types.unset import UNSET
 
 from execution.guards import guards_of
-from loaders.base import Loader, ManyBy, PageBy
+from loaders.base import Loader, ManyBy, PageBy, depends_on_viewer
 from resolvers.context import OperationContext
 from schema.scalars import Cursor
 
@@ -253,5 +253,6 @@ def _declared(
         directives.append(Cost(weight=cost))
     if list_size is not None:
         directives.append(list_size)
-    metadata = {"viewer": viewer or (keyed is not None and keyed.viewer), "keyed": keyed}
+    by_key = keyed is not None and (keyed.viewer or depends_on_viewer(keyed.loader))
+    metadata = {"viewer": viewer or by_key, "keyed": keyed}
     return directives, guards_of(directives), metadata

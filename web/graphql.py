@@ -30,6 +30,7 @@ from core.ids import new_id
 from core.logging import current_request_id
 from core.tokens import verify_access_token
 from execution.shaping import shape_error
+from execution.sharing import SharedData
 from loaders.base import Loaders
 from resolvers.context import OperationContext, Server
 from schema.executing import MelaSchema
@@ -70,9 +71,17 @@ class TextAdapter(ASGIWebSocketAdapter):
         if self.ws.application_state is not WebSocketState.CONNECTED:
             raise WebSocketDisconnected  # we closed it, and an operation has not heard of that yet
         try:
-            await self.ws.send_text(orjson.dumps(message).decode())
+            await self.ws.send_text(_encoded(message))
         except WebSocketDisconnect as error:
             raise WebSocketDisconnected from error
+
+
+def _encoded(message: Mapping[str, object]) -> str:
+    """A message as JSON; of data that many get, the JSON that was made once."""
+    payload = message.get("payload")
+    if isinstance(payload, dict) and isinstance(data := payload.get("data"), SharedData):
+        message = {**message, "payload": {**payload, "data": orjson.Fragment(data.encoded)}}
+    return orjson.dumps(message).decode()
 
 
 class EndingHandler(BaseGraphQLTransportWSHandler[Any, Any]):
