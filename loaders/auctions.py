@@ -124,9 +124,7 @@ ACTIVE_STALL = Stall.active.is_(True)  # type: ignore[attr-defined]
 
 stall_by_id = one_by("stall_by_id", StallRow, Stall.id)
 product_by_id = one_by("product_by_id", ProductRow, Product.id)
-listed_product_by_id = one_by(
-    "listed_product_by_id", ProductRow, Product.id, visible=lambda _: NOT_DELETED
-)
+listed_product_by_id = one_by("listed_product_by_id", ProductRow, Product.id, where=NOT_DELETED)
 auction_by_id = one_by("auction_by_id", AuctionRow, Auction.id)
 bid_by_id = one_by("bid_by_id", BidRow, Bid.id, visible=bid_visible)
 stall_by_slug = Computed("stall_by_slug", lambda db, viewer, slugs: _stalls_by_slug(db, slugs))

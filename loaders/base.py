@@ -32,6 +32,7 @@ class OneBy:
     name: str
     row: Any
     key: Any
+    where: ColumnElement[bool] | None = None
     visible: Visible | None = None
 
 
@@ -92,9 +93,16 @@ def depends_on_viewer(loader: Loader) -> bool:
     return loader.viewer if isinstance(loader, Computed) else loader.visible is not None
 
 
-def one_by(name: str, row: Any, key: Any, *, visible: Visible | None = None) -> OneBy:
+def one_by(
+    name: str,
+    row: Any,
+    key: Any,
+    *,
+    where: ColumnElement[bool] | None = None,
+    visible: Visible | None = None,
+) -> OneBy:
     """A loader of single rows."""
-    return OneBy(name, row, _column(key), visible)
+    return OneBy(name, row, _column(key), where, visible)
 
 
 def many_by(
@@ -210,7 +218,8 @@ def _rows_of_keys(loader: OneBy) -> Select[Any]:
     """Made once for each loader: making it, and finding what SQLAlchemy compiled of it before, took
     longer than running it."""
     # = ANY(array) and not IN (list): one statement text, whatever the number of keys.
-    return select(*loader.row.__columns__).where(loader.key == func.any(_keys()))
+    statement = select(*loader.row.__columns__).where(loader.key == func.any(_keys()))
+    return statement if loader.where is None else statement.where(loader.where)
 
 
 async def _one(

@@ -6,7 +6,7 @@ Ids and amounts only. More users than a transaction may have topics for are told
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from core.database import Transaction
 from core.events import NewEvent
 from core.ids import new_id
 from services.idempotency import claim, idempotent_request
-from services.jobs import enqueue
+from services.jobs import enqueue_all
 from services.users.accounts import user_topic
 from services.wallets.book import Book
 from services.wallets.terms import Entry
@@ -56,19 +56,18 @@ async def collect_changes(tx: Transaction, book: Book, *, most: int = MAX_TOLD) 
                 tx.collect(event)
         return
     users = list(touched)
-    for i in range(0, len(users), MAX_TOLD):
-        some = users[i : i + MAX_TOLD]
-        ids = dict.fromkeys(id for user in some for id in touched[user])
-        await _ask(tx, some, list(ids))
+    groups = [users[i : i + MAX_TOLD] for i in range(0, len(users), MAX_TOLD)]
+    await enqueue_all(tx, TELL_WALLETS, [_wish(group, touched) for group in groups])
 
 
-async def _ask(tx: Transaction, users: Sequence[UUID], transfers: Sequence[UUID]) -> None:
-    payload = {
+def _wish(users: Sequence[UUID], touched: Mapping[UUID, Sequence[UUID]]) -> dict[str, object]:
+    """A job's payload: whom to tell of which transfers."""
+    ids = dict.fromkeys(id for user in users for id in touched[user])
+    return {
         "key": new_id().hex,
         "users": [user.hex for user in users],
-        "transfers": [id.hex for id in transfers],
+        "transfers": [id.hex for id in ids],
     }
-    await enqueue(tx, TELL_WALLETS, payload)
 
 
 async def tell_wallets(

@@ -45,6 +45,21 @@ async def test_single_rows_take_one_statement(db, stand, lots, bids, statements,
     assert len(statements) == 1
 
 
+async def test_a_deleted_product_is_still_referred_to_and_not_listed(db, stand, statements):
+    known = stand["product_id"]
+    loaders = Loaders(db)
+    [listed] = await ask(loaders, auctions.listed_product_by_id, known)
+    assert listed.id == known
+    async with db.engine.begin() as connection:
+        statement = text("UPDATE product SET deleted_at = now() WHERE id = :id")
+        await connection.execute(statement, {"id": known})
+    statements.clear()
+    assert await ask(Loaders(db), auctions.listed_product_by_id, known, new_id()) == [None, None]
+    [row] = await ask(Loaders(db), auctions.product_by_id, known)
+    assert (row.id, row.deleted_at is None) == (known, False)
+    assert len(statements) == 2
+
+
 async def test_stalls_by_slug_take_one_statement(db, stand, statements):
     statements.clear()
     found = await ask(Loaders(db), auctions.stall_by_slug, "none", "stand", "STAND")
@@ -283,7 +298,7 @@ def test_no_row_has_a_column_that_is_secret():
 
 TESTED = {
     "stall_by_id", "product_by_id", "auction_by_id", "bid_by_id", "stall_by_slug",
-    "top_bids_by_auction_id", "bids_by_auction_id", "bids_by_bidder_id",
+    "listed_product_by_id", "top_bids_by_auction_id", "bids_by_auction_id", "bids_by_bidder_id",
     "viewer_maximum_by_auction_id", "viewer_watches_auction_id", "opening_by_bid_id",
     "moderator_opening_by_bid_id", *PAGES,
 }  # fmt: skip
