@@ -45,7 +45,9 @@ async def next_of(watching):
 async def live(server, number):
     """Until so many follow their topics."""
     async with asyncio.timeout(DEADLINE_S):
-        while server.hub.status().live != number:
+        while True:
+            if server.hub.status().live == number:
+                return
             await asyncio.sleep(0.01)
 
 
