@@ -25,10 +25,11 @@ from bench.processes import cpu_s
 FIRST_MINOR = 600_000
 STEP_MINOR = 30_000
 """Over twice the increment at such prices: whoever bids in the order of the amounts is accepted."""
-WARM_UP_ANSWERS = 3
+WARM_UP_ANSWERS = 2
 """To each bidder, before anything counts; or what comes in `WARM_UP_MAX_S`."""
-WARM_UP_MAX_S = 8.0
-TAIL_S = 2.0
+WARM_UP_MAX_S = 5.0
+TAIL_MAX_S = 5.0
+"""For the answers to what was due: the next run must not meet the line that this one left."""
 ACCEPTED, TOO_LOW, BUSY = "PlaceBidSuccess", "BidTooLow", "busy"
 BUSY_MARKS = (b'"UNAVAILABLE"', b"QueuePool limit")
 """How the servers say that the database, or a connection to it, kept them waiting too long."""
@@ -89,6 +90,7 @@ class Bidder(asyncio.Protocol):
     def bid(self, due_at: float) -> None:
         """Bid now what was to be bid at `due_at`: who had to wait for a free bidder waited too."""
         self.due_at = due_at
+        self.crowd.in_flight += 1
         body = self.crowd.offers.body()
         self.transport.write(b"%s%d\r\n\r\n%s" % (self.head, len(body), body))
 
@@ -118,6 +120,7 @@ class Crowd:
         self.due: deque[float] = deque()
         self.answers: list[Answer] = []
         self.closing = False
+        self.in_flight = 0
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -143,17 +146,16 @@ class Crowd:
 
     def free(self, bidder: Bidder) -> None:
         """A bidder has nothing to wait for: what comes next for them."""
-        if self.closing:
-            return
-        if self.rate is None:
-            bidder.bid(time.perf_counter())
-        elif self.due:
+        if self.due:
             bidder.bid(self.due.popleft())
+        elif self.rate is None and not self.closing:
+            bidder.bid(time.perf_counter())
         else:
             self.idle.append(bidder)
 
     def answered(self, answer: bytes, due_at: float) -> None:
         """Keep what an answer says."""
+        self.in_flight -= 1
         found = outcome_of(answer)
         if found is None:
             self.fail(Failed(f"not an answer to a bid: {answer[:800]!r}"))
@@ -162,12 +164,12 @@ class Crowd:
 
     def lost(self, bidder: Bidder) -> None:
         """Harmless where nothing was waited for: servers close what is idle."""
-        if self.closing:
-            return
         if bidder.due_at is not None:
             self.fail(Failed("the server closed a connection amid an answer"))
             return
         self.idle.remove(bidder)
+        if self.closing:
+            return
         task = asyncio.get_running_loop().create_task(self.join(bidder.token))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -182,6 +184,13 @@ class Crowd:
         deadline = time.perf_counter() + WARM_UP_MAX_S
         while len(self.answers) < answers and time.perf_counter() < deadline:
             await self.wait(0.05)
+
+    async def close(self) -> None:
+        """Let nobody bid anew; return when what was due is answered, or after `TAIL_MAX_S`."""
+        self.closing = True
+        deadline = time.perf_counter() + TAIL_MAX_S
+        while (self.in_flight or self.due) and time.perf_counter() < deadline:
+            await self.wait(0.02)
 
     async def wait(self, seconds: float) -> None:
         """Let them bid for so long. Raises what failed meanwhile."""
@@ -237,10 +246,9 @@ async def measure(spec: dict[str, Any]) -> dict[str, Any]:
     ended = time.perf_counter()
     client_s = time.process_time() - client_0
     server_s, postgres_s = (cpu_s(pid) - was for pid, was in zip(pids, before, strict=True))
-    crowd.closing = True
     if pace is not None:
         pace.cancel()
-        await crowd.wait(TAIL_S)  # for the answers to what was due
+    await crowd.close()
     found = summed_up(crowd.answers, began, ended, paced=pace is not None)
     answers = max(1, found["answers"])
     return found | {

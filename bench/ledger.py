@@ -96,9 +96,9 @@ TRANSFERS = (
 )
 BIDS = (
     Bids("hot", "mela", f"{BIDDERS} bidders, {HOT}", 1),
-    Bids("spread", "mela", f"{BIDDERS} bidders, {SPREAD}", LOTS),
     Bids("calm", "mela", f"{HOT} at {CALM_PACE:.0%} of its most", 1, pace=CALM_PACE),
     Bids("paced", "mela", f"{HOT} at {PACE:.0%} of its most", 1, pace=PACE),
+    Bids("spread", "mela", f"{BIDDERS} bidders, {SPREAD}", LOTS),
     Bids("hot", "plain", f"{BIDDERS} bidders, {HOT}", 1),
     Bids("spread", "plain", f"{BIDDERS} bidders, {SPREAD}", LOTS),
 )
