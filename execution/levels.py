@@ -5,7 +5,7 @@ cover (`plan.Traits`); what a response means is its `Executor`'s to the letter."
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from graphql import GraphQLError, OperationType, located_error
@@ -15,6 +15,7 @@ from graphql.pyutils import Undefined, is_iterable
 from graphql.type import GraphQLObjectType
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from execution.columns import cut, is_absent, objects, scalar_column, settle
 from execution.failures import Failed, Failures, Where, core_path, order_of, path_of
 from execution.plan import (
     Collected,
@@ -28,14 +29,13 @@ from execution.plan import (
 )
 from execution.sharing import SharedData, class_of
 
-SUSPECT = {type(Undefined)}
 Values = list[Any]
 Wheres = list[Any]
 
 
 class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
-    """graphql-core's executor, whose selections run by levels. All executions of a class share its
-    `plans`: make one for each schema by `level_executor`."""
+    """graphql-core's, whose selections run by levels; make one for each schema by `level_executor`,
+    for all executions of a class share its `plans`."""
 
     plans = PlanStore()
 
@@ -98,8 +98,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
             [data] = await self._selection(plan, [root_value], [None])
         if isinstance(data, Failed):
             self.failures.stop(data, None)
-        for error in self.failures.told():
-            self.collected_errors.errors.append(error)
+        self.collected_errors.errors.extend(self.failures.told())
         return None if isinstance(data, Failed) else data
 
     async def _serially(self, plan: SelectionPlan, root_value: Any) -> Any:
@@ -134,33 +133,23 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
             found = await asyncio.gather(*(work for _, work in waiting))
             for (i, _), column in zip(waiting, found, strict=True):
                 columns[i] = column
-        return _objects(plan, columns, len(sources))
+        return objects(plan, columns, len(sources))
 
     def _leaves(self, field: FieldPlan, sources: Values, above: Wheres) -> Values:
-        """A column of scalars, read and serialised without a look at each place as long as all goes
-        well; what does not go well is done again with care."""
-        try:
-            column: Values = list(map(field.read, sources))
-            if field.plain is not None and field.plain(column):
-                return column
-            serialise, nullable = field.shape.type.coerce_output_value, field.shape.nullable
-            made = [None if value is None else serialise(value) for value in column]
-        except Exception:
-            return self._careful_leaves(field, sources, above)
-        kinds = set(map(type, made))
-        if kinds & SUSPECT or any(issubclass(kind, Exception) for kind in kinds):
-            return self._careful_leaves(field, sources, above)
-        if type(None) in kinds and not (nullable and _same_nulls(column, made)):
-            return self._careful_leaves(field, sources, above)
-        return made
+        """A column of scalars; what does not go well as a whole is done again with care."""
+        column = scalar_column(field, sources)
+        return self._careful_leaves(field, sources, above) if column is None else column
 
     def _careful_leaves(self, field: FieldPlan, sources: Values, above: Wheres) -> Values:
         wheres = [Where(w, field.key, field.order, field.parent.name) for w in above]
-        values = [
+        values = self._attributes(field, sources, wheres)
+        return self._complete_leaves(field, field.shape, values, wheres)
+
+    def _attributes(self, field: FieldPlan, sources: Values, wheres: Wheres) -> Values:
+        return [
             self._caught(field, where, getattr, source, field.attribute)
             for source, where in zip(sources, wheres, strict=True)
         ]
-        return self._complete_leaves(field, field.shape, values, wheres)
 
     async def _field(self, field: FieldPlan, sources: Values, wheres: Wheres) -> Values:
         """Values of a field for each source, complete."""
@@ -169,11 +158,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
 
     async def _values(self, field: FieldPlan, sources: Values, wheres: Wheres) -> Values:
         if field.kind is Kind.ATTRIBUTE:
-            values = [
-                self._caught(field, where, getattr, source, field.attribute)
-                for source, where in zip(sources, wheres, strict=True)
-            ]
-            return await self._awaited(field, values, wheres)
+            return await self._awaited(field, self._attributes(field, sources, wheres), wheres)
         try:
             arguments = self._arguments(field)
             if field.kind is Kind.KEYED:
@@ -221,7 +206,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         """The values, those that had to be waited for among them; all wait together."""
         late = [i for i, value in enumerate(values) if self.is_awaitable(value)]
         if late:
-            found = await _settle([values[i] for i in late])
+            found = await settle([values[i] for i in late])
             for i, value in zip(late, found, strict=True):
                 values[i] = value
         for i, value in enumerate(values):
@@ -235,7 +220,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         """Values completed as their type says; what failed climbs where it must."""
         if shape.form is Form.LEAF:
             return self._complete_leaves(field, shape, values, wheres)
-        there = [i for i, v in enumerate(values) if v is not None and not _is_absent(v)]
+        there = [i for i, v in enumerate(values) if v is not None and not is_absent(v)]
         found = values if len(there) == len(values) else [values[i] for i in there]
         places = wheres if len(there) == len(values) else [wheres[i] for i in there]
         if not there:
@@ -299,7 +284,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
             ends.append(len(items))
         items = await self._awaited(field, items, places)
         done = await self._complete(field, shape.inner, items, places) if items else []
-        return list(_cut(done, ends, shape.inner.nullable))
+        return list(cut(done, ends, shape.inner.nullable))
 
     async def _items(self, field: FieldPlan, value: Any, where: Where) -> Any:
         try:
@@ -317,34 +302,10 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
     async def _objects_of(
         self, field: FieldPlan, type: GraphQLObjectType, values: Values, wheres: Wheres
     ) -> Values:
-        is_type_of = type.is_type_of
-        if is_type_of is None:
+        made = await self._impostors(field, type, values, wheres)
+        if not any(made):
             return await self._selection(self._below(field, type), values, wheres)
-        checks = [
-            self._caught(
-                field, where, is_type_of, value, None if where is None else self._info(field, where)
-            )
-            for value, where in zip(values, wheres, strict=True)
-        ]
-        checks = await self._awaited(field, checks, wheres)
-        wrong = [
-            i
-            for i, check in enumerate(checks)
-            if check is not True and not (check and not isinstance(check, Failed))
-        ]
-        if not wrong:
-            return await self._selection(self._below(field, type), values, wheres)
-        made: Values = [None] * len(values)
-        for i in wrong:
-            check = checks[i]
-            made[i] = (
-                check
-                if isinstance(check, Failed)
-                else self._failed(
-                    field, wheres[i], invalid_return_type_error(type, values[i], field.details)
-                )
-            )
-        right = [i for i in range(len(values)) if made[i] is None]
+        right = [i for i, failed in enumerate(made) if failed is None]
         if right:
             found = await self._selection(
                 self._below(field, type), [values[i] for i in right], [wheres[i] for i in right]
@@ -352,6 +313,23 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
             for i, value in zip(right, found, strict=True):
                 made[i] = value
         return made
+
+    async def _impostors(
+        self, field: FieldPlan, type: GraphQLObjectType, values: Values, wheres: Wheres
+    ) -> list[Any]:
+        """Failures in the places of values that are not of the type; None elsewhere."""
+        if type.is_type_of is None:
+            return [None] * len(values)
+        checks = [
+            self._caught(field, where, type.is_type_of, value, self._info(field, where))
+            for value, where in zip(values, wheres, strict=True)
+        ]
+        checks = await self._awaited(field, checks, wheres)
+        for i, check in enumerate(checks):
+            if not isinstance(check, Failed):
+                wrong = invalid_return_type_error(type, values[i], field.details)
+                checks[i] = None if check else self._failed(field, wheres[i], wrong)
+        return checks
 
     async def _abstract(
         self, field: FieldPlan, shape: Shape, values: Values, wheres: Wheres
@@ -418,48 +396,3 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
 def level_executor() -> type[LevelExecutor]:
     """An executor with plans of its own, for one schema."""
     return type("SchemaLevelExecutor", (LevelExecutor,), {"plans": PlanStore()})
-
-
-def _same_nulls(column: Values, made: Values) -> bool:
-    """Whether no scalar made null of something."""
-    return all((a is None) == (b is None) for a, b in zip(column, made, strict=True))
-
-
-def _is_absent(value: Any) -> bool:
-    return value is Undefined or isinstance(value, Failed)
-
-
-async def _settle(waiting: Sequence[Awaitable[Any]]) -> list[Any]:
-    """All of them, exceptions as values; a cancellation ends the execution."""
-    found = await asyncio.gather(*waiting, return_exceptions=True)
-    for value in found:
-        if isinstance(value, BaseException) and not isinstance(value, Exception):
-            raise value
-    return found
-
-
-def _objects(plan: SelectionPlan, columns: list[Values], count: int) -> Values:
-    """Rows of the response from its columns."""
-    keys = plan.keys
-    if not keys:
-        return [{} for _ in range(count)]
-    made: Values = [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
-    for field, column in zip(plan.fields, columns, strict=True):
-        if field.shape.nullable or field.kind is Kind.TYPENAME:
-            continue
-        for i, value in enumerate(column):
-            if isinstance(value, Failed) and not isinstance(made[i], Failed):
-                made[i] = value
-    return made
-
-
-def _cut(done: Values, ends: Sequence[int | Failed], nullable: bool) -> Any:
-    """The lists again from their items in a row; one whose item may not be null fails with it."""
-    begin = 0
-    for end in ends:
-        if isinstance(end, Failed):
-            yield end
-            continue
-        part, begin = done[begin:end], end
-        failed = None if nullable else next((v for v in part if isinstance(v, Failed)), None)
-        yield part if failed is None else failed
