@@ -41,7 +41,8 @@ format: $(STAMP) ## Format the code and fix what can be fixed without thought
 bench: $(STAMP) ## Measure latency and throughput (ARGS="--help" tells what of)
 	@$(BIN)/python -m bench $(ARGS)
 
-soak: $(STAMP) ## Run for long under load, looking for leaks and lost events (ARGS="--minutes 60")
+soak: $(STAMP) ## Run for long under load and kills, looking for what is lost (ARGS="--minutes 60")
+	@MELA_KILLS=50 $(BIN)/pytest -q tests/concurrency/test_crash_settlement.py
 	@$(BIN)/python -m bench.soak $(ARGS)
 
 fuzz: $(STAMP) ## Throw generated operations at the server (ARGS="--minutes 10")

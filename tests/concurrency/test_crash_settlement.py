@@ -164,7 +164,7 @@ async def kept(connection, town, operation, field):
 
 
 def acknowledged(town, query, field):
-    """What each key was told, of one mutation: the id of what was made, or None."""
+    """What each key was told last, of one mutation: the id of what was made, or None."""
     found = {}
     for asked, answer in town.answers:
         if asked.query == query:

@@ -155,7 +155,9 @@ class Town:
             answer = await self.ask(asked)
             self.answers.append((asked, answer))
             if self.dice.random() < 0.15:  # a client that lost the answer asks again
-                self.same(answer, await self.ask(asked))
+                again = await self.ask(asked)
+                self.same(answer, again)
+                self.answers.append((asked, again))
             await asyncio.sleep(self.dice.uniform(0, 0.05))
 
     def _wish(self, n: int, turn: int) -> Asked | None:
@@ -197,7 +199,8 @@ class Town:
             await asyncio.sleep(self.dice.uniform(0.02, 0.1))
 
     def same(self, first: dict[str, Any], again: dict[str, Any]) -> None:
-        """A repeated request has the first answer, if that was yes; a no binds nothing."""
+        """A repeated request has the first answer, if that was yes; a no binds nothing, and may
+        be a yes the next time."""
         if first["__typename"].endswith("Success"):
             assert again == first
             self.told["repeated"] += 1
