@@ -146,7 +146,7 @@ def _take_back(book: Book, begin: int) -> None:
 def _transfer(book: Book, step: Transfer) -> Entry:
     debit, credit = account_of(book, step.debit), account_of(book, step.credit)
     _check_parties(debit, credit)
-    _check_amount(debit, step.amount_minor)
+    _check_amount(debit, step.amount_minor, step.code)
     _check_funds(debit, step.amount_minor)
     _check_room(debit, credit, step.amount_minor)
     if step.pending:
@@ -259,11 +259,12 @@ def _check_parties(debit: Account, credit: Account) -> None:
         raise AccountFrozen(debit.id)
 
 
-def _check_amount(account: Account, amount: int) -> None:
+def _check_amount(account: Account, amount: int, code: Code) -> None:
     if not 0 < amount <= INT64_MAX:
         raise InvalidInput("amount", "must be more than zero and fit in 64 bits")
-    # People's own doing alone: a limit that was lowered must not keep a lot from closing.
-    most = account.transfer_max if account.kind == "USER" else None
+    # People's own doing alone: a limit that was lowered must keep no lot from closing and no buyer
+    # from getting their money back.
+    most = account.transfer_max if account.kind == "USER" and code != "REFUND" else None
     if most is not None and amount > most:
         said = f"{to_decimal(most, account.asset)} {account.asset}"
         raise InvalidInput("amount", f"{said} at most in one transfer")
