@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 import pytest
+from sqlalchemy import text
 
 from core.errors import Forbidden, IdempotencyConflict, NotFound
 from core.ids import new_id
@@ -89,6 +90,13 @@ async def test_a_handed_over_order_can_be_refunded_and_keeps_its_moment(market, 
     row = await market.order(order)
     assert row.status == "REFUNDED"
     assert row.fulfilled_at < row.refunded_at
+
+
+async def test_a_lowered_limit_of_transfers_keeps_nobody_from_a_refund(market, buyer, order):
+    limit = text("UPDATE ledger_asset SET transfer_max_minor = 1 WHERE asset = 'USD'")
+    await market.db.transaction(lambda tx: tx.execute(limit))
+    await market.refund(order, market.seller)
+    assert (await market.funds(buyer), await market.funds(market.seller)) == (100_000, 0)
 
 
 async def test_who_may_not_refund_moves_nothing(market, buyer, order, refused):
