@@ -268,6 +268,8 @@ def _closed_event(locked: LockedAuction, closing: Closing, bids: Sequence[Placed
             "opened": sum(is_opened(bid, closing) for bid in bids),
             "digest": digest_of(state, reserve_nonce, bids),
         },
+        # Who bought is in no bid: their act is this event.
+        actor_id=winner if closing.reason == "BUY_NOW" else None,
         occurred_at=locked.now,
     )
 

@@ -269,7 +269,11 @@ def _check_end(
         raise LogRejected("other bids are opened than must be", after[0].sequence)
     for event, must in zip(after, expected, strict=True):
         told = must.type, orjson.loads(to_json(must.payload)), after[-1].occurred_at
-        if (event.type, event.payload, event.occurred_at) != told or event.actor_id is not None:
+        if (
+            event.type,
+            event.payload,
+            event.occurred_at,
+        ) != told or event.actor_id != must.actor_id:
             raise LogRejected("the rules make another end of it", event.sequence)
 
 

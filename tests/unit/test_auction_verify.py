@@ -114,7 +114,7 @@ def tell(terms: dict[str, Any], steps: list[tuple[int, int, int]], *, buy: bool)
     assert closing is not None
     row = SimpleNamespace(reserve_nonce=nonce)
     for event in ended_events(LockedAuction(state, row, now), closing, bids):
-        told.append((event.type, event.payload, None, now))
+        told.append((event.type, event.payload, event.actor_id, now))
     events = [
         Event(n, type, orjson.loads(to_json(payload)), actor, moment)
         for n, (type, payload, actor, moment) in enumerate(told, start=1)
@@ -297,6 +297,24 @@ def test_a_log_with_a_bid_told_of_another_moment_or_person_is_rejected(story, da
         )
     )
     refused(events)
+
+
+def test_nobody_else_can_be_told_to_have_bought_at_once():
+    terms = {
+        "format": "ENGLISH",
+        "starting_price_minor": 100,
+        "increments": default_increments("USD"),
+        "buy_now_minor": 500,
+    }
+    story = tell(terms, [], buy=True)
+    assert (story.closing.reason, story.closing.winner_id) == ("BUY_NOW", BUYER)
+    *before, closed = story.events
+    for other in (
+        replace(closed, payload=closed.payload | {"winnerId": UUID(int=7).hex}),
+        replace(closed, actor_id=UUID(int=7)),
+        replace(closed, actor_id=None),
+    ):
+        assert refused([*before, other]).endswith("the rules make another end of it")
 
 
 def test_rejections_say_where_and_why():
