@@ -12,6 +12,10 @@ from schema.auctions.errors import ERRORS as AUCTION_ERRORS
 from schema.auctions.mutations import AuctionMutation
 from schema.auctions.queries import AuctionQuery
 from schema.auctions.subscriptions import AuctionSubscription
+from schema.content.errors import ERRORS as CONTENT_ERRORS
+from schema.content.mutations import ContentMutation
+from schema.content.queries import ContentQuery
+from schema.content.subscriptions import ContentSubscription
 from schema.errors import SHARED, exception_handlers
 from schema.executing import MelaSchema
 from schema.projection import project
@@ -25,22 +29,22 @@ from schema.wallets.mutations import WalletMutation
 from schema.wallets.queries import WalletQuery
 from schema.wallets.subscriptions import WalletSubscription
 
-DOMAINS = ("users", "wallets", "auctions")
+DOMAINS = ("users", "content", "wallets", "auctions")
 """In dependency order: a domain may know the ones before it."""
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(UserQuery, WalletQuery, LedgerLogQuery, AuctionQuery):
+class Query(UserQuery, ContentQuery, WalletQuery, LedgerLogQuery, AuctionQuery):
     pass
 
 
 @strawberry.type(description="Everything that can be done.")
-class Mutation(UserMutation, WalletMutation, AuctionMutation):
+class Mutation(UserMutation, ContentMutation, WalletMutation, AuctionMutation):
     pass
 
 
 @strawberry.type(description="Everything that is pushed as it happens.")
-class Subscription(WalletSubscription, AuctionSubscription):
+class Subscription(ContentSubscription, WalletSubscription, AuctionSubscription):
     pass
 
 
@@ -59,7 +63,7 @@ def build_schema(
         limits=limits,
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
         exception_handlers=exception_handlers(
-            (*USER_ERRORS, *WALLET_ERRORS, *AUCTION_ERRORS, *SHARED)
+            (*USER_ERRORS, *CONTENT_ERRORS, *WALLET_ERRORS, *AUCTION_ERRORS, *SHARED)
         ),
     )
     return whole if domains is None else project(whole, domains)
