@@ -13,9 +13,12 @@ from models import (  # noqa: F401  (fill the metadata)
     events,
     idempotency,
     ledger_log,
+    notifications,
+    presence,
     users,
     wallets,
 )
+from models.content import availability, titles, viewing  # noqa: F401
 
 # pgqueuer's tables are its own: their SQL stands in a migration, and `alembic check` leaves
 # them alone.
