@@ -188,7 +188,7 @@ async def _subject(tx: Transaction, prefix: str, subject_id: UUID) -> tuple[Row[
     return account, account.id
 
 
-async def _account(tx: Transaction, prefix: str, user_id: UUID) -> Row[Any]:
+async def _account(tx: Transaction, prefix: str, user_id: UUID) -> Any:
     found = None
     if prefix == USER_PREFIX:
         found = (
