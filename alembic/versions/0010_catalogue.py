@@ -55,9 +55,7 @@ def upgrade() -> None:
             "char_length(name) BETWEEN 1 AND 200", name=op.f("ck_person_name_length")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
-        sa.UniqueConstraint("imdb_id", name=op.f("uq_person_imdb_id")),
         sa.UniqueConstraint("name_key", name=op.f("uq_person_name_key")),
-        sa.UniqueConstraint("wikidata_id", name=op.f("uq_person_wikidata_id")),
     )
     op.create_table(
         "platform",
@@ -173,11 +171,7 @@ def upgrade() -> None:
         sa.CheckConstraint("year BETWEEN 1870 AND 2200", name=op.f("ck_title_year_range")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_title")),
         sa.UniqueConstraint("fingerprint", name=op.f("uq_title_fingerprint")),
-        sa.UniqueConstraint("imdb_id", name=op.f("uq_title_imdb_id")),
-        sa.UniqueConstraint("kind", "tmdb_id", name=op.f("uq_title_kind_tmdb_id")),
-        sa.UniqueConstraint("wikidata_id", name=op.f("uq_title_wikidata_id")),
     )
-    op.create_index("ix_title_created_at", "title", ["created_at", "id"], unique=False)
     op.create_index(
         "ix_title_name_trigrams",
         "title",
@@ -511,6 +505,20 @@ def upgrade() -> None:
     op.create_index(
         "ix_watchlist_item_title", "watchlist_item", ["title_id", "user_id"], unique=False
     )
+    for table, number, *more in (
+        ("person", "imdb_id"),
+        ("person", "wikidata_id"),
+        ("title", "imdb_id"),
+        ("title", "tmdb_id", "kind"),
+        ("title", "wikidata_id"),
+    ):
+        op.create_index(
+            f"uq_{table}_{number}",
+            table,
+            [number, *more],
+            unique=True,
+            postgresql_where=sa.text(f"{number} IS NOT NULL"),
+        )
 
 
 def downgrade() -> None:

@@ -61,6 +61,12 @@ def _counter() -> Any:
     return Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
 
 
+def _known(table: str, number: str, *more: str) -> Index:
+    """One row a number of another catalogue. Most rows have none, and do not burden the index."""
+    known = text(f"{number} IS NOT NULL")
+    return Index(f"uq_{table}_{number}", number, *more, unique=True, postgresql_where=known)
+
+
 class Title(SQLModel, table=True):
     """A film, series, documentary or short. `fingerprint` is what an import knows it by when it has
     no number of another catalogue; `popularity` and `trend` are kept by a job."""
@@ -82,15 +88,14 @@ class Title(SQLModel, table=True):
         CheckConstraint("tmdb_id ~ '^[0-9]{1,12}$'", name="tmdb_id_form"),
         CheckConstraint("wikidata_id ~ '^Q[0-9]{1,12}$'", name="wikidata_id_form"),
         CheckConstraint("octet_length(fingerprint) = 32", name="fingerprint_sha256"),
-        UniqueConstraint("imdb_id"),
-        UniqueConstraint("kind", "tmdb_id"),
-        UniqueConstraint("wikidata_id"),
         UniqueConstraint("fingerprint"),
+        _known("title", "imdb_id"),
+        _known("title", "tmdb_id", "kind"),
+        _known("title", "wikidata_id"),
         Index("ix_title_release", "release_key", "id"),
         Index("ix_title_popularity", "popularity", "id"),
         Index("ix_title_trend", "trend", "id"),
         Index("ix_title_sort_name", "sort_name", "id"),
-        Index("ix_title_created_at", "created_at", "id"),
         Index(
             "ix_title_name_trigrams",
             "name",
@@ -137,8 +142,8 @@ class Person(SQLModel, table=True):
         CheckConstraint("imdb_id ~ '^nm[0-9]{5,12}$'", name="imdb_id_form"),
         CheckConstraint("wikidata_id ~ '^Q[0-9]{1,12}$'", name="wikidata_id_form"),
         UniqueConstraint("name_key"),
-        UniqueConstraint("imdb_id"),
-        UniqueConstraint("wikidata_id"),
+        _known("person", "imdb_id"),
+        _known("person", "wikidata_id"),
     )
 
     id: UUID = key()
