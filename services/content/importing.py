@@ -22,7 +22,7 @@ from core.database import Database, PoolSettings, Transaction
 from core.events import NewEvent
 from core.ids import new_id
 from services.content.drafts import RowRefused, TitleDraft, draft_of, sort_name_of
-from services.content.records import Record, Source, open_source, records
+from services.content.records import ImportFailed, Record, Source, open_source, records
 
 BATCH = 5_000
 """Titles in one transaction: what memory and locks are bounded by."""
@@ -43,7 +43,8 @@ class Rejected(NamedTuple):
 
 @dataclass(slots=True)
 class ImportReport:
-    """What an import did. `completed` are titles that were there and lacked something."""
+    """What an import did. `completed` are titles that were there and lacked something; `failure`
+    says why the file could not be read to its end: what came before is in."""
 
     read: int = 0
     added: int = 0
@@ -55,6 +56,7 @@ class ImportReport:
     genres: int = 0
     took_s: float = 0.0
     named: list[Rejected] = field(default_factory=list)
+    failure: str | None = None
 
     @property
     def written(self) -> int:
@@ -85,11 +87,8 @@ class ImportReport:
 async def import_titles(
     database_url: str, path: Path, *, progress: Progress | None = None
 ) -> ImportReport:
-    """Import a file, a batch a transaction. Imports that run at once take turns.
-
-    Raises `ImportFailed` where the file cannot be read on; what was taken before stays, and doing
-    it again goes on from there.
-    """
+    """Import a file, a batch a transaction. Imports that run at once take turns. Raises
+    `ImportFailed` for a file that cannot be opened."""
     pool = PoolSettings(maximum=1, statement_timeout_s=300, slow_statement_s=60)
     db = Database(database_url, pool=pool)
     began = time.perf_counter()
@@ -126,15 +125,20 @@ async def _next(numbered: Iterator[tuple[int, TitleDraft]]) -> list[tuple[int, T
 
 
 def _drafts(found: Iterable[Record], report: ImportReport) -> Iterator[tuple[int, TitleDraft]]:
-    for record in found:
-        report.read += 1
-        if record.fault is not None:
-            report.reject(record.row, record.fault)
-            continue
-        try:
-            yield record.row, draft_of(record.value)
-        except RowRefused as refusal:
-            report.reject(record.row, str(refusal))
+    try:
+        for record in found:
+            report.read += 1
+            if record.fault is not None:
+                report.reject(record.row, record.fault)
+                continue
+            try:
+                draft = draft_of(record.value)
+            except RowRefused as refusal:
+                report.reject(record.row, str(refusal))
+            else:
+                yield record.row, draft
+    except ImportFailed as failure:
+        report.failure = str(failure)
 
 
 class BatchDone(NamedTuple):
