@@ -10,6 +10,7 @@ from core.errors import BadUserInput
 from core.ids import split_id
 from loaders import auctions, users, wallets
 from loaders.base import Loader
+from loaders.content import moderation, posts
 from resolvers.context import OperationContext
 
 NODES_MAX = 100
@@ -24,6 +25,11 @@ NODES: Mapping[str, Loader] = {
     "trf": wallets.own_transfer_by_id,
     "pay": wallets.own_payment_by_id,
     "adr": wallets.own_address_by_id,
+    "pst": posts.post_by_id,
+    "cmt": posts.comment_by_id,
+    "cat": posts.category_by_id,
+    "rpt": moderation.own_report_by_id,
+    "mod": moderation.own_action_by_id,
 }
 """Each loader leaves out what the viewer may not see, so absent and hidden answer alike."""
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import strawberry
 
+from schema.content.moderation import ModerationMutation
+from schema.content.posts_mutations import PostMutation
+
 
 @strawberry.type
-class ContentMutation:
+class ContentMutation(PostMutation, ModerationMutation):
     """A part adds its class of root fields to the bases."""

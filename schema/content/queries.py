@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import strawberry
 
+from schema.content.moderation import ModerationQuery
+from schema.content.posts_queries import PostQuery
+
 
 @strawberry.type
-class ContentQuery:
+class ContentQuery(PostQuery, ModerationQuery):
     """A part adds its class of root fields to the bases."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import strawberry
 
+from schema.content.posts_subscriptions import PostSubscription
+
 
 @strawberry.type
-class ContentSubscription:
+class ContentSubscription(PostSubscription):
     """A part adds its class of root fields to the bases."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import strawberry
 
+from schema.content.moderation import ModerationUserFields
+from schema.content.posts_types import PostUserFields
+
 
 @strawberry.type
-class ContentUserFields:
+class ContentUserFields(PostUserFields, ModerationUserFields):
     """A part adds its class of fields to the bases."""
