@@ -23,6 +23,7 @@ MAX_RECORD = 1_048_576
 """Characters (of lines: bytes) of one record."""
 MAX_COLUMNS = 200
 _CHUNK = 262_144
+_PEEK = 4_096
 _GZIP = b"\x1f\x8b"
 _BLANKS = " \t\r\n"
 
@@ -78,7 +79,7 @@ def records(source: Source) -> Iterator[Record]:
 
 
 def _of(data: BufferedReader) -> Iterator[Record]:
-    head = data.peek(4_096)
+    head = data.peek(_PEEK)[:_PEEK]
     begin = 3 if head.startswith(codecs.BOM_UTF8) else 0
     data.read(begin)
     first = head[begin:].lstrip(_BLANKS.encode())[:1]
@@ -116,7 +117,9 @@ def _lines(data: IO[bytes]) -> Iterator[Record]:
 
 def _array(data: IO[bytes]) -> Iterator[Record]:
     decoder = codecs.getincrementaldecoder("utf-8")()
-    buffer, at, row = decoder.decode(data.read(_CHUNK)).lstrip(_BLANKS)[1:], 0, 0
+    # The bracket was seen in what was peeked at, which is no more than this.
+    buffer = decoder.decode(data.read(max(_CHUNK, _PEEK))).lstrip(_BLANKS)[1:]
+    at = row = 0
     while True:
         at = _past_blanks(buffer, at)
         if buffer.startswith("]", at):
