@@ -20,7 +20,6 @@ TABLES = (
     "post_comment",
     "reaction",
     "post_visit",
-    "post_told",
     "moderation_action",
     "report",
 )
@@ -297,31 +296,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("post_id", "user_id", name=op.f("pk_post_visit")),
     )
     op.create_index("ix_post_visit_user", "post_visit", ["user_id"], unique=False)
-    op.create_table(
-        "post_told",
-        sa.Column("subject_id", sa.Uuid(), nullable=False),
-        sa.Column("user_id", sa.Uuid(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("actor_id", sa.Uuid(), nullable=False),
-        sa.Column(
-            "told_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("clock_timestamp()"),
-            nullable=False,
-        ),
-        sa.CheckConstraint("kind IN ('MENTION', 'REACTION')", name=op.f("ck_post_told_kind_known")),
-        sa.ForeignKeyConstraint(
-            ["actor_id"], ["user_account.id"], name=op.f("fk_post_told_actor_id_user_account")
-        ),
-        sa.ForeignKeyConstraint(
-            ["user_id"], ["user_account.id"], name=op.f("fk_post_told_user_id_user_account")
-        ),
-        sa.PrimaryKeyConstraint(
-            "subject_id", "user_id", "kind", "actor_id", name=op.f("pk_post_told")
-        ),
-    )
-    op.create_index("ix_post_told_actor", "post_told", ["actor_id"], unique=False)
-    op.create_index("ix_post_told_user", "post_told", ["user_id"], unique=False)
     op.create_table(
         "moderation_action",
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -217,20 +217,3 @@ class PostVisit(SQLModel, table=True):
     user_id: UUID = reference("user_account.id", primary_key=True)
     viewed_at: datetime | None = moment(nullable=True)
     shared_at: datetime | None = moment(nullable=True)
-
-
-class PostTold(SQLModel, table=True):
-    """Who was told what about a post or a comment, because of whom: nobody is told it twice."""
-
-    __tablename__ = "post_told"
-    __table_args__ = (
-        CheckConstraint("kind IN ('MENTION', 'REACTION')", name="kind_known"),
-        Index("ix_post_told_user", "user_id"),
-        Index("ix_post_told_actor", "actor_id"),
-    )
-
-    subject_id: UUID = Field(primary_key=True)
-    user_id: UUID = reference("user_account.id", primary_key=True)
-    kind: str = Field(primary_key=True, sa_type=Text)
-    actor_id: UUID = reference("user_account.id", primary_key=True)
-    told_at: datetime = moment(now=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,7 +14,6 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.database import Transaction
 from core.errors import Forbidden, InvalidInput, NotFound
-from core.events import NewEvent
 from core.ids import encode_id, new_id
 from core.text import clean_text
 from models.content.post_tables import actions, reports
@@ -28,8 +28,9 @@ from services.content.posts_access import (
     take_turn,
 )
 from services.content.posts_comments import set_comment_status
+from services.content.posts_telling import tell_moderated
 from services.users.access import USER_PREFIX, Viewer
-from services.users.accounts import REASON_MAX, set_user_status, user_topic
+from services.users.accounts import REASON_MAX, set_user_status
 from services.users.audit import audit
 
 DETAILS_MAX = 2_000
@@ -127,8 +128,26 @@ async def moderate_content(
     subject, user_id = await _subject(tx, prefix, subject_id)
     if user_id == actor.user_id:
         raise Forbidden("nobody moderates what is their own")
+    action_id = new_id()
+    named = encode_id(prefix, subject_id)
+    told = partial(
+        tell_moderated, tx, action_id=action_id, user_id=user_id, action=action, subject=named
+    )
+    if action != "RESTORE":  # before it is done: who is suspended is told nothing any more
+        await told()
     revoked = await _act(tx, actor, prefix, subject, user_id, action, reason)
-    action_id = await _write_down(tx, actor, prefix, subject_id, user_id, action, reason)
+    if action == "RESTORE":
+        await told()
+    row = {
+        "id": action_id,
+        "moderator_id": actor.user_id,
+        "user_id": user_id,
+        "subject_kind": prefix,
+        "subject_id": subject_id,
+        "action": action,
+        "reason": reason,
+    }
+    await _write_down(tx, actor, row)
     return Moderated(action_id, revoked)
 
 
@@ -249,47 +268,29 @@ async def _set_suspended(
     )
 
 
-async def _write_down(
-    tx: Transaction,
-    actor: Viewer,
-    prefix: str,
-    subject_id: UUID,
-    user_id: UUID,
-    action: Action,
-    reason: str,
-) -> UUID:
-    action_id = new_id()
-    row = {
-        "id": action_id,
-        "moderator_id": actor.user_id,
-        "user_id": user_id,
-        "subject_kind": prefix,
-        "subject_id": subject_id,
-        "action": action,
-        "reason": reason,
-    }
+async def _write_down(tx: Transaction, actor: Viewer, row: dict[str, Any]) -> None:
+    """The act itself, what it resolves, and its line in the audit log."""
     await tx.execute(insert(actions).values(**row))
-    if action != "RESTORE":
+    if row["action"] != "RESTORE":
         await tx.execute(
             update(reports)
-            .where(reports.c.subject_id == subject_id, reports.c.status == "OPEN")
+            .where(reports.c.subject_id == row["subject_id"], reports.c.status == "OPEN")
             .values(
                 status="RESOLVED",
                 resolved_at=func.clock_timestamp(),
                 resolved_by=actor.user_id,
-                action_id=action_id,
+                action_id=row["id"],
             )
         )
-    facts = {"action": action, "subject": encode_id(prefix, subject_id)}
     await audit(
         tx,
         "CONTENT_MODERATED",
-        user_id=user_id,
+        user_id=row["user_id"],
         actor_id=actor.user_id,
         session_id=actor.session_id,
-        details={**facts, "id": encode_id("mod", action_id)},
+        details={
+            "id": encode_id("mod", row["id"]),
+            "action": row["action"],
+            "subject": encode_id(row["subject_kind"], row["subject_id"]),
+        },
     )
-    # Who did it is not told: the moderators answer together.
-    payload = {**facts, "reference": encode_id("mod", action_id)}
-    tx.collect(NewEvent(user_topic(user_id), "ContentModerated", payload))
-    return action_id

@@ -110,7 +110,7 @@ async def update_post(
     await _write(tx, update(posts).where(posts.c.id == post_id).values(**changed))
     if post.status == "PUBLISHED":
         await count_tags(tx, before=post.tags, after=values["tags"])
-        await tell_mentioned(tx, post_id, values["blocks"])
+        await tell_mentioned(tx, post_id=post_id, author_id=viewer_id, blocks=values["blocks"])
     _tell(tx, post, "PostChanged")
     return post_id
 
@@ -127,12 +127,15 @@ async def publish_post(tx: Transaction, *, viewer_id: UUID, post_id: UUID) -> UU
         values |= {"published_at": _NOW, "heat": literal_column(heat_sql("0", "clock_timestamp()"))}
     await tx.execute(update(posts).where(posts.c.id == post_id).values(**values))
     await count_tags(tx, before=(), after=post.tags)
-    await tell_mentioned(tx, post_id, post.blocks)
-    _tell(tx, post, "PostStatusChanged", status="PUBLISHED")
-    if first:
-        told = {"post": post_id.hex, "author": post.author_id.hex}
-        for topic in _publication_topics(post):
-            tx.collect(NewEvent(topic, "PostPublished", told, viewer_id))
+    await tell_mentioned(tx, post_id=post_id, author_id=viewer_id, blocks=post.blocks)
+    if not first:
+        _tell(tx, post, "PostStatusChanged", status="PUBLISHED")
+        return post_id
+    # Not on the post's own topic, which nobody else could follow yet: two topics, and the eight of
+    # people who are told at once, are all that a transaction may have.
+    told = {"post": post_id.hex, "author": post.author_id.hex}
+    for topic in _publication_topics(post):
+        tx.collect(NewEvent(topic, "PostPublished", told, viewer_id))
     return post_id
 
 

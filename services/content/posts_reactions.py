@@ -46,7 +46,6 @@ async def react(
     await tell_reacted(
         tx,
         subject=encode_id(prefix, subject_id),
-        subject_id=subject_id,
         actor_id=viewer_id,
         author_id=subject.author_id,
     )

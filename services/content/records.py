@@ -120,28 +120,29 @@ def _array(data: IO[bytes]) -> Iterator[Record]:
     # The bracket was seen in what was peeked at, which is no more than this.
     buffer = decoder.decode(data.read(max(_CHUNK, _PEEK))).lstrip(_BLANKS)[1:]
     at = row = 0
+    comma = False  # whether one must come before the next value
     while True:
         at = _past_blanks(buffer, at)
-        if buffer.startswith("]", at):
+        sign = buffer[at : at + 1]
+        if sign == "]" and (comma or row == 0):
             return
-        if row and buffer.startswith(",", at):
-            at = _past_blanks(buffer, at + 1)
-        found = None if at == len(buffer) else _decoded(buffer, at, row + 1)
+        if comma and sign == ",":
+            at, comma = at + 1, False
+            continue
+        if comma and sign:
+            raise ImportFailed(f"row {row}: a comma or the end of the array is missing")
+        found = _decoded(buffer, at, row + 1) if sign and not comma else None
         # A value that touches the end of what was read may go on: 12 of 123.
         if found is not None and found[1] < len(buffer):
-            row += 1
+            row, at, comma = row + 1, found[1], True
             yield Record(row, found[0])
-            at = _past_blanks(buffer, found[1])
-            if at < len(buffer) and buffer[at] not in ",]":
-                raise ImportFailed(f"row {row}: a comma or the end of the array is missing")
             continue
         if len(buffer) - at > MAX_RECORD:
             raise ImportFailed(f"row {row + 1}: no JSON, or longer than {MAX_RECORD} characters")
         more = data.read(_CHUNK)
         if not more:
             raise ImportFailed(f"row {row + 1}: the array is broken off, or no JSON")
-        # Kept from before the comma would be simpler, but what is read is never read again.
-        buffer, at = ("," if row else "") + buffer[at:] + decoder.decode(more), 0
+        buffer, at = buffer[at:] + decoder.decode(more), 0
 
 
 def _past_blanks(buffer: str, at: int) -> int:
