@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
+from adapters.couriers import make_couriers
 from adapters.payments import SandboxPaymentProvider
 from core.clock import utc_now
 from core.database import Database, PoolSettings
@@ -38,6 +39,7 @@ from services.users.passwords import passwords_of
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from subscriptions.hub import Hub
+from subscriptions.live import make_live
 from web.graphiql_page import GraphiQLConfig, graphiql_routes
 from web.graphql import GraphQLEndpoint
 from web.health import health_routes
@@ -132,6 +134,8 @@ def make_server(settings: Settings) -> Server:
             tries_per_address=settings.sign_in_tries_per_address,
         ),
         payments=SandboxPaymentProvider(),
+        live=make_live(settings, db, redis_url),
+        couriers=make_couriers(settings),
     )
 
 
@@ -177,6 +181,7 @@ def _lifespan(
             stack.push_async_callback(server.hub.close)
             await server.revocations.start()
             stack.push_async_callback(server.revocations.close)
+            await stack.enter_async_context(server.live.running())
             stack.push_async_callback(server.bids.close)
             await _start_background(server, running, stack)
             settle_collector()
@@ -190,7 +195,12 @@ async def _start_background(server: Server, running: _Running, stack: AsyncExitS
     assert settings.database_url is not None
     if settings.jobs:
         running.worker = await stack.enter_async_context(
-            run_jobs(settings, server.db, settings.database_url.get_secret_value())
+            run_jobs(
+                settings,
+                server.db,
+                settings.database_url.get_secret_value(),
+                couriers=server.couriers,
+            )
         )
     if settings.demo and read_demo(settings.state_dir) is not None:
         await stack.enter_async_context(

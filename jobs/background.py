@@ -6,16 +6,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from core.database import Database
+from core.ports import Couriers
 from core.settings import Settings
 from jobs.ledger_log import run_sequencer
+from jobs.notifications import run_notifier
 from jobs.worker import Worker, run_worker
 
 
 @asynccontextmanager
-async def run_jobs(settings: Settings, db: Database, database_url: str) -> AsyncIterator[Worker]:
-    """Jobs from the queue and the ledger's sequencer, while the context lasts.
+async def run_jobs(
+    settings: Settings, db: Database, database_url: str, *, couriers: Couriers
+) -> AsyncIterator[Worker]:
+    """Jobs from the queue, the ledger's sequencer and the consumers of the event log, while the
+    context lasts.
 
     Raises `KeyFileError` if the keys of the ledger's log cannot be read.
     """
-    async with run_worker(settings, db, database_url) as worker, run_sequencer(settings, db):
+    async with (
+        run_worker(settings, db, database_url, couriers=couriers) as worker,
+        run_sequencer(settings, db),
+        run_notifier(settings, db),
+    ):
         yield worker

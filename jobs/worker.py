@@ -40,11 +40,15 @@ from sqlalchemy import text
 from core import metrics
 from core.clock import utc_now
 from core.database import Database, plain_url
+from core.ports import Couriers
 from core.settings import Settings
 from jobs.auctions import Sweep, close_at_end, open_at_start, sweep_auctions
+from jobs.delivering import deliver_asked, redeliver
+from jobs.notifications import notify_people, sweep_ending_soon
 from jobs.retention import delete_expired
 from jobs.wallets import expire_due_holds, tell_wallets_of
 from services.auctions.closing import CLOSE_AUCTION, OPEN_AUCTION
+from services.users.notifications import DELIVER, NOTIFY
 from services.wallets.changes import TELL_WALLETS
 
 T = TypeVar("T")
@@ -54,6 +58,8 @@ log = structlog.get_logger(__name__)
 SWEEP = "sweep_auctions"
 RETENTION = "delete_expired"
 EXPIRE_HOLDS = "expire_holds"
+ENDING_SOON = "tell_ending_soon"
+REDELIVER = "redeliver"
 EVERY_MINUTE = "* * * * *"
 EVERY_HOUR = "17 * * * *"
 
@@ -95,6 +101,7 @@ class Worker:
     settings: Settings
     db: Database
     database_url: str
+    couriers: Couriers | None = None
     connected: bool = False
     connections: int = 0
     last_sweep_at: datetime | None = None
@@ -110,15 +117,21 @@ class Worker:
 
 @asynccontextmanager
 async def run_worker(
-    settings: Settings, db: Database, database_url: str, *, patience_s: float = STOP_S
+    settings: Settings,
+    db: Database,
+    database_url: str,
+    *,
+    couriers: Couriers | None = None,
+    patience_s: float = STOP_S,
 ) -> AsyncIterator[Worker]:
     """Run jobs while the context lasts; leaving it gives running ones `patience_s`, and ends within
     two seconds more.
 
     Uses one connection of its own, and `db` for what the jobs do (so that their events are
-    published by its after-commit hook). Never fails for want of the database: it keeps trying.
+    published by its after-commit hook). Without `couriers`, mails and pushes wait for a worker that
+    has some. Never fails for want of the database: it keeps trying.
     """
-    worker = Worker(settings, db, database_url)
+    worker = Worker(settings, db, database_url, couriers)
     task = asyncio.create_task(_supervise(worker), name="jobs")
     try:
         yield worker
@@ -250,6 +263,37 @@ def _register(worker: Worker, queue: PgQueuer) -> None:
     queue.schedule(SWEEP, EVERY_MINUTE)(sweep)
     queue.schedule(EXPIRE_HOLDS, EVERY_MINUTE)(expire)
     queue.schedule(RETENTION, EVERY_HOUR)(retain)
+    _register_notifications(worker, queue)
+
+
+def _register_notifications(worker: Worker, queue: PgQueuer) -> None:
+    db, couriers, stopping = worker.db, worker.couriers, worker.stopping.is_set
+
+    async def notify(job: Job) -> None:
+        await _run_job(worker, NOTIFY, lambda: notify_people(db, job.payload))
+
+    async def end_soon(_: Schedule) -> None:
+        window_s = worker.settings.ending_soon_s
+        await _run(
+            worker,
+            ENDING_SOON,
+            lambda: sweep_ending_soon(db, window_s=window_s, stopping=stopping),
+        )
+
+    queue.entrypoint(NOTIFY, executor_factory=_retrying)(notify)
+    queue.schedule(ENDING_SOON, EVERY_MINUTE)(end_soon)
+    if couriers is None:
+        return
+
+    async def send(job: Job) -> None:
+        await _run_job(worker, DELIVER, lambda: deliver_asked(db, couriers, job.payload))
+
+    async def send_again(_: Schedule) -> None:
+        await _run(worker, REDELIVER, lambda: redeliver(db, couriers, stopping=stopping))
+
+    # A mail server that does not answer must not keep lots from being closed.
+    queue.entrypoint(DELIVER, executor_factory=_retrying, concurrency_limit=2)(send)
+    queue.schedule(REDELIVER, EVERY_MINUTE)(send_again)
 
 
 def _retrying(parameters: EntrypointExecutorParameters) -> DatabaseRetryEntrypointExecutor:

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
+from strawberry.dataloader import DataLoader
+
 from core.database import Database, Transaction
 from core.errors import BadUserInput, Unauthenticated
+from core.ids import new_id
 from core.pagination import PageRequest, page_request
-from core.ports import PaymentProvider
+from core.ports import Couriers, PaymentProvider
 from core.settings import Settings
 from core.tokens import KeyRing, TokenPolicy
 from loaders.base import Loaders
@@ -22,6 +25,7 @@ from services.users.passwords import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from subscriptions.hub import Hub
+from subscriptions.live import Live
 from subscriptions.log import LogEvent
 
 T = TypeVar("T")
@@ -41,11 +45,16 @@ class Server:
     revocations: Revocations
     throttle: Throttle
     payments: PaymentProvider
+    live: Live
+    couriers: Couriers
 
 
 @dataclass(slots=True)
 class OperationContext:
-    """One operation's view of the server. A WebSocket's operations each get their own."""
+    """One operation's view of the server. A WebSocket's operations each get their own.
+
+    `connection_id` names the socket, where it is one; `standings` batches what Redis is asked.
+    """
 
     server: Server
     viewer: Viewer | None
@@ -55,6 +64,8 @@ class OperationContext:
     loaders: Loaders
     connection_params: dict[str, Any] = field(default_factory=dict)
     began_at: float = field(default_factory=time.perf_counter)
+    connection_id: str | None = None
+    standings: DataLoader[UUID, Any] | None = None
 
     def fresh(self) -> OperationContext:
         """The same asker with loaders that remember nothing."""
@@ -62,11 +73,13 @@ class OperationContext:
             self,
             loaders=Loaders(self.server.db, self.viewer_id),
             began_at=time.perf_counter(),
+            standings=None,
         )
 
     def forget(self) -> None:
         """Remember nothing of what was read so far: a mutation has changed it."""
         self.loaders = Loaders(self.server.db, self.viewer_id)
+        self.standings = None
 
     def begin_event(self, event: LogEvent) -> None:
         """Loaders for one event of a subscription: nothing is remembered from the event before,
@@ -75,7 +88,20 @@ class OperationContext:
         if common is None:
             common = event.shared["loaders"] = Loaders(self.server.db)
         self.loaders = Loaders(self.server.db, self.viewer_id, common)
+        self.standings = None
         self.began_at = time.perf_counter()
+
+    def renew(self) -> None:
+        """Loaders for the next thing a subscription pushes that is no event of the log."""
+        self.forget()
+        self.began_at = time.perf_counter()
+
+    @property
+    def socket(self) -> str:
+        """Names the connection; an operation without a socket is one of its own."""
+        if self.connection_id is None:
+            self.connection_id = new_id().hex
+        return self.connection_id
 
     @property
     def viewer_id(self) -> UUID | None:

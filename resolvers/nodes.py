@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import BadUserInput
 from core.ids import split_id
-from loaders import auctions, users, wallets
+from loaders import auctions, notifications, users, wallets
 from loaders.base import Loader
 from loaders.content import moderation, posts
 from resolvers.context import OperationContext
@@ -17,6 +17,7 @@ NODES_MAX = 100
 
 NODES: Mapping[str, Loader] = {
     "usr": users.visible_user_by_id,
+    "ntf": notifications.own_notification_by_id,
     "stl": auctions.stall_by_id,
     "prd": auctions.product_by_id,
     "auc": auctions.auction_by_id,

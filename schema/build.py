@@ -23,6 +23,7 @@ from schema.scalars import SCALARS
 from schema.users.errors import ERRORS as USER_ERRORS
 from schema.users.mutations import UserMutation
 from schema.users.queries import UserQuery
+from schema.users.subscriptions import UserSubscription
 from schema.wallets.errors import ERRORS as WALLET_ERRORS
 from schema.wallets.log import LedgerLogQuery
 from schema.wallets.mutations import WalletMutation
@@ -44,7 +45,9 @@ class Mutation(UserMutation, ContentMutation, WalletMutation, AuctionMutation):
 
 
 @strawberry.type(description="Everything that is pushed as it happens.")
-class Subscription(ContentSubscription, WalletSubscription, AuctionSubscription):
+class Subscription(
+    UserSubscription, ContentSubscription, WalletSubscription, AuctionSubscription
+):
     pass
 
 

@@ -5,6 +5,7 @@ import itertools
 import pytest
 from sqlalchemy import event, insert
 
+from adapters.couriers import make_couriers
 from adapters.payments import SandboxPaymentProvider
 from core.database import Database
 from core.settings import Settings
@@ -18,6 +19,7 @@ from services.users.passwords import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from subscriptions.hub import Hub
+from subscriptions.live import make_live
 from web.graphql import viewer_from
 
 PASSWORD = "correct horse battery"
@@ -52,8 +54,19 @@ def passwords():
 
 
 @pytest.fixture
-async def server(database_url, redis_url, redis_prefix, keys, passwords):
-    settings = Settings(profile="test", database_url=database_url, redis_url=redis_url)
+async def server(database_url, redis_url, redis_prefix, keys, passwords, tmp_path):
+    settings = Settings(
+        profile="test",
+        database_url=database_url,
+        redis_url=redis_url,
+        bus_prefix=redis_prefix,
+        state_dir=tmp_path,
+        presence_heartbeat_s=0.2,
+        presence_expiry_s=1.0,
+        presence_sweep_s=0.1,
+        presence_write_s=0.2,
+        typing_s=0.5,
+    )
     hub = Hub("memory://")
     db = Database(database_url, after_commit=hub.publish)
     made = Server(
@@ -69,9 +82,12 @@ async def server(database_url, redis_url, redis_prefix, keys, passwords):
             redis_url, prefix=redis_prefix, tries_per_account=10, tries_per_address=100
         ),
         payments=SandboxPaymentProvider(),
+        live=make_live(settings, db, redis_url),
+        couriers=make_couriers(settings),
     )
     await hub.start(db)
-    yield made
+    async with made.live.running():
+        yield made
     await hub.close()
     await made.revocations.close()
     await made.throttle.close()
