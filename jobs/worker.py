@@ -43,11 +43,13 @@ from core.database import Database, plain_url
 from core.ports import Couriers
 from core.settings import Settings
 from jobs.auctions import Sweep, close_at_end, open_at_start, sweep_auctions
+from jobs.catalogue import refresh, tell_watchers_of, watch_ends
 from jobs.delivering import deliver_asked, redeliver
 from jobs.notifications import notify_people, sweep_ending_soon
 from jobs.retention import delete_expired
 from jobs.wallets import expire_due_holds, tell_wallets_of
 from services.auctions.closing import CLOSE_AUCTION, OPEN_AUCTION
+from services.content.availability import TELL_WATCHERS
 from services.users.notifications import DELIVER, NOTIFY
 from services.wallets.changes import TELL_WALLETS
 
@@ -60,7 +62,10 @@ RETENTION = "delete_expired"
 EXPIRE_HOLDS = "expire_holds"
 ENDING_SOON = "tell_ending_soon"
 REDELIVER = "redeliver"
+WATCH_ENDS = "watch_ends"
+REFRESH_TRENDS = "refresh_trends"
 EVERY_MINUTE = "* * * * *"
+EVERY_FIVE_MINUTES = "2/5 * * * *"
 EVERY_HOUR = "17 * * * *"
 
 STOP_S = 8.0
@@ -264,6 +269,24 @@ def _register(worker: Worker, queue: PgQueuer) -> None:
     queue.schedule(EXPIRE_HOLDS, EVERY_MINUTE)(expire)
     queue.schedule(RETENTION, EVERY_HOUR)(retain)
     _register_notifications(worker, queue)
+    _register_catalogue(worker, queue)
+
+
+def _register_catalogue(worker: Worker, queue: PgQueuer) -> None:
+    db, stopping = worker.db, worker.stopping.is_set
+
+    async def tell(job: Job) -> None:
+        await _run_job(worker, TELL_WATCHERS, lambda: tell_watchers_of(db, job.payload))
+
+    async def end(_: Schedule) -> None:
+        await _run(worker, WATCH_ENDS, lambda: watch_ends(db, stopping=stopping))
+
+    async def trend(_: Schedule) -> None:
+        await _run(worker, REFRESH_TRENDS, lambda: refresh(db))
+
+    queue.entrypoint(TELL_WATCHERS, executor_factory=_retrying)(tell)
+    queue.schedule(WATCH_ENDS, EVERY_MINUTE)(end)
+    queue.schedule(REFRESH_TRENDS, EVERY_FIVE_MINUTES)(trend)
 
 
 def _register_notifications(worker: Worker, queue: PgQueuer) -> None:
