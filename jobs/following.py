@@ -17,6 +17,7 @@ import structlog
 
 from core.database import Database, is_outage
 from core.metrics import observe_job
+from core.tasks import stop_all
 from services.following import BATCH, Take, follow_log, pass_over
 
 log = structlog.get_logger(__name__)
@@ -85,8 +86,7 @@ async def run_follower(
     finally:
         stopping.set()
         await asyncio.wait({task}, timeout=STOP_S)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await stop_all([task])
 
 
 async def _loop(follower: Follower, stopping: asyncio.Event, every_s: float) -> None:

@@ -24,6 +24,7 @@ from core.clock import utc_now
 from core.database import Database
 from core.errors import Unavailable
 from core.ids import new_id
+from core.tasks import stop_all
 from subscriptions.presence_seen import moment_of, write_seen
 from subscriptions.presence_store import (
     CHUNK,
@@ -101,9 +102,7 @@ class Presence:
         """Say goodbye for the sockets that closed, and stop. A process that is killed instead is
         swept by another."""
         self.watchers.end(Unavailable(GOING_DOWN))
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await stop_all(self._tasks)
         if self._tasks:
             self._tasks = []
             self._closed |= self._open

@@ -12,6 +12,7 @@ from typing import cast
 
 import structlog
 
+from core.tasks import stop_all
 from subscriptions.backend import RedisBackend
 
 log = structlog.get_logger(__name__)
@@ -48,8 +49,7 @@ class Signals:
     async def close(self) -> None:
         """Stop listening."""
         if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.gather(self._pump, return_exceptions=True)
+            await stop_all([self._pump])
             self._pump = None
             await self._backend.disconnect()
 

@@ -14,6 +14,7 @@ import structlog
 from redis.asyncio import Redis
 
 from core.errors import RequestError, Unavailable
+from core.tasks import stop_all
 from subscriptions.presence_store import CHUNK, UNREACHABLE, redis_client
 from subscriptions.reading import GOING_DOWN
 
@@ -86,9 +87,7 @@ class Viewing:
         for counted in [c for some in self._listeners.values() for c in some]:
             counted.error = Unavailable(GOING_DOWN)
             counted.changed.set()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await stop_all(self._tasks)
         with suppress(TimeoutError, *UNREACHABLE):
             async with asyncio.timeout(PAUSE_S):
                 await self._run("leave", [*self._ended, *self._looks])
