@@ -16,6 +16,7 @@ from core.errors import BadUserInput
 from core.ids import split_id
 from core.ports import Couriers, Mail, Push
 from services.auctions.telling import lot_titles
+from services.content.naming import post_titles, title_names
 from services.users.deliveries import (
     Browser,
     Claimed,
@@ -42,7 +43,12 @@ PAGES_MAX = 100
 
 Names = Callable[[ReadSession, Sequence[UUID]], Awaitable[Mapping[UUID, str]]]
 
-NAMES: Mapping[str, Names] = {"usr": names_of, "auc": lot_titles}
+NAMES: Mapping[str, Names] = {
+    "usr": names_of,
+    "auc": lot_titles,
+    "ttl": title_names,
+    "pst": post_titles,
+}
 """What tells the name of a thing, by its id's prefix; other things have none in messages."""
 
 

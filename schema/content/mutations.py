@@ -7,8 +7,9 @@ import strawberry
 
 from schema.content.moderation import ModerationMutation
 from schema.content.posts_mutations import PostMutation
+from schema.content.typing import TypingMutation
 
 
 @strawberry.type
-class ContentMutation(PostMutation, ModerationMutation):
+class ContentMutation(PostMutation, ModerationMutation, TypingMutation):
     """A part adds its class of root fields to the bases."""

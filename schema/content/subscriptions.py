@@ -6,8 +6,9 @@ from __future__ import annotations
 import strawberry
 
 from schema.content.posts_subscriptions import PostSubscription
+from schema.content.typing import TypingSubscription
 
 
 @strawberry.type
-class ContentSubscription(PostSubscription):
+class ContentSubscription(PostSubscription, TypingSubscription):
     """A part adds its class of root fields to the bases."""

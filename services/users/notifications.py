@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import text
 
-from core.database import Transaction
+from core.database import MAX_TOPICS, Transaction
 from core.errors import InvalidInput, NotFound
 from core.events import NewEvent
 from core.ids import new_id
@@ -137,7 +137,7 @@ async def notify(
     facts: Mapping[str, object] | None = None,
 ) -> None:
     """Tell people of something, if this transaction commits: at once where they are eight at most
-    (each costs one of the transaction's ten topics), by jobs where they are more.
+    and the transaction has topics left (each person costs one of ten), else by jobs.
 
     `reference` is the public id of what it is about; `facts` are ids, amounts and enums, never
     text. Each person is told once for a `dedupe_key`, however often this is called. Not told are
@@ -154,7 +154,8 @@ async def notify(
         "reference": reference,
         "facts": dict(facts or {}),
     }
-    if len(told) <= TOLD_MAX:
+    topics = {event.topic for event in tx.collected} | {user_topic(user_id) for user_id in told}
+    if len(told) <= TOLD_MAX and len(topics) < MAX_TOPICS:
         await _tell(tx, told, about)
         return
     for i in range(0, len(told), JOB_USERS):
