@@ -161,7 +161,7 @@ UnreactResult = Annotated[
 class PostMutation:
     @mutation("Write a post, 10 a minute at most.", scopes=["post:create"])
     async def create_post(
-        self, info: Context, input: Annotated[CreatePostInput, argument("The post.")]
+        self, info: Context, input: Annotated[CreatePostInput, argument("What you write.")]
     ) -> CreatePostResult:
         post = await resolvers.create_post(
             info.context,

@@ -85,7 +85,7 @@ async def create_post(
     await take_turn(tx, "post", author_id, maximum=POSTS_A_MINUTE)
     await _write(tx, insert(posts).values(id=post_id, author_id=author_id, slug=address, **values))
     if publish:
-        await publish_post(tx, viewer_id=author_id, post_id=post_id)
+        await _publish(tx, await any_post(tx, post_id))
     return post_id
 
 
@@ -119,23 +119,8 @@ async def publish_post(tx: Transaction, *, viewer_id: UUID, post_id: UUID) -> UU
     """Show one's draft to everyone, or an archived post again; only the first time is news. A post
     that is published stays so. Raises `NotFound`, `Forbidden`."""
     post = await own_post(tx, post_id, viewer_id)
-    if post.status == "PUBLISHED":
-        return post_id
-    first = post.published_at is None
-    values: dict[str, Any] = {"status": "PUBLISHED"}
-    if first:
-        values |= {"published_at": _NOW, "heat": literal_column(heat_sql("0", "clock_timestamp()"))}
-    await tx.execute(update(posts).where(posts.c.id == post_id).values(**values))
-    await count_tags(tx, before=(), after=post.tags)
-    await tell_mentioned(tx, post_id=post_id, author_id=viewer_id, blocks=post.blocks)
-    if not first:
-        _tell(tx, post, "PostStatusChanged", status="PUBLISHED")
-        return post_id
-    # Not on the post's own topic, which nobody else could follow yet: two topics, and the eight of
-    # people who are told at once, are all that a transaction may have.
-    told = {"post": post_id.hex, "author": post.author_id.hex}
-    for topic in _publication_topics(post):
-        tx.collect(NewEvent(topic, "PostPublished", told, viewer_id))
+    if post.status != "PUBLISHED":
+        await _publish(tx, post)
     return post_id
 
 
@@ -217,6 +202,24 @@ def category_topic(category_id: UUID) -> str:
 def is_post_slug(slug: str) -> bool:
     """Whether a post could stand at this address."""
     return _SLUG.fullmatch(slug) is not None
+
+
+async def _publish(tx: Transaction, post: Row[Any]) -> None:
+    first = post.published_at is None
+    values: dict[str, Any] = {"status": "PUBLISHED"}
+    if first:
+        values |= {"published_at": _NOW, "heat": literal_column(heat_sql("0", "clock_timestamp()"))}
+    await tx.execute(update(posts).where(posts.c.id == post.id).values(**values))
+    await count_tags(tx, before=(), after=post.tags)
+    await tell_mentioned(tx, post_id=post.id, author_id=post.author_id, blocks=post.blocks)
+    if not first:
+        _tell(tx, post, "PostStatusChanged", status="PUBLISHED")
+        return
+    # Not on the post's own topic, which nobody else could follow yet: two topics, and the eight of
+    # people who are told at once, are all that a transaction may have.
+    told = {"post": post.id.hex, "author": post.author_id.hex}
+    for topic in _publication_topics(post):
+        tx.collect(NewEvent(topic, "PostPublished", told, post.author_id))
 
 
 def _publication_topics(post: Row[Any]) -> Iterable[str]:
