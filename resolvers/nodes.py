@@ -10,7 +10,7 @@ from core.errors import BadUserInput
 from core.ids import split_id
 from loaders import auctions, notifications, users, wallets
 from loaders.base import Loader
-from loaders.content import moderation, posts
+from loaders.content import availability, moderation, posts, titles, viewing
 from resolvers.context import OperationContext
 
 NODES_MAX = 100
@@ -26,6 +26,11 @@ NODES: Mapping[str, Loader] = {
     "trf": wallets.own_transfer_by_id,
     "pay": wallets.own_payment_by_id,
     "adr": wallets.own_address_by_id,
+    "ttl": titles.title_by_id,
+    "per": titles.person_by_id,
+    "plt": availability.platform_by_id,
+    "rvw": viewing.review_by_id,
+    "vwr": viewing.own_view_by_id,
     "pst": posts.post_by_id,
     "cmt": posts.comment_by_id,
     "cat": posts.category_by_id,

@@ -89,6 +89,11 @@ class PreferenceRow(row_of(UserPreference, "")):  # type: ignore[misc]
         return None if self.maturity_limit is None else CONTENT_RATINGS[self.maturity_limit]
 
 
+def no_preferences(user_id: UUID) -> PreferenceRow:
+    """What a viewer wants who never said it."""
+    return PreferenceRow(user_id, [], [], None, [], [], None, None)
+
+
 class TrendRow(NamedTuple):
     """A place in a trend."""
 

@@ -7,9 +7,10 @@ import strawberry
 
 from schema.content.moderation import ModerationMutation
 from schema.content.posts_mutations import PostMutation
+from schema.content.titles_mutations import TitleMutation
 from schema.content.typing import TypingMutation
 
 
 @strawberry.type
-class ContentMutation(PostMutation, ModerationMutation, TypingMutation):
+class ContentMutation(TitleMutation, PostMutation, ModerationMutation, TypingMutation):
     """A part adds its class of root fields to the bases."""

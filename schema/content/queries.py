@@ -7,8 +7,9 @@ import strawberry
 
 from schema.content.moderation import ModerationQuery
 from schema.content.posts_queries import PostQuery
+from schema.content.titles_queries import TitleQuery
 
 
 @strawberry.type
-class ContentQuery(PostQuery, ModerationQuery):
+class ContentQuery(TitleQuery, PostQuery, ModerationQuery):
     """A part adds its class of root fields to the bases."""

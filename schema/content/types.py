@@ -6,8 +6,9 @@ import strawberry
 
 from schema.content.moderation import ModerationUserFields
 from schema.content.posts_types import PostUserFields
+from schema.content.viewing_types import ViewingUserFields
 
 
 @strawberry.type
-class ContentUserFields(PostUserFields, ModerationUserFields):
+class ContentUserFields(ViewingUserFields, PostUserFields, ModerationUserFields):
     """A part adds its class of fields to the bases."""

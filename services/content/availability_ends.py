@@ -4,7 +4,6 @@ change: those who have the title on their watchlist, in the region it is of."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from sqlalchemy import text
 
 from core.database import Transaction, database_now
 from core.events import NewEvent
+from core.ids import encode_id
 from services.content.availability import (
     LEAVING_WITHIN,
     TELL_WATCHERS,
@@ -24,8 +24,9 @@ from services.content.availability import (
 from services.idempotency import claim, idempotent_request
 from services.jobs import enqueue
 from services.users.accounts import user_topic
+from services.users.notifications import TOLD_MAX, notify
 
-WATCHERS_PAGE = 10
+WATCHERS_PAGE = TOLD_MAX
 """Watchers told in one transaction: each is a topic."""
 OFFERS_PAGE = 200
 WATCHLIST_CHANGED = "WatchlistAvailabilityChanged"
@@ -99,13 +100,11 @@ async def tell_watchers(
     changes: Sequence[Mapping[str, Any]],
     after: UUID | None,
 ) -> int:
-    """Tell the next ten watchers after `after` of changes in their region, and ask for the job that
-    goes on; once a `key` and place, however often it runs. How many were told."""
+    """Tell the next eight watchers after `after` of changes in their region, and ask for the job
+    that goes on; once a `key` and place, however often it runs. How many were told."""
     by_region: dict[str, list[Mapping[str, Any]]] = {}
-    for region, some in groupby(
-        sorted(changes, key=lambda change: str(change["region"])), lambda change: change["region"]
-    ):
-        by_region[region] = list(some)
+    for change in changes:
+        by_region.setdefault(change["region"], []).append(change)
     asked = {
         "title": title_id,
         "after": after,
@@ -123,6 +122,9 @@ async def tell_watchers(
     for user_id, region in watchers:
         for change in by_region[region]:
             tx.collect(NewEvent(user_topic(user_id), WATCHLIST_CHANGED, change))
+    for region, some in by_region.items():
+        told = [user_id for user_id, theirs in watchers if theirs == region]
+        await _notify(tx, told, key, some)
     if len(watchers) == WATCHERS_PAGE:
         further = {
             "key": key,
@@ -132,6 +134,20 @@ async def tell_watchers(
         }
         await enqueue(tx, TELL_WATCHERS, further)
     return len(watchers)
+
+
+async def _notify(
+    tx: Transaction, user_ids: Sequence[UUID], key: str, changes: Sequence[Mapping[str, Any]]
+) -> None:
+    for change in changes:
+        await notify(
+            tx,
+            kind="AVAILABILITY",
+            user_ids=user_ids,
+            dedupe_key=f"availability:{key}:{change['offer']}:{change['kind']}",
+            reference=encode_id("ttl", UUID(hex=change["title"])),
+            facts={name: change[name] for name in ("kind", "platform", "region", "tier")},
+        )
 
 
 async def apply_snapshot(
