@@ -186,7 +186,7 @@ class UpsertPlatformInput:
     slug: str = described("2 to 60 of a-z, 0-9 and hyphens; says which platform.")
     name: str = described("What it is called, 1 to 100 characters.")
     home_url: URL | None = described("Its home page.", default=None)
-    logo_url: URL | None = described("Its sign.", default=None)
+    logo_url: URL | None = described("A picture of its sign.", default=None)
     active: bool = described("Whether it is asked for what it has.", default=True)
 
 

@@ -100,7 +100,7 @@ class Platform(Node):
     slug: str = attribute("Its short name: a-z, 0-9 and hyphens.")
     name: str = attribute("What it is called.")
     home_url: URL | None = attribute("Its home page.")
-    logo_url: URL | None = attribute("Its sign.")
+    logo_url: URL | None = attribute("A picture of its sign.")
     active: bool = attribute("Whether it is asked for what it has.")
 
     @classmethod
@@ -153,10 +153,10 @@ class Credit:
     character: str | None = attribute("Whom an actor plays, if known.")
     position: int = attribute("The billing, from 0 on.")
     person: Annotated[Person, strawberry.lazy("schema.content.titles_types")] = loaded(
-        loaders.person_by_id, key="person_id", description="Who."
+        loaders.person_by_id, key="person_id", description="Who did it."
     )
     title: Annotated[Title, strawberry.lazy("schema.content.titles_types")] = loaded(
-        loaders.title_by_id, key="title_id", description="In what.", viewer=True
+        loaders.title_by_id, key="title_id", description="In which title.", viewer=True
     )
 
     @classmethod
@@ -190,7 +190,7 @@ class Person(Node):
 @strawberry.federation.type(keys=["id"], description="A film, series, documentary or short.")
 class Title(Node):
     kind: TitleKind = attribute("What it is.")
-    name: str = attribute("Its name.")
+    name: str = attribute("What it is called.")
     original_name: str | None = attribute("Its name in its own language, if another.")
     description: str = attribute("What it is about; may be empty.")
     year: int | None = attribute("The year it came out, if known.")

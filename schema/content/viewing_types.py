@@ -40,7 +40,7 @@ LazyUser = Annotated["User", strawberry.lazy("schema.users.types")]
 
 @strawberry.enum(description="How much someone wants to watch a title.")
 class WatchlistPriority(Enum):
-    LOW = strawberry.enum_value("LOW", description="Some day.")
+    LOW = strawberry.enum_value("LOW", description="Some day, perhaps.")
     NORMAL = strawberry.enum_value("NORMAL", description="As the others.")
     HIGH = strawberry.enum_value("HIGH", description="Before the others.")
 
@@ -53,7 +53,9 @@ class Review(Node):
     created_at: datetime = attribute("When it was first written.")
     updated_at: datetime = attribute("When it was last written.")
     author: LazyUser = loaded(user_loaders.user_by_id, key="user_id", description="Who writes.")
-    title: Title = loaded(titles.title_by_id, key="title_id", description="Of what.", viewer=True)
+    title: Title = loaded(
+        titles.title_by_id, key="title_id", description="What it is written of.", viewer=True
+    )
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:
@@ -66,9 +68,11 @@ class Review(Node):
 
 @strawberry.type(description="A title that you mean to watch.")
 class WatchlistItem:
-    importance: WatchlistPriority = attribute("How much.", name="priority")
+    importance: WatchlistPriority = attribute("How much you want it.", name="priority")
     added_at: datetime = attribute("When you put it there.")
-    title: Title = loaded(titles.title_by_id, key="title_id", description="What.", viewer=True)
+    title: Title = loaded(
+        titles.title_by_id, key="title_id", description="What is watched.", viewer=True
+    )
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:
@@ -81,7 +85,9 @@ class ViewRecord(Node):
     duration_s: int = attribute("How long you watched, in seconds.", name="durationSeconds")
     progress: int = attribute("How far you came, in percent.")
     completed: bool = attribute("Whether you saw it to the end.")
-    title: Title = loaded(titles.title_by_id, key="title_id", description="What.", viewer=True)
+    title: Title = loaded(
+        titles.title_by_id, key="title_id", description="What is watched.", viewer=True
+    )
     platform: Platform | None = loaded(
         offers.platform_by_id, key="platform_id", description="Where, if you said so."
     )
