@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import requests
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_pem_private_key,
 )
-from py_vapid import Vapid02
-from pywebpush import WebPushException, webpush
 
 from core.ports import Push, PushAnswer
 from core.tokens import KeyFileError, ensure_keys, key_files
@@ -45,6 +42,11 @@ class WebPushPusher:
         return await asyncio.to_thread(self._push, push)
 
     def _push(self, push: Push) -> PushAnswer:
+        # Here, not above: they bring requests and aiohttp along, half a second of every start.
+        import requests
+        from py_vapid import Vapid02
+        from pywebpush import WebPushException, webpush
+
         keys = {"p256dh": push.p256dh, "auth": push.auth}
         with requests.Session() as session:
             # A push service has no reason to send us anywhere else.

@@ -129,8 +129,7 @@ async def kill_one_of_two(
         watcher, people = people[0], people[1:]
         ring = ensure_keys(Path(str(settings["signing_keys_dir"])), "EdDSA")
         crowd = Crowd(people, ring)
-        starting = (start_server(settings, folder / f"{n}.log") for n in range(2))
-        servers = await asyncio.gather(*starting)
+        servers = [await start_server(settings, folder / f"{n}.log") for n in range(2)]
         for server in servers:
             stack.push_async_callback(server.stop)
         dying, living = servers
