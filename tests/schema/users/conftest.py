@@ -126,6 +126,26 @@ def ask(run):
 
 
 @pytest.fixture
+def stream(schema, server):
+    """`await stream(query, by=token, …)`: the results of one subscription."""
+
+    async def stream(query, *, by=None, connection=None, **variables):
+        viewer = viewer_from(server, by and f"Bearer {by}")
+        context = OperationContext(
+            server=server,
+            viewer=viewer,
+            request_id="r",
+            address=None,
+            user_agent="tests/1",
+            loaders=Loaders(server.db, viewer.user_id if viewer else None),
+            connection_id=connection,
+        )
+        return await schema.stream(query, variable_values=variables, context_value=context)
+
+    return stream
+
+
+@pytest.fixture
 def join(ask):
     """`await join("ada")` signs up and returns Ada: `id`, `token`, `refresh`."""
     numbers = itertools.count(1)

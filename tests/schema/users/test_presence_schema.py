@@ -8,10 +8,7 @@ from contextlib import aclosing
 import pytest
 
 from core.ids import decode_id, new_id
-from loaders.base import Loaders
-from resolvers.context import OperationContext
 from subscriptions.presence_store import OpenConnection
-from web.graphql import viewer_from
 
 SEE = """
 query ($ids: [ID!]!) { presence(userIds: $ids) { status lastSeenAt user { username } } }
@@ -62,26 +59,6 @@ async def until(server, person, *statuses):
     async with asyncio.timeout(10):
         while (await server.live.presence.read([user_id]))[0].status not in statuses:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-def stream(schema, server):
-    """`await stream(query, by=token, …)`: the results of one subscription."""
-
-    async def stream(query, *, by=None, connection=None, **variables):
-        viewer = viewer_from(server, by and f"Bearer {by}")
-        context = OperationContext(
-            server=server,
-            viewer=viewer,
-            request_id="r",
-            address=None,
-            user_agent="tests/1",
-            loaders=Loaders(server.db, viewer.user_id if viewer else None),
-            connection_id=connection,
-        )
-        return await schema.stream(query, variable_values=variables, context_value=context)
-
-    return stream
 
 
 async def take(results, field):
