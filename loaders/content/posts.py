@@ -56,8 +56,11 @@ def reaction_counts(row: Any) -> list[ReactionCountRow]:
     return [ReactionCountRow(kind, count) for kind, count in counted if count]
 
 
-class PostRow(row_of(Post, "pst", without=("removed_from",), extra=(_EVENT_SEQUENCE,))):  # type: ignore[misc]
-    """A post; `event_sequence` is the last event that it reflects."""
+class PostRow(
+    row_of(Post, "pst", without=("blocks", "removed_from"), extra=(_EVENT_SEQUENCE,))  # type: ignore[misc]
+):
+    """A post without its body, which may be long: lists seldom show it. `event_sequence` is the
+    last event that the row reflects."""
 
     __slots__ = ()
 
@@ -153,6 +156,7 @@ moderator_post_by_id = one_by("moderator_post_by_id", PostRow, posts.c.id, visib
 # A comment's post exists, and whoever got to see the comment saw it.
 referred_post_by_id = one_by("referred_post_by_id", PostRow, posts.c.id)
 post_id_by_slug = Computed("post_id_by_slug", lambda db, viewer_id, slugs: _ids_by_slug(db, slugs))
+blocks_by_post_id = Computed("blocks_by_post_id", lambda db, viewer_id, keys: _blocks(db, keys))
 category_by_id = one_by("category_by_id", CategoryRow, categories.c.id)
 category_by_slug = Computed(
     "category_by_slug", lambda db, viewer_id, slugs: _categories_by_slug(db, slugs)
@@ -198,6 +202,14 @@ async def _ids_by_slug(db: Database, slugs: Sequence[str]) -> list[UUID | None]:
     async with db.read() as session:
         found = {row.slug: row.id for row in await session.execute(statement)}
     return [found.get(slug) for slug in slugs]
+
+
+async def _blocks(db: Database, post_ids: Sequence[UUID]) -> list[list[Any]]:
+    """Bodies of posts that the viewer was shown: an empty one for what is not there any more."""
+    statement = select(posts.c.id, posts.c.blocks).where(posts.c.id.in_(post_ids))
+    async with db.read() as session:
+        found = {row.id: row.blocks for row in await session.execute(statement)}
+    return [found.get(id, []) for id in post_ids]
 
 
 async def _categories_by_slug(db: Database, slugs: Sequence[str]) -> list[CategoryRow | None]:

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 LazyUser = Annotated["User", strawberry.lazy("schema.users.types")]
 KINDS_MAX = len(REACTION_KINDS)
+BLOCKS = (
+    "Its body: a JSON list of blocks, each an object with a `type`: `paragraph`, `heading` "
+    "(`level` 1-6), `quote` (`cite`), `code` (`language`): all these with `text`; `list` "
+    "(`ordered`, `items`), `image` (`url`, `alt`, `caption`), `video` (`url`, `caption`), "
+    "`link` (`url`, `text`), `mention` (`userId`, `text`). Text is exactly as it was written: "
+    "never interpret it as HTML."
+)
 
 
 @strawberry.enum(description="Who can read a post.")
@@ -170,13 +177,7 @@ class Comment(Reactable, Node):
 class Post(Reactable, Node):
     title: str = attribute("What it is called.")
     slug: str = attribute("Its place in the public address; unique.")
-    blocks: JSON = attribute(
-        "Its body: a JSON list of blocks, each an object with a `type`: `paragraph`, `heading` "
-        "(`level` 1-6), `quote` (`cite`), `code` (`language`): all these with `text`; `list` "
-        "(`ordered`, `items`), `image` (`url`, `alt`, `caption`), `video` (`url`, `caption`), "
-        "`link` (`url`, `text`), `mention` (`userId`, `text`). Text is exactly as it was written: "
-        "never interpret it as HTML."
-    )
+    blocks: JSON = loaded(loaders.blocks_by_post_id, key="id", description=BLOCKS)
     summary: str = attribute(
         "What it is about: as its author says, or else the beginning of the text.", name="excerpt"
     )

@@ -111,6 +111,14 @@ async def test_pages_take_one_statement_and_so_do_their_counts(
     assert len(statements) == 2
 
 
+async def test_bodies_take_one_statement_and_no_row_has_one(db, world, statements):
+    statements.clear()
+    keys = [world["shown"], new_id(), world["draft"]]
+    assert await ask(Loaders(db), posts.blocks_by_post_id, *keys) == [[], [], []]
+    assert len(statements) == 1
+    assert "blocks" not in posts.PostRow._fields
+
+
 async def test_slugs_take_one_statement(db, world, statements):
     statements.clear()
     found = await ask(Loaders(db), posts.post_id_by_slug, "none", "draft", "shown")
