@@ -83,7 +83,7 @@ class NotificationKind(Enum):
 @strawberry.enum(description="A way to be told.")
 class NotificationChannel(Enum):
     IN_APP = strawberry.enum_value("IN_APP", description="Your list of notifications.")
-    EMAIL = strawberry.enum_value("EMAIL", description="A mail.")
+    EMAIL = strawberry.enum_value("EMAIL", description="A mail to your address.")
     PUSH = strawberry.enum_value("PUSH", description="Web push, to each browser registered.")
 
 
@@ -120,7 +120,7 @@ class Notification(Node):
 
 @strawberry.type(description="By which channels you are told of a kind of things.")
 class NotificationPreference:
-    kind: NotificationKind = attribute("Of what.")
+    kind: NotificationKind = attribute("What you are told of.")
     in_app: bool = attribute("Whether it comes into your list.")
     email: bool = attribute("Whether you get a mail.")
     push: bool = attribute("Whether your browsers are told.")
@@ -193,7 +193,7 @@ class MarkNotificationsReadInput:
 
 @strawberry.input(description="Whether to be told of one kind by one channel.")
 class NotificationPreferenceInput:
-    kind: NotificationKind = strawberry.field(description="Of what.")
+    kind: NotificationKind = strawberry.field(description="What to be told of.")
     channel: NotificationChannel = strawberry.field(description="By which channel.")
     enabled: bool = strawberry.field(description="Whether to be told.")
 
@@ -271,7 +271,7 @@ class NotificationQuery:
 class NotificationMutation:
     @mutation("Mark notifications as read.", authenticated=True)
     async def mark_notifications_read(
-        self, info: Context, input: Annotated[MarkNotificationsReadInput, argument("Which.")]
+        self, info: Context, input: Annotated[MarkNotificationsReadInput, argument("Which ones.")]
     ) -> MarkNotificationsReadResult:
         marked, unread = await resolvers.mark_read(info.context, input.ids, everything=input.all)
         return MarkNotificationsReadSuccess(marked=marked, unread_count=unread)
@@ -290,7 +290,9 @@ class NotificationMutation:
 
     @mutation("Send your pushes to this browser too.", authenticated=True)
     async def register_push_subscription(
-        self, info: Context, input: Annotated[RegisterPushSubscriptionInput, argument("Which.")]
+        self,
+        info: Context,
+        input: Annotated[RegisterPushSubscriptionInput, argument("Which ones.")],
     ) -> RegisterPushSubscriptionResult:
         await resolvers.add_browser(
             info.context, endpoint=input.endpoint, p256dh=input.p256dh, auth=input.auth
@@ -299,7 +301,7 @@ class NotificationMutation:
 
     @mutation("Send no more pushes to a browser.", authenticated=True)
     async def remove_push_subscription(
-        self, info: Context, input: Annotated[RemovePushSubscriptionInput, argument("Which.")]
+        self, info: Context, input: Annotated[RemovePushSubscriptionInput, argument("Which ones.")]
     ) -> RemovePushSubscriptionResult:
         removed = await resolvers.remove_browser(info.context, input.endpoint)
         return RemovePushSubscriptionSuccess(removed=removed)

@@ -45,12 +45,12 @@ UserIds = Annotated[
 class PresenceStatus(Enum):
     ONLINE = strawberry.enum_value("ONLINE", description="A connection of theirs is open.")
     AWAY = strawberry.enum_value("AWAY", description="One is open, and they said they are away.")
-    OFFLINE = strawberry.enum_value("OFFLINE", description="None is open.")
+    OFFLINE = strawberry.enum_value("OFFLINE", description="No connection of theirs is open.")
 
 
 @strawberry.enum(description="What you can say of yourself while a connection of yours is open.")
 class OwnPresence(Enum):
-    ONLINE = strawberry.enum_value("ONLINE", description="You are here.")
+    ONLINE = strawberry.enum_value("ONLINE", description="You are at it.")
     AWAY = strawberry.enum_value("AWAY", description="You are away, until you say otherwise.")
 
 
@@ -64,7 +64,7 @@ class PresenceAudience(Enum):
 @strawberry.type(description="One of your open connections.")
 class ConnectedDevice:
     device: str = attribute("What is connected, by its user agent; may be empty.")
-    connected_at: datetime = attribute("Since when.")
+    connected_at: datetime = attribute("Since when it is open.")
 
     @resolved("The session it is of: one of `me.sessions`.", cost=0)
     def session_id(root: strawberry.Parent[Any]) -> strawberry.ID:
@@ -165,7 +165,7 @@ class PresenceQuery:
 class PresenceMutation:
     @mutation("Say that you are here, or away.", authenticated=True)
     async def set_presence(
-        self, info: Context, input: Annotated[SetPresenceInput, argument("Which.")]
+        self, info: Context, input: Annotated[SetPresenceInput, argument("Here or away.")]
     ) -> SetPresenceResult:
         row = await resolvers.set_presence(info.context, cast("Status", code_of(input.status)))
         return SetPresenceSuccess(presence=cast(Presence, row))
