@@ -110,7 +110,7 @@ async def _import(db: Database, source: Source, report: ImportReport, tell: Prog
         # The next batch is read while the database works on this one.
         reading = asyncio.create_task(_next(numbered))
         try:
-            done = await db.transaction(partial(_take_batch, batch=batch))
+            done = await db.transaction(partial(take_batch, batch=batch))
         finally:
             await asyncio.wait({reading})
         report.take(len(batch), done)
@@ -303,7 +303,8 @@ _ADD_TITLE_GENRES = text(
 )
 
 
-async def _take_batch(tx: Transaction, *, batch: Sequence[tuple[int, TitleDraft]]) -> BatchDone:
+async def take_batch(tx: Transaction, *, batch: Sequence[tuple[int, TitleDraft]]) -> BatchDone:
+    """Add what is missing of numbered titles; `BATCH` of them are meant at most."""
     await tx.execute(_ALONE)
     await _stage(tx, batch)
     await tx.execute(_MATCH)

@@ -132,8 +132,8 @@ def _array(data: IO[bytes]) -> Iterator[Record]:
         if comma and sign:
             raise ImportFailed(f"row {row}: a comma or the end of the array is missing")
         found = _decoded(buffer, at, row + 1) if sign and not comma else None
-        # A value that touches the end of what was read may go on: 12 of 123.
-        if found is not None and found[1] < len(buffer):
+        # A number that touches the end of what was read may go on: 12 of 123.
+        if found is not None and (found[1] < len(buffer) or buffer[-1] in '}]"'):
             row, at, comma = row + 1, found[1], True
             yield Record(row, found[0])
             continue

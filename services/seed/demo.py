@@ -20,6 +20,7 @@ from core.money import to_minor
 from models.users import Profile, UserAccount
 from services.auctions.selling import Terms, create_auction
 from services.auctions.stalls import ProductDetails, create_product, create_stall
+from services.seed.catalogue import seed_catalogue
 from services.seed.people import MAIL_DOMAIN
 from services.seed.posts import seed_posts
 from services.seed.world import SeedRefused, seed_world
@@ -145,6 +146,7 @@ async def seed_demo(
             ours = {"username": DEMO_USERNAME, "email": f"{DEMO_USERNAME}@{MAIL_DOMAIN}"}
             reader_id = (await session.execute(_OURS, ours)).scalar_one()
         await seed_posts(db, reader_id=reader_id)
+        await seed_catalogue(db)
         return access
     finally:
         await db.close()
