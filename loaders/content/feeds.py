@@ -69,8 +69,9 @@ async def trending_page(
 async def home_page(db: Database, viewer_id: UUID, request: PageRequest) -> Page:
     """Listed posts of the people the viewer follows, the newest first.
 
-    Of each of them the newest few are looked up by the index, then the newest of all are taken: so
-    what it costs follows from how many one follows (10,000 at most), not from how much is written.
+    A page of n posts is by those n of them whose newest posts are the newest: so one post of each
+    is looked up by the index, then n posts of those n. What it costs follows from how many people
+    one follows (10,000 at most), not from how much is written.
     """
     followed = (
         select(follows.c.followee_id.label("author_id"))
@@ -81,27 +82,12 @@ async def home_page(db: Database, viewer_id: UUID, request: PageRequest) -> Page
         )
         .subquery("followed")
     )
-    by = NEWEST.by(forward=request.forward)
-    recent = (
-        select(posts.c.id, posts.c.published_at)
-        .where(posts.c.author_id == followed.c.author_id, LISTED, *NEWEST.between(request))
-        .order_by(*by)
-        .limit(request.limit + 1)
-        .lateral("recent")
-    )
-    columns = [recent.c.published_at, recent.c.id]
-    down = NEWEST.descending == request.forward
-    newest = (
-        select(recent.c.id)
-        .select_from(followed.join(recent, true()))
-        .order_by(*(column.desc() if down else column.asc() for column in columns))
-        .limit(request.limit + 1)
-        .subquery("newest")
-    )
+    writers = _newest_of(followed, request, each=1, name="writers")
+    newest = _newest_of(writers, request, each=request.limit + 1, name="newest")
     statement = (
         select(*PostRow.__columns__)
         .select_from(posts.join(newest, posts.c.id == newest.c.id))
-        .order_by(*by)
+        .order_by(*NEWEST.by(forward=request.forward))
     )
 
     async def count() -> int:
@@ -116,6 +102,28 @@ async def home_page(db: Database, viewer_id: UUID, request: PageRequest) -> Page
     async with db.read() as session:
         rows = [PostRow._make(row) for row in await session.execute(statement)]
     return make_page(rows, NEWEST, request, count)
+
+
+def _newest_of(authors: Any, request: PageRequest, *, each: int, name: str) -> Any:
+    """The first posts of a page, and one more, of the first `each` of each author."""
+    recent = (
+        select(posts.c.id, posts.c.published_at)
+        .where(posts.c.author_id == authors.c.author_id, LISTED, *NEWEST.between(request))
+        .order_by(*NEWEST.by(forward=request.forward))
+        .limit(each)
+        .lateral(f"{name}_recent")
+    )
+    down = NEWEST.descending == request.forward
+    order = [
+        column.desc() if down else column.asc() for column in (recent.c.published_at, recent.c.id)
+    ]
+    return (
+        select(authors.c.author_id, recent.c.id)
+        .select_from(authors.join(recent, true()))
+        .order_by(*order)
+        .limit(request.limit + 1)
+        .subquery(name)
+    )
 
 
 async def categories_page(db: Database, request: PageRequest) -> Page:
