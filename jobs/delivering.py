@@ -15,6 +15,7 @@ from core.database import Database, ReadSession
 from core.errors import BadUserInput
 from core.ids import split_id
 from core.ports import Couriers, Mail, Push
+from models.notification_kinds import Channel
 from services.auctions.telling import lot_titles
 from services.content.naming import post_titles, title_names
 from services.users.deliveries import (
@@ -31,7 +32,6 @@ from services.users.deliveries import (
     recover,
     settle,
 )
-from services.users.notification_kinds import Channel
 from services.users.notification_texts import Words, words_of
 
 log = structlog.get_logger(__name__)

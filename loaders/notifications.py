@@ -15,9 +15,9 @@ from loaders.base import Computed, count_by, many_by, one_by, read_page
 from loaders.pages import Page, order
 from loaders.rows import row_of
 from models.events import EventTopic
+from models.notification_kinds import CHANNELS, DEFAULTS, KINDS
 from models.notifications import Notification, NotificationPreference, PushSubscription
 from models.user_tables import accounts
-from services.users.notification_kinds import CHANNELS, DEFAULTS, KINDS
 
 PREFERENCES_MAX = len(KINDS) * len(CHANNELS)
 

@@ -12,6 +12,7 @@ import strawberry
 
 from loaders import users as loaders
 from loaders.notifications import NotificationRow, PreferenceRow
+from models.notification_kinds import KINDS
 from resolvers import nodes
 from resolvers import notifications as resolvers
 from schema.common import Connection, InvalidInput, Node, NotFound
@@ -31,7 +32,6 @@ from schema.fields import (
     subscription,
 )
 from schema.scalars import JSON, Cursor, code_of
-from services.users.notification_kinds import KINDS
 from services.users.notifications import MARKED_MAX
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from core.database import ReadSession, Transaction
-from services.users.notification_kinds import Channel, NotificationKind
+from models.notification_kinds import Channel, NotificationKind
 
 TRIES_MAX = 8
 FIRST_RETRY = timedelta(minutes=1)

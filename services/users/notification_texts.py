@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from core.money import to_decimal
-from services.users.notification_kinds import NotificationKind
+from models.notification_kinds import NotificationKind
 
 SOMEONE = "Someone"
 SOMETHING = "something you follow"

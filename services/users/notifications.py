@@ -19,9 +19,9 @@ from core.errors import InvalidInput, NotFound
 from core.events import NewEvent
 from core.ids import new_id
 from core.jsontext import to_json
+from models.notification_kinds import ALWAYS, CHANNELS, DEFAULTS, NotificationKind
 from services.jobs import enqueue
 from services.users.accounts import user_topic
-from services.users.notification_kinds import ALWAYS, CHANNELS, DEFAULTS, NotificationKind
 
 NOTIFICATION_PREFIX = "ntf"
 NOTIFICATION_CREATED = "NotificationCreated"

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from core.ids import decode_id
-from services.users.notification_kinds import KINDS
+from models.notification_kinds import KINDS
 from services.users.notifications import notify
 
 MINE = """

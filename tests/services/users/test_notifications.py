@@ -11,7 +11,7 @@ from sqlalchemy import event, text
 from core.errors import InvalidInput, NotFound
 from core.events import NewEvent
 from core.ids import new_id
-from services.users.notification_kinds import ALWAYS, CHANNELS, DEFAULTS, KINDS
+from models.notification_kinds import ALWAYS, CHANNELS, DEFAULTS, KINDS
 from services.users.notification_texts import words_of
 from services.users.notifications import (
     DELIVER,
