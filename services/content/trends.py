@@ -21,6 +21,8 @@ _FRAMES = {
 }
 """How far back each timeframe looks, and after how long an act counts half."""
 
+# Nobody waits for a trend: it may take longer than what a request may.
+_PATIENCE = text("SET LOCAL statement_timeout = '60s'")
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('mela.trends', 0))")
 # A person counts once a title and act, by the last time: who watches daily is one viewer.
 _ACTS = text(
@@ -88,6 +90,7 @@ _ORDERS = text(
 async def refresh_trends(tx: Transaction) -> int:
     """Compute all trends anew, and what titles are ordered by; how many places there are. Readers
     see the ones before until it commits."""
+    await tx.execute(_PATIENCE)
     await tx.execute(_ALONE)
     now = await database_now(tx)
     await tx.execute(_ACTS, {"now": now})
