@@ -154,7 +154,7 @@ async def create_post(
     post_id = await context.transact(
         partial(posts.create_post, author_id=viewer.user_id, details=details, **options)
     )
-    return await _afresh(context, post_id)
+    return _still_there(await _afresh(context, post_id), "post")
 
 
 async def update_post(context: OperationContext, post_id: str, changes: Mapping[str, Any]) -> Any:
@@ -213,7 +213,7 @@ async def add_comment(
         )
     )
     context.forget()
-    return await context.loaders.load(loaders.comment_by_id, comment_id)
+    return _still_there(await context.loaders.load(loaders.comment_by_id, comment_id), "comment")
 
 
 async def act_on_comment(
@@ -300,6 +300,13 @@ async def watch_comments(
             comment_id = UUID(hex=event.payload["comment"])
             if await context.loaders.load(loaders.comment_by_id, comment_id) is not None:
                 yield event
+
+
+def _still_there(row: Any, what: str) -> Any:
+    """The row that a key stands for: with a key used before it may be hidden by now."""
+    if row is None:
+        raise NotFound(what)
+    return row
 
 
 async def _existing(context: OperationContext, post_id: str) -> UUID:

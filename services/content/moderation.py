@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.database import Transaction
@@ -91,7 +91,9 @@ async def report_content(
         upsert(reports)
         .values(**row)
         .on_conflict_do_nothing(
-            index_elements=["subject_id", "reporter_id"], index_where=reports.c.status == "OPEN"
+            # Written out: a bound value is no longer the index's predicate in a generic plan.
+            index_elements=["subject_id", "reporter_id"],
+            index_where=text("status = 'OPEN'"),
         )
     )
     found = await tx.execute(
@@ -196,6 +198,8 @@ async def _subject(tx: Transaction, prefix: str, subject_id: UUID) -> tuple[Row[
     """What is acted upon, locked, whoever may see it; and whose it is."""
     if prefix == "pst":
         post = await any_post(tx, subject_id)
+        if post.status == "DRAFT":
+            raise NotFound("post")  # nobody but its author knows of it
         return post, post.author_id
     if prefix == "cmt":
         await any_post(tx, await post_of_comment(tx, subject_id))

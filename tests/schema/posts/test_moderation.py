@@ -97,6 +97,21 @@ async def test_reports_come_into_the_queue_once(
     assert shapes.codes(await execute(QUEUE)) == ["UNAUTHENTICATED"]
 
 
+async def test_the_queue_takes_a_statement_for_each_kind_of_thing(
+    ask, cast, make_user, write_post, comment, statements
+):
+    ada, bob, moderator = cast
+    for _ in range(3):
+        post = await write_post(ada)
+        for subject in (post, await comment(ada, post), (await make_user()).public_id):
+            await ask(REPORT, bob, id=subject)
+    statements.clear()
+    nodes = (await ask(QUEUE, moderator))["reports"]["nodes"]
+    assert len(nodes) == 9
+    # The page and its count; reporters; posts, comments and people; the comments' authors.
+    assert len(statements) <= 7, statements
+
+
 async def test_what_is_ones_own_hidden_or_unknown_is_not_reported(ask, cast, write_post, sql):
     ada, bob, _ = cast
     post, draft = await write_post(ada), await write_post(ada, publish=False)
@@ -223,6 +238,7 @@ async def test_who_may_not_moderate_changes_nothing(
     other = await make_user("mod2", roles=("MODERATOR",))
     post = await write_post(ada)
     own = await write_post(moderator)
+    draft = await write_post(ada, publish=False)
     words = await comment(bob, post)
     before = await snapshot()
     assert shapes.codes(await execute(MODERATE, bob, id=post, action="WARN")) == ["FORBIDDEN"]
@@ -231,6 +247,7 @@ async def test_who_may_not_moderate_changes_nothing(
         (warner, words, "REMOVE", "Forbidden"),
         (warner, ada.public_id, "SUSPEND", "Forbidden"),
         (moderator, own, "REMOVE", "Forbidden"),
+        (moderator, draft, "REMOVE", "NotFound"),
         (moderator, other.public_id, "SUSPEND", "Forbidden"),
         (moderator, ada.public_id, "REMOVE", "InvalidInput"),
         (moderator, "pst_1", "REMOVE", "NotFound"),

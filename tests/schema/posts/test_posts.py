@@ -104,7 +104,7 @@ async def test_a_slug_that_is_given_is_kept_and_belongs_to_one_post(make_user, c
     assert re.fullmatch("post-[0-9a-f]{10}", (await create_post(bob, title="🧵"))["post"]["slug"])
 
 
-async def test_the_same_key_writes_one_post(sql, make_user, create_post):
+async def test_the_same_key_writes_one_post(ask, sql, make_user, create_post):
     ada = await make_user("ada")
     first = await create_post(ada, idempotencyKey="k")
     again = await create_post(ada, idempotencyKey="k")
@@ -112,6 +112,8 @@ async def test_the_same_key_writes_one_post(sql, make_user, create_post):
     other = await create_post(ada, idempotencyKey="k", title="Another")
     assert other["__typename"] == "IdempotencyConflict"
     assert (await sql("SELECT count(*) AS n FROM post"))[0].n == 1
+    assert await act(ask, "deletePost", ada, first["post"]["id"]) == "DeletePostSuccess"
+    assert (await create_post(ada, idempotencyKey="k"))["__typename"] == "NotFound"
 
 
 async def test_drafts_are_their_authors_and_publishing_is_news_once(
