@@ -112,7 +112,7 @@ async def update_privacy(context: OperationContext, audience: PresenceAudience) 
     user_id = context.signed_in().user_id
     await context.transact(partial(set_presence_audience, user_id=user_id, audience=audience))
     context.forget()
-    await context.server.live.presence.tell_recheck([user_id])
+    context.server.live.presence.tell_recheck(user_id)
     return user_id
 
 

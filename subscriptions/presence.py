@@ -80,6 +80,7 @@ class Presence:
         self._away: set[UUID] = set()
         self._untold: dict[str, None] = {}
         self._closed: dict[str, OpenConnection] = {}
+        self._rechecks: dict[UUID, None] = {}
         self._left: dict[UUID, datetime] = {}
         self._work = asyncio.Event()
         self._settled_at = 0.0
@@ -154,11 +155,11 @@ class Presence:
         """Someone's open sockets. Raises `Unavailable`."""
         return await self._asked(self.store.devices(user_id))
 
-    async def tell_recheck(self, user_ids: Sequence[UUID]) -> None:
-        """What others may see of these has changed: whoever watches them looks again. Lost without
-        Redis; a watch that begins later looks anyway."""
-        with suppress(*UNREACHABLE):
-            await self.store.tell_recheck(user_ids)
+    def tell_recheck(self, *user_ids: UUID) -> None:
+        """What others may see of these has changed: whoever watches them looks again. Returns at
+        once; without Redis they do as soon as it is back."""
+        self._rechecks |= dict.fromkeys(user_ids)
+        self._work.set()
 
     async def watch(self, user_ids: Iterable[UUID]) -> Watch:
         """Be told of some people: of each one's standing now, where Redis can be asked, and of each
@@ -215,7 +216,7 @@ class Presence:
         while True:
             await self._work.wait()
             self._work.clear()
-            while self._untold or self._closed:
+            while self._untold or self._closed or self._rechecks:
                 try:
                     await self._tell_some()
                 except UNREACHABLE as error:
@@ -224,6 +225,11 @@ class Presence:
 
     async def _tell_some(self) -> None:
         """Arrivals before departures: who reloads a page has never gone."""
+        rechecks = list(islice(self._rechecks, CHUNK))
+        if rechecks:
+            await self.store.tell_recheck(rechecks)
+            for user_id in rechecks:
+                self._rechecks.pop(user_id, None)
         touched = list(islice(self._untold, CHUNK))
         if touched:
             await self.store.touch([(self._open[id], self._status(id)) for id in touched])

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import orjson
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -23,6 +23,8 @@ from redis.exceptions import RedisError
 Status = Literal["ONLINE", "AWAY", "OFFLINE"]
 
 REDIS_TIMEOUT_S = 2.0
+CONNECTIONS = 8
+"""Of one client: who finds all in use waits."""
 CHUNK = 200
 """Connections in one call of a script: Redis does nothing else meanwhile."""
 SWEEP_CHUNK = 200
@@ -174,14 +176,17 @@ class Device(NamedTuple):
 
 
 def redis_client(url: str) -> Redis:
-    """A client for commands: gives up after two seconds, and tries once more at once where a pooled
-    connection is older than Redis' last restart."""
-    return Redis.from_url(
+    """A client for commands: a few connections, that give up after two seconds; once more at once
+    where a connection is older than Redis' last restart."""
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=CONNECTIONS,
+        timeout=REDIS_TIMEOUT_S,
         socket_timeout=REDIS_TIMEOUT_S,
         socket_connect_timeout=REDIS_TIMEOUT_S,
         retry=Retry(NoBackoff(), 1),
     )
+    return Redis.from_pool(pool)
 
 
 class PresenceStore:
