@@ -1,10 +1,14 @@
 """Posts: written, changed, published, archived, deleted; who sees which."""
 
+import asyncio
+import random
 import re
 
 import pytest
 
 from core.ids import decode_id
+from services.content import posts
+from services.content.posts import PostDetails
 from services.content.posts_access import POSTS_A_MINUTE
 from services.users import people
 
@@ -323,3 +327,34 @@ async def test_eight_mentions_in_a_category_fit_into_one_transaction(
     blocks = [{"type": "mention", "userId": person.public_id} for person in eight]
     post = await write_post(ada, blocks=blocks, categoryId=shelf)
     assert [await told(person) for person in eight] == [[("MENTION", post)]] * 8
+
+
+async def test_tags_are_counted_exactly_when_many_publish_and_put_away_at_once(
+    server, make_user, sql
+):
+    """Each names the same tags in another order: who locked them as they come would deadlock."""
+    folk = [await make_user() for _ in range(6)]
+    names = [f"tag {number}" for number in range(8)]
+    dice = random.Random(3)
+
+    async def busy(person):
+        for turn in range(4):
+            tags = dice.sample(names, 6)
+            made = await server.db.transaction(
+                lambda tx, tags=tags: posts.create_post(
+                    tx, author_id=person.id, details=PostDetails("T", tags=tags), publish=True
+                )
+            )
+            if turn % 2:
+                await server.db.transaction(
+                    lambda tx, made=made: posts.archive_post(tx, viewer_id=person.id, post_id=made)
+                )
+
+    await asyncio.gather(*(busy(person) for person in folk))
+    wrong = await sql(
+        "SELECT t.name FROM tag AS t WHERE t.post_count <> (SELECT count(*) FROM post AS p"
+        " WHERE p.status = 'PUBLISHED' AND t.name = ANY (p.tags))"
+    )
+    assert wrong == []
+    [total] = await sql("SELECT sum(post_count) AS n FROM tag")
+    assert total.n == 6 * 2 * 6
