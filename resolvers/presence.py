@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from datetime import UTC, datetime
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 from uuid import UUID
@@ -22,6 +23,8 @@ from services.users.settings import PresenceAudience, set_presence_audience
 from subscriptions.presence import USERS_MAX
 from subscriptions.presence_seen import moment_of
 from subscriptions.presence_store import Device, Standing, Status
+
+WINDOW_MIN_S, WINDOW_MAX_S = 10, 24 * 3600
 
 
 class PresenceRow(NamedTuple):
@@ -184,6 +187,19 @@ async def watch_viewers(
                 yield ViewersRow(key, number)
         finally:
             await numbers.aclose()
+
+
+async def watch_endings(context: OperationContext, window_s: int) -> AsyncGenerator[UUID, None]:
+    """The viewer's watched auctions as their ends come near. Raises `BadUserInput` for a window
+    that is not of 10 seconds to a day."""
+    if not WINDOW_MIN_S <= window_s <= WINDOW_MAX_S:
+        raise BadUserInput(f"window must be from {WINDOW_MIN_S} to {WINDOW_MAX_S} seconds")
+    user_id = context.signed_in().user_id
+    lots = context.server.live.endings.watched(user_id, timedelta(seconds=window_s))
+    async with aclosing(lots):
+        async for lot in lots:
+            context.renew()
+            yield lot
 
 
 def _keys(public_ids: Sequence[str]) -> list[UUID]:

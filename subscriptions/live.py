@@ -1,4 +1,5 @@
-"""What a process keeps of the moment, none of it in the log: presence, viewers, typing."""
+"""What a process keeps of the moment, none of it in the log: presence, viewers, typing, ends that
+come near."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 
 from core.database import Database
 from core.settings import Settings
+from subscriptions.ending import Endings
 from subscriptions.presence import Presence, PresenceTimes
 from subscriptions.signals import Signals
 from subscriptions.typing import Typing
@@ -22,6 +24,7 @@ class Live:
     presence: Presence
     viewing: Viewing
     typing: Typing
+    endings: Endings
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -29,9 +32,11 @@ class Live:
         await self.signals.start()
         await self.presence.start()
         await self.viewing.start()
+        await self.endings.start()
         try:
             yield
         finally:
+            await self.endings.close()
             await self.typing.close()
             await self.viewing.close()
             await self.presence.close()
@@ -58,4 +63,5 @@ def make_live(settings: Settings, db: Database, redis_url: str) -> Live:
             heartbeat_s=settings.presence_heartbeat_s,
         ),
         typing=Typing(signals, redis_url, prefix=prefix, ends_s=settings.typing_s),
+        endings=Endings(db),
     )

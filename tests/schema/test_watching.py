@@ -96,3 +96,48 @@ async def test_what_a_killed_process_counted_fades_and_processes_add_up(redis_ur
     await numbers.aclose()
     await living.close()
     await dying.close()
+
+
+ENDING = "subscription ($w: Int!) { auctionEndingSoon(window: $w) { auction { id } } }"
+
+
+async def test_watched_auctions_are_told_once_as_their_ends_come_near(
+    stream, open_lot, make_user, sql, shapes
+):
+    ada, bob = await make_user("ada"), await make_user("bob")
+    near, later, foreign = await open_lot(), await open_lot(), await open_lot()
+
+    async def watch(person, lot):
+        await sql(
+            "INSERT INTO auction_watch (user_id, auction_id) VALUES (:u, :a)",
+            u=person.id,
+            a=lot.id,
+        )
+
+    async def end(lot, in_s):
+        await sql(
+            "UPDATE auction SET ends_at = now() + make_interval(secs => :s) WHERE id = :id",
+            s=in_s,
+            id=lot.id,
+        )
+
+    await watch(ada, near)
+    await watch(ada, later)
+    await watch(bob, foreign)
+    for lot, in_s in ((near, 60), (later, 600), (foreign, 60)):
+        await end(lot, in_s)
+    results = await stream(ENDING, ada, w=120)
+    async with aclosing(results), asyncio.timeout(20):
+        told = (await anext(results)).data["auctionEndingSoon"]["auction"]["id"]
+        assert told == near.public_id
+        await end(later, 90)
+        told = (await anext(results)).data["auctionEndingSoon"]["auction"]["id"]
+        assert told == later.public_id
+        await end(near, 600)  # a soft close
+        await watch(ada, foreign)
+        told = (await anext(results)).data["auctionEndingSoon"]["auction"]["id"]
+        assert told == foreign.public_id
+    for window in (9, 86_401):
+        results = await stream(ENDING, ada, w=window)
+        async with aclosing(results), asyncio.timeout(10):
+            assert shapes.codes(await anext(results)) == ["BAD_USER_INPUT"]
