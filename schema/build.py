@@ -45,9 +45,7 @@ class Mutation(UserMutation, ContentMutation, WalletMutation, AuctionMutation):
 
 
 @strawberry.type(description="Everything that is pushed as it happens.")
-class Subscription(
-    UserSubscription, ContentSubscription, WalletSubscription, AuctionSubscription
-):
+class Subscription(UserSubscription, ContentSubscription, WalletSubscription, AuctionSubscription):
     pass
 
 
