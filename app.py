@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
+from adapters.couriers import make_couriers
 from adapters.payments import SandboxPaymentProvider
 from adapters.storage import open_storage
 from core.clock import utc_now
@@ -31,7 +32,7 @@ from execution.limits import Limits
 from jobs.background import run_jobs
 from jobs.demo import run_demo_bots
 from jobs.health import run_health
-from jobs.worker import Worker
+from jobs.running import Worker
 from resolvers.context import Server
 from schema.build import build_schema
 from services.auctions.queue import BidQueue, Outcome
@@ -41,6 +42,7 @@ from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from services.wallets.queue import TransferQueue
 from subscriptions.hub import Hub
+from subscriptions.live import make_live
 from web.downloads import download_routes
 from web.graphiql_page import GraphiQLConfig, graphiql_routes
 from web.graphql import GraphQLEndpoint
@@ -139,6 +141,8 @@ def make_server(settings: Settings) -> Server:
         ),
         payments=SandboxPaymentProvider(),
         storage=open_storage(settings.storage_url, folder=settings.state_dir / "files"),
+        live=make_live(settings, db, redis_url),
+        couriers=make_couriers(settings),
     )
 
 
@@ -184,6 +188,7 @@ def _lifespan(
             stack.push_async_callback(server.hub.close)
             await server.revocations.start()
             stack.push_async_callback(server.revocations.close)
+            await stack.enter_async_context(server.live.running())
             stack.push_async_callback(server.bids.close)
             stack.push_async_callback(server.transfers.close)
             await _start_background(server, running, stack)
@@ -201,7 +206,7 @@ async def _start_background(server: Server, running: _Running, stack: AsyncExitS
     url = settings.database_url.get_secret_value()
     if settings.jobs:
         running.worker = await stack.enter_async_context(
-            run_jobs(settings, server.db, url, server.payments, server.storage)
+            run_jobs(settings, server.db, url, server.ports)
         )
     if settings.demo and read_demo(settings.state_dir) is not None:
         await stack.enter_async_context(

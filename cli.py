@@ -1,5 +1,4 @@
-"""The `mela` command: what operators type. Each command puts parts together and shows what they
-say; the work itself stands in the packages."""
+"""The `mela` command: what operators type. Puts parts together; the work stands in packages."""
 
 from __future__ import annotations
 
@@ -34,6 +33,7 @@ from core.telemetry import start_telemetry
 from jobs.background import run_jobs
 from jobs.console import doctor_shown, progress_bars, replay_shown, seed_shown
 from jobs.console_auctions import verify_auction
+from jobs.import_commands import import_commands
 from jobs.ledger_commands import ledger_commands
 from schema.committed import check_committed, export_committed, sdl_of
 from services.auctions.recorded import RecordedAuction, RecordingError, read_recorded
@@ -61,9 +61,9 @@ mela.add_typer(auction_commands, name="auction")
 mela.add_typer(db_commands, name="db")
 mela.add_typer(schema_commands, name="schema")
 mela.add_typer(ledger_commands(lambda folder: _attached(folder), out), name="ledger")
+mela.add_typer(import_commands(lambda folder: _attached(folder), out), name="import")
 
-_UNUSED = SecretStr("redis://unused")
-_SCRATCH = (ScratchRefused, RecordingError)
+_UNUSED, _SCRATCH = SecretStr("redis://unused"), (ScratchRefused, RecordingError)
 REFUSALS = (EmbeddedError, NotReady, NoFreePort, SeedRefused, *_SCRATCH)
 
 StateDir = Annotated[Path | None, typer.Option(help="Folder of the embedded servers.")]
@@ -317,7 +317,7 @@ async def _work(settings: Settings) -> None:
     server = make_server(settings)
     await server.hub.start(server.db)
     try:
-        async with run_jobs(settings, server.db, _url(settings), server.payments, server.storage):
+        async with run_jobs(settings, server.db, _url(settings), server.ports):
             await asyncio.Event().wait()
     finally:
         await server.hub.close()

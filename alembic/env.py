@@ -14,11 +14,14 @@ from models import (  # noqa: F401  (fill the metadata)
     events,
     idempotency,
     ledger_log,
+    notifications,
     parameters,
+    presence,
     shop,
     users,
     wallets,
 )
+from models.content import availability, moderation, posts, titles, viewing  # noqa: F401
 
 # pgqueuer's tables are its own: their SQL stands in a migration, and `alembic check` leaves
 # them alone.

@@ -10,6 +10,65 @@ PaymentStatus = Literal["PENDING", "SETTLED", "FAILED"]
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail of plain text. `id` is ours, for ever the same for one mail: letters, digits, - and _,
+    100 characters at most."""
+
+    id: str
+    to: str
+    name: str
+    subject: str
+    text: str
+
+
+class Mailer(Protocol):
+    """Hands mails over. Raises what it likes where that failed and the mail is surely not on its
+    way."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a mail handed over twice is still seen once."""
+
+    async def send(self, mail: Mail) -> None:
+        """Hand one mail over; gives up after some seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A message to one browser: 3,000 bytes of JSON at most. `topic` lets a newer one take the
+    place of an older one that was not shown yet: 32 characters of A-Z, a-z, 0-9, - and _."""
+
+    endpoint: str
+    p256dh: str
+    auth: str
+    topic: str
+    body: str
+
+
+PushAnswer = Literal["TAKEN", "GONE"]
+
+
+class Pusher(Protocol):
+    """Hands messages to push services (RFC 8030). Raises what it likes where that failed and the
+    message is surely not on its way."""
+
+    @property
+    def public_key(self) -> str:
+        """What a browser needs to subscribe: the VAPID key, base64url."""
+
+    async def push(self, push: Push) -> PushAnswer:
+        """GONE: the browser has unsubscribed, for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Couriers:
+    """What carries messages out of the house; `pusher` is None where nobody set up web push."""
+
+    mailer: Mailer
+    pusher: Pusher | None
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentOrder:
     """What a provider is to do. `id` is ours, for ever the same for one payment; the amount is in
     minor units of an ISO 4217 currency."""
@@ -61,3 +120,12 @@ class Storage(Protocol):
 
     async def exists(self, key: str) -> bool:
         """Whether there is a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a process has of the world outside; chosen by app and cli."""
+
+    payments: PaymentProvider
+    storage: Storage
+    couriers: Couriers

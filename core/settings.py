@@ -65,6 +65,45 @@ class Settings(BaseSettings):
 
     subscriber_buffer: int = Field(1_000, ge=1, description="Events waiting for one subscriber")
     heads_interval_s: float = Field(1.0, gt=0, description="Pause between looks for lost events")
+    presence_heartbeat_s: float = Field(20.0, gt=0, description="Open sockets say so this often")
+    presence_expiry_s: float = Field(
+        60.0, gt=0, description="A socket that says nothing for so long counts as gone"
+    )
+    presence_sweep_s: float = Field(3.0, gt=0, description="Pause between looks for such sockets")
+    presence_write_s: float = Field(
+        60.0, gt=0, description="When people were last here is written to the database this often"
+    )
+    typing_s: float = Field(5.0, gt=0, description="Typing ends by itself after so long")
+    log_follow_s: float = Field(1.0, gt=0, description="Pause between looks into the event log")
+    ending_soon_s: int = Field(
+        15 * 60, ge=60, description="Watchers hear of a lot's end so long before it"
+    )
+
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="smtp://user:password@host:587 (STARTTLS where offered) or smtps://…; unset "
+        "writes mails to the outbox in the state folder",
+    )
+    mail_from: str = Field("Mela <mela@localhost>", max_length=320, description="Sender of mails")
+    push_keys_dir: Path | None = Field(
+        None, description="VAPID key (P-256, PEM) of web push; unset: made in the state folder"
+    )
+    push_contact: str = Field(
+        "mailto:mela@localhost",
+        pattern=r"^(mailto:|https://)\S+$",
+        description="Whom push services write to if something is wrong",
+    )
+    push_hosts: tuple[str, ...] = Field(
+        (
+            "fcm.googleapis.com",
+            "push.services.mozilla.com",
+            "push.apple.com",
+            "notify.windows.com",
+        ),
+        description="Push services that may be asked, with their subdomains: nobody else's "
+        "addresses are called",
+    )
+
     bid_queue_size: int = Field(1_000, ge=1, description="Bids waiting on one auction")
     bid_batch_size: int = Field(200, ge=1, description="Bids taken in one transaction")
 
@@ -101,6 +140,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     access_log: bool = Field(False, description="A line for each request; metrics count anyway")
     otlp_endpoint: str | None = Field(None, description="OpenTelemetry collector over HTTP")
+
+    @model_validator(mode="after")
+    def _heartbeats_fit(self) -> Settings:
+        if self.presence_expiry_s < 2 * self.presence_heartbeat_s:
+            raise ValueError("presence_expiry_s must be at least twice presence_heartbeat_s")
+        return self
 
     @model_validator(mode="after")
     def _prod_brings_its_own(self) -> Settings:

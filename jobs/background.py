@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from core.database import Database
-from core.ports import PaymentProvider, Storage
+from core.ports import Ports
 from core.settings import Settings
 from jobs.ledger_log import run_sequencer
-from jobs.worker import Worker, run_worker
+from jobs.notifications import run_notifier
+from jobs.running import Worker
+from jobs.worker import run_worker
 
 
 @asynccontextmanager
@@ -17,15 +19,23 @@ async def run_jobs(
     settings: Settings,
     db: Database,
     database_url: str,
-    payments: PaymentProvider,
-    storage: Storage,
+    ports: Ports,
 ) -> AsyncIterator[Worker]:
-    """Jobs from the queue and the ledger's sequencer, while the context lasts.
+    """Jobs from the queue, the ledger's sequencer and the consumers of the event log, while the
+    context lasts.
 
     Raises `KeyFileError` if the keys of the ledger's log cannot be read.
     """
     async with (
-        run_worker(settings, db, database_url, payments=payments, storage=storage) as worker,
+        run_worker(
+            settings,
+            db,
+            database_url,
+            payments=ports.payments,
+            storage=ports.storage,
+            couriers=ports.couriers,
+        ) as worker,
         run_sequencer(settings, db),
+        run_notifier(settings, db),
     ):
         yield worker

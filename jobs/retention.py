@@ -21,6 +21,8 @@ JOB_LOG = timedelta(days=7)
 PAYMENT_MESSAGES = timedelta(days=90)
 """A message is refused by its own time stamp long before: within five minutes."""
 
+NOTIFICATIONS = timedelta(days=180)
+
 KEPT_TOPICS = ("auction:%", "wallet:%", "impact:%", "audit:%")
 """Events of these are kept for ever (realtime.md, Facts)."""
 
@@ -38,6 +40,7 @@ _RULES: Mapping[str, tuple[str, timedelta]] = {
     "refresh_token": ("expires_at", timedelta(0)),
     "wallet_challenge": ("expires_at", timedelta(0)),
     "payment_message": ("received_at", PAYMENT_MESSAGES),
+    "notification": ("created_at", NOTIFICATIONS),
     "pgqueuer_log": ("created", JOB_LOG),
 }
 
@@ -71,7 +74,7 @@ Stopping = Callable[[], bool]
 async def delete_expired(db: Database, *, stopping: Stopping = bool) -> dict[str, int]:
     """Rows deleted by table: idempotency keys (7 days), expired refresh tokens and challenges,
     payment providers' messages (90 days), events (90 days; those of auctions, wallets, impact and
-    audit stay), the log of jobs (7 days).
+    audit stay), the log of jobs (7 days), notifications (180 days).
 
     Each batch is a transaction. Safe to run twice at once; stops between batches when `stopping()`.
     """

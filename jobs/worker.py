@@ -8,25 +8,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, TypeVar
-from uuid import UUID
+from datetime import timedelta
+from typing import Any
 
 import asyncpg
-import orjson
 import structlog
 from pgqueuer import (
     AsyncpgDriver,
-    DatabaseRetryEntrypointExecutor,
-    Job,
     PgQueuer,
     Queries,
-    RetryRequested,
 )
 from pgqueuer.adapters.persistence.qb import (
     DBSettings,
@@ -34,33 +26,15 @@ from pgqueuer.adapters.persistence.qb import (
     QueryQueueBuilder,
     QuerySchedulerBuilder,
 )
-from pgqueuer.executors import EntrypointExecutorParameters
-from pgqueuer.models import Channel, Schedule
-from sqlalchemy import text
+from pgqueuer.models import Channel
 
-from core import metrics
-from core.clock import utc_now
 from core.database import Database, plain_url
-from core.ports import PaymentProvider, Storage
+from core.ports import Couriers, PaymentProvider, Storage
 from core.settings import Settings
-from jobs.auctions import Sweep, close_at_end, open_at_start, sweep_auctions
-from jobs.files import remove_unwanted_files
-from jobs.retention import delete_expired
-from jobs.wallets import ask_about_stuck_payments, expire_due_holds, tell_wallets_of
-from services.auctions.closing import CLOSE_AUCTION, OPEN_AUCTION
-from services.wallets.changes import TELL_WALLETS
-
-T = TypeVar("T")
+from jobs.running import Worker
+from jobs.schedule import register, sweep_now
 
 log = structlog.get_logger(__name__)
-
-SWEEP = "sweep_auctions"
-RETENTION = "delete_expired"
-REMOVE_FILES = "remove_unwanted_files"
-EXPIRE_HOLDS = "expire_holds"
-ASK_PAYMENTS = "ask_about_stuck_payments"
-EVERY_MINUTE = "* * * * *"
-EVERY_HOUR = "17 * * * *"
 
 STOP_S = 8.0
 """Patience with running jobs at shutdown; then they are cancelled, and run elsewhere or later."""
@@ -88,32 +62,6 @@ _NAMES = DBSettings.model_construct(
     schedules_table="pgqueuer_schedules",
     statistics_table="pgqueuer_statistics",
 )
-_LAST_SWEEP = text("SELECT max(last_run) FROM pgqueuer_schedules WHERE entrypoint = :name")
-
-
-@dataclass(slots=True)
-class Worker:
-    """What a process's worker says of itself. `runs` counts jobs by (name, outcome): "ok" or the
-    error's class; `connections` counts from 1, and each further one was a reconnection. Without
-    `payments` no stuck payment is asked about, without `storage` no file is removed.
-    """
-
-    settings: Settings
-    db: Database
-    database_url: str
-    payments: PaymentProvider | None = None
-    storage: Storage | None = None
-    connected: bool = False
-    connections: int = 0
-    last_sweep_at: datetime | None = None
-    runs: Counter[tuple[str, str]] = field(default_factory=Counter)
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def last_sweep(self) -> datetime | None:
-        """When any process last swept, this one or, by the database, another (for /readyz)."""
-        async with self.db.read() as session:
-            found: datetime | None = await session.scalar(_LAST_SWEEP, {"name": SWEEP})
-        return max((at for at in (found, self.last_sweep_at) if at is not None), default=None)
 
 
 @asynccontextmanager
@@ -124,15 +72,17 @@ async def run_worker(
     *,
     payments: PaymentProvider | None = None,
     storage: Storage | None = None,
+    couriers: Couriers | None = None,
     patience_s: float = STOP_S,
 ) -> AsyncIterator[Worker]:
     """Run jobs while the context lasts; leaving it gives running ones `patience_s`, and ends within
     two seconds more.
 
     Uses one connection of its own, and `db` for what the jobs do (so that their events are
-    published by its after-commit hook). Never fails for want of the database: it keeps trying.
+    published by its after-commit hook). Without `couriers`, mails and pushes wait for a worker that
+    has some. Never fails for want of the database: it keeps trying.
     """
-    worker = Worker(settings, db, database_url, payments, storage)
+    worker = Worker(settings, db, database_url, payments, storage, couriers)
     task = asyncio.create_task(_supervise(worker), name="jobs")
     try:
         yield worker
@@ -230,121 +180,15 @@ def _queue(worker: Worker, connection: Any) -> PgQueuer:
         qbs=QuerySchedulerBuilder(_NAMES),
     )
     queue = PgQueuer(driver, channel=_NAMES.channel, queries=queries)
-    _register(worker, queue)
+    register(worker, queue)
     return queue
-
-
-def _register(worker: Worker, queue: PgQueuer) -> None:
-    db = worker.db
-
-    async def open_(job: Job) -> None:
-        await _run_job(worker, OPEN_AUCTION, lambda: open_at_start(db, _auction_of(job)))
-
-    async def close(job: Job) -> None:
-        await _run_job(worker, CLOSE_AUCTION, lambda: close_at_end(db, _auction_of(job)))
-
-    async def sweep(_: Schedule) -> None:
-        await _sweep(worker)
-
-    async def tell(job: Job) -> None:
-        await _run_job(worker, TELL_WALLETS, lambda: tell_wallets_of(db, job.payload))
-
-    async def expire(_: Schedule) -> None:
-        stopping = worker.stopping.is_set
-        await _run(worker, EXPIRE_HOLDS, lambda: expire_due_holds(db, stopping=stopping))
-
-    async def ask(_: Schedule) -> None:
-        await _ask_about_payments(worker)
-
-    async def retain(_: Schedule) -> None:
-        stopping = worker.stopping.is_set
-        deleted = await _run(worker, RETENTION, lambda: delete_expired(db, stopping=stopping))
-        log.info("expired_deleted", **deleted)
-
-    async def remove(_: Schedule) -> None:
-        storage, stopping = worker.storage, worker.stopping.is_set
-        if storage is not None:
-            work = partial(remove_unwanted_files, db, storage, stopping=stopping)
-            log.info("files_removed", count=await _run(worker, REMOVE_FILES, work))
-
-    queue.entrypoint(OPEN_AUCTION, executor_factory=_retrying)(open_)
-    queue.entrypoint(CLOSE_AUCTION, executor_factory=_retrying)(close)
-    queue.entrypoint(TELL_WALLETS, executor_factory=_retrying)(tell)
-    queue.schedule(SWEEP, EVERY_MINUTE)(sweep)
-    queue.schedule(EXPIRE_HOLDS, EVERY_MINUTE)(expire)
-    queue.schedule(ASK_PAYMENTS, EVERY_MINUTE)(ask)
-    queue.schedule(RETENTION, EVERY_HOUR)(retain)
-    queue.schedule(REMOVE_FILES, EVERY_HOUR)(remove)
-
-
-def _retrying(parameters: EntrypointExecutorParameters) -> DatabaseRetryEntrypointExecutor:
-    # A wake that fails for good is dropped: the sweep finds its lot each minute.
-    return DatabaseRetryEntrypointExecutor(
-        parameters,
-        max_attempts=5,
-        initial_delay=timedelta(seconds=0.2),
-        max_delay=timedelta(seconds=10),
-    )
-
-
-def _auction_of(job: Job) -> UUID:
-    return UUID(hex=orjson.loads(job.payload or b"{}")["auction"])
-
-
-async def _run_job(worker: Worker, name: str, work: Callable[[], Awaitable[None]]) -> None:
-    try:
-        await _run(worker, name, work)
-    except asyncio.CancelledError:
-        # pgqueuer takes a cancelled job for one that nobody wants any more, and drops it.
-        raise RetryRequested(reason="the worker stopped") from None
-
-
-async def _run(worker: Worker, name: str, work: Callable[[], Awaitable[T]]) -> T:
-    """Do it and count it; errors are counted by class and raised."""
-    began = time.perf_counter()
-    outcome = "cancelled"
-    try:
-        result = await work()
-        outcome = "ok"
-        return result
-    except Exception as error:
-        outcome = type(error).__name__
-        raise
-    finally:
-        worker.runs[name, outcome] += 1
-        metrics.observe_job(name, outcome, time.perf_counter() - began)
-
-
-async def _ask_about_payments(worker: Worker) -> None:
-    provider, after_s = worker.payments, worker.settings.payment_ask_again_s
-    if provider is None:
-        return
-    work = partial(
-        ask_about_stuck_payments,
-        worker.db,
-        provider,
-        after_s=after_s,
-        stopping=worker.stopping.is_set,
-    )
-    said = await _run(worker, ASK_PAYMENTS, work)
-    if said:
-        log.info("payments_asked_again", **said)
-
-
-async def _sweep(worker: Worker) -> Sweep:
-    stopping = worker.stopping.is_set
-    done = await _run(worker, SWEEP, lambda: sweep_auctions(worker.db, stopping=stopping))
-    worker.last_sweep_at = utc_now()
-    if done.opened or done.closed or done.failed:
-        log.info("swept", opened=done.opened, closed=done.closed, failed=len(done.failed))
-    return done
 
 
 async def _sweep_at_start(worker: Worker) -> None:
     """The pool's connections may all be dead after a restart of the server: it takes some tries."""
     for attempt in range(1, 6):
         try:
-            await _sweep(worker)
+            await sweep_now(worker)
             return
         except Exception as error:
             log.warning("sweep_at_start_failed", attempt=attempt, error=repr(error))

@@ -58,11 +58,10 @@ def unblocked(viewer_id: UUID | None, user_id: ColumnElement[UUID]) -> ColumnEle
     """Neither has blocked the other."""
     if viewer_id is None:
         return true()
-    return ~exists().where(
-        or_(
-            and_(blocks.c.blocker_id == viewer_id, blocks.c.blocked_id == user_id),
-            and_(blocks.c.blocked_id == viewer_id, blocks.c.blocker_id == user_id),
-        )
+    # Two and not one with OR, which PostgreSQL would answer row by row for a long list of people.
+    return and_(
+        ~exists().where(blocks.c.blocker_id == viewer_id, blocks.c.blocked_id == user_id),
+        ~exists().where(blocks.c.blocked_id == viewer_id, blocks.c.blocker_id == user_id),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -300,7 +300,7 @@ async def watch_bids(
     its own."""
     key = await _existing(context, auction_id)
     events = bids_placed(context.server.hub, context.server.db, key, after=after)
-    async with aclosing(events):
+    async with _looking(context, key), aclosing(events):
         async for event in events:
             if shown_to(event, context.viewer_id):
                 context.begin_event(event)
@@ -313,10 +313,17 @@ async def watch_changes(
     """Changes of an auction from a cursor on; each event with loaders of its own."""
     key = await _existing(context, auction_id)
     events = auction_changes(context.server.hub, context.server.db, key, after=after)
-    async with aclosing(events):
+    async with _looking(context, key), aclosing(events):
         async for event in events:
             context.begin_event(event)
             yield event
+
+
+@asynccontextmanager
+async def _looking(context: OperationContext, auction_id: UUID) -> AsyncIterator[None]:
+    """Count the subscriber among those who look at the auction."""
+    with context.server.live.viewing.looking(auction_id, context.socket):
+        yield
 
 
 async def _existing(context: OperationContext, auction_id: str) -> UUID:

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
+from strawberry.dataloader import DataLoader
+
 from core.database import Database, Transaction
 from core.errors import BadUserInput, Unauthenticated
+from core.ids import new_id
 from core.pagination import PageRequest, page_request
-from core.ports import PaymentProvider, Storage
+from core.ports import Couriers, PaymentProvider, Ports, Storage
 from core.settings import Settings
 from core.tokens import KeyRing, TokenPolicy
 from loaders.base import Loaders
@@ -23,6 +26,7 @@ from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from services.wallets.queue import TransferQueue
 from subscriptions.hub import Hub
+from subscriptions.live import Live
 from subscriptions.log import LogEvent
 
 T = TypeVar("T")
@@ -44,11 +48,21 @@ class Server:
     throttle: Throttle
     payments: PaymentProvider
     storage: Storage
+    live: Live
+    couriers: Couriers
+
+    @property
+    def ports(self) -> Ports:
+        """What jobs need of the world outside."""
+        return Ports(self.payments, self.storage, self.couriers)
 
 
 @dataclass(slots=True)
 class OperationContext:
-    """One operation's view of the server. A WebSocket's operations each get their own."""
+    """One operation's view of the server. A WebSocket's operations each get their own.
+
+    `connection_id` names the socket, where it is one; `standings` batches what Redis is asked.
+    """
 
     server: Server
     viewer: Viewer | None
@@ -60,6 +74,8 @@ class OperationContext:
     began_at: float = field(default_factory=time.perf_counter)
     shared: dict[str, Any] | None = None
     """What all who get the event that is answered now have in common; None outside of events."""
+    connection_id: str | None = None
+    standings: DataLoader[UUID, Any] | None = None
 
     def fresh(self) -> OperationContext:
         """The same asker with loaders that remember nothing."""
@@ -68,12 +84,14 @@ class OperationContext:
             loaders=Loaders(self.server.db, self.viewer_id),
             began_at=time.perf_counter(),
             shared=None,
+            standings=None,
         )
 
     def for_everyone(self) -> OperationContext:
         """The context of an answer that people share: nobody's."""
         common = Loaders(self.server.db) if self.shared is None else self.loaders.common
-        return replace(self, viewer=None, loaders=common or Loaders(self.server.db))
+        nobodys = common or Loaders(self.server.db)
+        return replace(self, viewer=None, loaders=nobodys, standings=None, connection_id=None)
 
     @property
     def viewer_key(self) -> Hashable:
@@ -84,11 +102,13 @@ class OperationContext:
     def forget(self) -> None:
         """Remember nothing of what was read so far: a mutation has changed it."""
         self.loaders = Loaders(self.server.db, self.viewer_id)
+        self.standings = None
 
     def begin_event(self, event: LogEvent) -> None:
         """Loaders for one event of a subscription: nothing is remembered from the event before,
         and what does not depend on the viewer is read once for all who get the same event."""
         self.read_with(event.shared)
+        self.standings = None
         self.began_at = time.perf_counter()
 
     def read_with(self, shared: dict[str, Any]) -> None:
@@ -98,6 +118,19 @@ class OperationContext:
             common = shared["loaders"] = Loaders(self.server.db)
         self.loaders = Loaders(self.server.db, self.viewer_id, common)
         self.shared = shared
+
+    def renew(self) -> None:
+        """Loaders for the next thing a subscription pushes that is no event of the log."""
+        self.forget()
+        self.shared = None
+        self.began_at = time.perf_counter()
+
+    @property
+    def socket(self) -> str:
+        """Names the connection; an operation without a socket is one of its own."""
+        if self.connection_id is None:
+            self.connection_id = new_id().hex
+        return self.connection_id
 
     @property
     def viewer_id(self) -> UUID | None:

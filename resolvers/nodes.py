@@ -8,8 +8,9 @@ from typing import Any
 
 from core.errors import BadUserInput
 from core.ids import split_id
-from loaders import auctions, orders, users, wallets
+from loaders import auctions, notifications, orders, users, wallets
 from loaders.base import Loader
+from loaders.content import availability, moderation, posts, titles, viewing
 from resolvers.auctions import MODERATOR_SCOPE
 from resolvers.context import OperationContext
 
@@ -17,6 +18,7 @@ NODES_MAX = 100
 
 NODES: Mapping[str, Loader] = {
     "usr": users.visible_user_by_id,
+    "ntf": notifications.own_notification_by_id,
     "stl": auctions.stall_by_id,
     "prd": auctions.listed_product_by_id,
     "auc": auctions.auction_by_id,
@@ -26,6 +28,16 @@ NODES: Mapping[str, Loader] = {
     "trf": wallets.own_transfer_by_id,
     "pay": wallets.own_payment_by_id,
     "adr": wallets.own_address_by_id,
+    "ttl": titles.title_by_id,
+    "per": titles.person_by_id,
+    "plt": availability.platform_by_id,
+    "rvw": viewing.review_by_id,
+    "vwr": viewing.own_view_by_id,
+    "pst": posts.post_by_id,
+    "cmt": posts.comment_by_id,
+    "cat": posts.category_by_id,
+    "rpt": moderation.own_report_by_id,
+    "mod": moderation.own_action_by_id,
 }
 """Each loader leaves out what the viewer may not see, so absent and hidden answer alike."""
 

@@ -218,6 +218,8 @@ async def between(context: OperationContext, verb: Between, user_id: str) -> Any
     viewer = context.signed_in()
     key = _named(user_id, USER_PREFIX, "user")
     await context.transact(partial(verb, viewer_id=viewer.user_id, user_id=key))
+    # Blocks and follows decide who sees whose presence: open subscriptions look again.
+    context.server.live.presence.tell_recheck(viewer.user_id, key)
     return await _afresh(context, key)
 
 

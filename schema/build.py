@@ -17,6 +17,10 @@ from schema.auctions.queries import AuctionQuery
 from schema.auctions.shop import ShopMutation, ShopQuery
 from schema.auctions.stall_changes import StallSubscription
 from schema.auctions.subscriptions import AuctionSubscription
+from schema.content.errors import ERRORS as CONTENT_ERRORS
+from schema.content.mutations import ContentMutation
+from schema.content.queries import ContentQuery
+from schema.content.subscriptions import ContentSubscription
 from schema.errors import SHARED, exception_handlers
 from schema.executing import ExecutorName, MelaSchema
 from schema.projection import project
@@ -24,24 +28,34 @@ from schema.scalars import SCALARS
 from schema.users.errors import ERRORS as USER_ERRORS
 from schema.users.mutations import UserMutation
 from schema.users.queries import UserQuery
+from schema.users.subscriptions import UserSubscription
 from schema.wallets.errors import ERRORS as WALLET_ERRORS
 from schema.wallets.log import LedgerLogQuery
 from schema.wallets.mutations import WalletMutation
 from schema.wallets.queries import WalletQuery
 from schema.wallets.subscriptions import WalletSubscription
 
-DOMAINS = ("users", "wallets", "auctions")
+DOMAINS = ("users", "content", "wallets", "auctions")
 """In dependency order: a domain may know the ones before it."""
 
 
 @strawberry.type(description="Everything that can be read.")
-class Query(UserQuery, WalletQuery, LedgerLogQuery, AuctionQuery, ShopQuery, ParameterQuery):
+class Query(
+    UserQuery,
+    ContentQuery,
+    WalletQuery,
+    LedgerLogQuery,
+    AuctionQuery,
+    ShopQuery,
+    ParameterQuery,
+):
     pass
 
 
 @strawberry.type(description="Everything that can be done.")
 class Mutation(
     UserMutation,
+    ContentMutation,
     WalletMutation,
     AuctionMutation,
     ListingMutation,
@@ -53,7 +67,13 @@ class Mutation(
 
 
 @strawberry.type(description="Everything that is pushed as it happens.")
-class Subscription(WalletSubscription, AuctionSubscription, StallSubscription):
+class Subscription(
+    UserSubscription,
+    ContentSubscription,
+    WalletSubscription,
+    AuctionSubscription,
+    StallSubscription,
+):
     pass
 
 
@@ -76,7 +96,7 @@ def build_schema(
         executor=executor,
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
         exception_handlers=exception_handlers(
-            (*USER_ERRORS, *WALLET_ERRORS, *AUCTION_ERRORS, *SHARED)
+            (*USER_ERRORS, *CONTENT_ERRORS, *WALLET_ERRORS, *AUCTION_ERRORS, *SHARED)
         ),
     )
     return whole if domains is None else project(whole, domains)

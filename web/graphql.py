@@ -35,6 +35,7 @@ from loaders.base import Loaders
 from resolvers.context import OperationContext, Server
 from schema.executing import MelaSchema
 from services.users.access import Viewer, viewer_of
+from subscriptions.presence_store import OpenConnection
 from web.graphiql_page import graphiql_response, wants_graphiql
 from web.uploads import is_multipart, placed, read_form, require_preflight
 
@@ -97,6 +98,7 @@ class EndingHandler(BaseGraphQLTransportWSHandler[Any, Any]):
         viewer = self.context.viewer
         if self.connection_acknowledged and viewer is not None and self._watch is None:
             self._watch = asyncio.create_task(self._end_with(viewer))
+            self.context.server.live.presence.join(_connection(self.context, viewer))
 
     async def handle_message(self, message: Any) -> None:
         """Close with 4400 where JSON is no message of the protocol."""
@@ -127,6 +129,7 @@ class EndingHandler(BaseGraphQLTransportWSHandler[Any, Any]):
         return None
 
     async def shutdown(self) -> None:
+        self.context.server.live.presence.leave(self.context.connection_id)
         try:
             if self._watch is not None:
                 self._watch.cancel()
@@ -153,6 +156,7 @@ class EndingHandler(BaseGraphQLTransportWSHandler[Any, Any]):
 
     async def _end_operations(self, error: RequestError) -> None:
         self.context.viewer = None
+        self.context.server.live.presence.leave(self.context.connection_id)
         for operation in list(self.operations.values()):
             if operation.task is not None:
                 operation.task.cancel()
@@ -161,6 +165,18 @@ class EndingHandler(BaseGraphQLTransportWSHandler[Any, Any]):
     def _shaped(self, error: RequestError) -> GraphQLError:
         wrapped = GraphQLError(error.message, original_error=error)
         return shape_error(wrapped, self.context.request_id)
+
+
+def _connection(context: OperationContext, viewer: Viewer) -> OpenConnection:
+    """The socket as presence tells of it."""
+    assert context.connection_id is not None
+    return OpenConnection(
+        id=context.connection_id,
+        user_id=viewer.user_id,
+        session_id=viewer.session_id,
+        device=context.user_agent,
+        since=utc_now().timestamp(),
+    )
 
 
 def _is_message(message: object) -> bool:
@@ -258,6 +274,7 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             address=_address(request, trusted=self.server.settings.trust_forwarded_for),
             user_agent=request.headers.get("user-agent", "")[:200],
             loaders=Loaders(self.server.db, viewer.user_id if viewer else None),
+            connection_id=new_id().hex if isinstance(request, WebSocket) else None,
         )
 
     async def on_ws_connect(self, context: OperationContext) -> Any:

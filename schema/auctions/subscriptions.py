@@ -13,6 +13,7 @@ import strawberry
 from loaders import auctions as loaders
 from resolvers.auctions import watch_bids, watch_changes
 from schema.auctions.types import Auction, AuctionStatus, Bid
+from schema.auctions.watching import WatchingSubscription
 from schema.common import Money
 from schema.fields import Context, argument, attribute, bounded, loaded, subscription
 from schema.scalars import Cursor
@@ -64,7 +65,7 @@ class AuctionChange:
 
 
 @strawberry.type
-class AuctionSubscription:
+class AuctionSubscription(WatchingSubscription):
     @subscription(
         "Each accepted bid on an auction, once, in sequence; of sealed ones, only your own.",
         cost=2,

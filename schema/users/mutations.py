@@ -22,6 +22,8 @@ from schema.users.inputs import (
     UserInput,
     profile_changes,
 )
+from schema.users.notifications import NotificationMutation
+from schema.users.presence import PresenceMutation
 from schema.users.results import (
     AuthSuccess,
     BlockResult,
@@ -70,7 +72,7 @@ def _auth(given: resolvers.SignedIn) -> AuthSuccess:
 
 
 @strawberry.type
-class UserMutation:
+class UserMutation(PresenceMutation, NotificationMutation):
     @mutation("Make an account; you are signed in at once.")
     async def sign_up(
         self, info: Context, input: Annotated[SignUpInput, argument("The account.")]

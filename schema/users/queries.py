@@ -22,11 +22,13 @@ from schema.fields import (
     resolved,
 )
 from schema.users.inputs import UserFilterInput, user_filter
+from schema.users.notifications import NotificationQuery
+from schema.users.presence import PresenceQuery
 from schema.users.types import User
 
 
 @strawberry.type
-class UserQuery:
+class UserQuery(PresenceQuery, NotificationQuery):
     @resolved("You; null where nobody is signed in.", viewer=True)
     async def me(self, info: Context) -> User | None:
         user: User | None = await resolvers.me(info.context)

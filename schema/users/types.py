@@ -14,8 +14,11 @@ from models.user_tables import SESSIONS_MAX
 from resolvers import users as resolvers
 from schema.auctions.types import AuctionUserFields
 from schema.common import Connection, Node
+from schema.content.types import ContentUserFields
 from schema.fields import Context, attribute, bounded, connected, loaded, resolved
 from schema.scalars import URL
+from schema.users.notifications import NotificationUserFields
+from schema.users.presence import PresenceUserFields
 from schema.wallets.types import WalletUserFields
 from services.users.profiles import SOCIAL_LINKS_MAX
 
@@ -99,7 +102,14 @@ class Session:
 
 
 @strawberry.federation.type(keys=["id"], description="A person with an account.")
-class User(AuctionUserFields, WalletUserFields, Node):
+class User(
+    PresenceUserFields,
+    NotificationUserFields,
+    AuctionUserFields,
+    WalletUserFields,
+    ContentUserFields,
+    Node,
+):
     username: str = attribute("Their unique name: letters, digits and `_`.")
     display_name: str = attribute("What they are called; not unique.")
     avatar_url: URL | None = attribute("Their picture.")

@@ -21,7 +21,9 @@ from core.money import ASSETS, to_minor
 from models.users import Profile, UserAccount
 from services.auctions.selling import Terms, create_auction
 from services.auctions.stalls import ProductDetails, create_product, create_stall
+from services.seed.catalogue import seed_catalogue
 from services.seed.people import MAIL_DOMAIN
+from services.seed.posts import seed_posts
 from services.seed.world import SeedRefused, seed_world
 from services.users.passwords import Passwords
 from services.wallets.endowing import endow
@@ -151,6 +153,11 @@ async def seed_demo(
         except SeedRefused:
             # Another process was quicker: to seed the demo, or to sign somebody up.
             return access if await _holds(db, _DEMO) else None
+        async with db.read() as session:
+            ours = {"username": DEMO_USERNAME, "email": f"{DEMO_USERNAME}@{MAIL_DOMAIN}"}
+            reader_id = (await session.execute(_OURS, ours)).scalar_one()
+        await seed_posts(db, reader_id=reader_id)
+        await seed_catalogue(db)
         return access
     finally:
         await db.close()

@@ -13,6 +13,7 @@ from core.events import NewEvent
 from models.user_tables import accounts, blocks, follows, mutes, profiles
 from services.users.access import user_public_id
 from services.users.accounts import user_topic
+from services.users.notifications import notify
 
 FOLLOWS_MAX = 10_000
 BLOCKS_MAX = 10_000
@@ -36,6 +37,15 @@ async def follow(tx: Transaction, *, viewer_id: UUID, user_id: UUID) -> bool:
     await _room(tx, follows, viewer_id, FOLLOWS_MAX)
     await tx.execute(insert(follows).values(follower_id=viewer_id, followee_id=user_id))
     _tell(tx, user_id, "Followed", viewer_id)
+    # Once for ever: to follow again and again must not ring again and again.
+    await notify(
+        tx,
+        kind="FOLLOW",
+        user_ids=[user_id],
+        dedupe_key=f"follow:{viewer_id.hex}",
+        actor_id=viewer_id,
+        reference=user_public_id(viewer_id),
+    )
     return True
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,12 @@ subscription Bids($auction: ID!, $after: Cursor) {
 
 
 def token_for(
-    ring: KeyRing, user_id: UUID, *, session_id: UUID | None = None, **policy: Any
+    ring: KeyRing,
+    user_id: UUID,
+    *,
+    session_id: UUID | None = None,
+    roles: Sequence[str] = ("USER",),
+    **policy: Any,
 ) -> str:
     """An access token as signing in gives one; `lifetime_s` may be short."""
     return issue_access_token(
@@ -50,7 +55,7 @@ def token_for(
         TokenPolicy(**policy),
         subject=user_public_id(user_id),
         session_id=session_public_id(session_id or new_id()),
-        scopes=scopes_of(["USER"]),
+        scopes=scopes_of(roles),
         tier="FREE",
         now=utc_now(),
     ).token

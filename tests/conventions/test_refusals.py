@@ -21,6 +21,7 @@ from core.errors import DomainError
 from resolvers.context import Server
 from schema.auctions.errors import ERRORS as AUCTION_ERRORS
 from schema.common import ErrorCode
+from schema.content.errors import ERRORS as CONTENT_ERRORS
 from schema.errors import SHARED, error_of
 from schema.users.errors import ERRORS as USER_ERRORS
 from schema.wallets.errors import ERRORS as WALLET_ERRORS
@@ -31,7 +32,7 @@ from services.wallets import errors as wallet_errors
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLLOWED = ("schema", "resolvers", "services", "core")
-ROWS = (*USER_ERRORS, *WALLET_ERRORS, *AUCTION_ERRORS, *SHARED)
+ROWS = (*USER_ERRORS, *CONTENT_ERRORS, *WALLET_ERRORS, *AUCTION_ERRORS, *SHARED)
 TYPES = {row.exception: row.error_type.__name__ for row in ROWS}
 PARTS = inspect.get_annotations(Server, eval_str=True)
 

@@ -13,7 +13,8 @@ from sqlalchemy import text
 from core.database import Database, database_now
 from core.ids import new_id
 from core.settings import Settings
-from jobs.worker import Worker, run_worker
+from jobs.running import Worker
+from jobs.worker import run_worker
 from models.auctions import Auction, Product, Stall
 from models.users import UserAccount
 from services.auctions.bidding import bid_request

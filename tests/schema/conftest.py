@@ -95,7 +95,8 @@ async def server(settings):
     made = make_server(settings)
     await made.hub.start(made.db)
     await made.revocations.start()
-    yield made
+    async with made.live.running():
+        yield made
     await made.bids.close()
     await made.revocations.close()
     await made.hub.close()

@@ -15,7 +15,8 @@ from core.files import UploadedFile
 from core.ids import encode_id, new_id
 from core.links import sign_link
 from core.tokens import read_claims
-from jobs.worker import EVERY_HOUR, REMOVE_FILES, run_worker
+from jobs.schedule import EVERY_HOUR, REMOVE_FILES
+from jobs.worker import run_worker
 from resolvers.downloads import LINK_PURPOSE
 from services.auctions import closing, fulfilling, product_files, shop
 from services.auctions.downloads import DOWNLOADS, GRANTED_FOR

@@ -5,6 +5,7 @@ import itertools
 import pytest
 from sqlalchemy import event, insert
 
+from adapters.couriers import make_couriers
 from adapters.payments import SandboxPaymentProvider
 from adapters.storage import open_storage
 from core.database import Database
@@ -20,6 +21,7 @@ from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from services.wallets.queue import TransferQueue
 from subscriptions.hub import Hub
+from subscriptions.live import make_live
 from web.graphql import viewer_from
 
 PASSWORD = "correct horse battery"
@@ -55,7 +57,18 @@ def passwords():
 
 @pytest.fixture
 async def server(database_url, redis_url, redis_prefix, keys, passwords, tmp_path):
-    settings = Settings(profile="test", database_url=database_url, redis_url=redis_url)
+    settings = Settings(
+        profile="test",
+        database_url=database_url,
+        redis_url=redis_url,
+        bus_prefix=redis_prefix,
+        state_dir=tmp_path,
+        presence_heartbeat_s=0.2,
+        presence_expiry_s=1.0,
+        presence_sweep_s=0.1,
+        presence_write_s=0.2,
+        typing_s=0.5,
+    )
     hub = Hub("memory://")
     db = Database(database_url, after_commit=hub.publish)
     made = Server(
@@ -73,9 +86,12 @@ async def server(database_url, redis_url, redis_prefix, keys, passwords, tmp_pat
         ),
         payments=SandboxPaymentProvider(),
         storage=open_storage(None, folder=tmp_path),
+        live=make_live(settings, db, redis_url),
+        couriers=make_couriers(settings),
     )
     await hub.start(db)
-    yield made
+    async with made.live.running():
+        yield made
     await hub.close()
     await made.revocations.close()
     await made.throttle.close()
@@ -111,6 +127,26 @@ def ask(run):
         return result.data
 
     return ask
+
+
+@pytest.fixture
+def stream(schema, server):
+    """`await stream(query, by=token, …)`: the results of one subscription."""
+
+    async def stream(query, *, by=None, connection=None, **variables):
+        viewer = viewer_from(server, by and f"Bearer {by}")
+        context = OperationContext(
+            server=server,
+            viewer=viewer,
+            request_id="r",
+            address=None,
+            user_agent="tests/1",
+            loaders=Loaders(server.db, viewer.user_id if viewer else None),
+            connection_id=connection,
+        )
+        return await schema.stream(query, variable_values=variables, context_value=context)
+
+    return stream
 
 
 @pytest.fixture

@@ -37,13 +37,18 @@ async def test_one_follows_once_and_the_followed_is_told_once(db, make_user, do,
     assert await do(follow, ada, bob) is True
     assert await do(follow, ada, bob) is False
     assert await pairs(follows) == {(ada, bob)}
-    (event,) = db.published
+    event, told = db.published
+    assert (told.topic, told.type) == (f"user:{bob.hex}", "NotificationCreated")
     assert (event.topic, event.type, event.actor_id) == (f"user:{bob.hex}", "Followed", ada)
     assert event.payload == {"userId": f"usr_{bob.hex}", "followerId": f"usr_{ada.hex}"}
     assert await do(unfollow, ada, bob) is True
     assert await do(unfollow, ada, bob) is False
     assert await pairs(follows) == set()
-    assert [event.type for event in db.published] == ["Followed", "Unfollowed"]
+    assert [event.type for event in db.published] == [
+        "Followed",
+        "NotificationCreated",
+        "Unfollowed",
+    ]
 
 
 async def test_a_block_ends_follows_both_ways_and_keeps_them_ended(db, make_user, do, pairs):

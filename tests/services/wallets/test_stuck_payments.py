@@ -12,8 +12,9 @@ from core.ids import decode_id, new_id
 from core.ports import PaymentReply
 from core.settings import Settings
 from jobs import wallets as jobs
+from jobs.schedule import ASK_PAYMENTS, EVERY_MINUTE
 from jobs.wallets import ask_about_stuck_payments
-from jobs.worker import ASK_PAYMENTS, EVERY_MINUTE, run_worker
+from jobs.worker import run_worker
 from services.wallets import accounts, payments
 from services.wallets.payments import make_payment, payment_request, take_message
 

@@ -1,0 +1,3 @@
+"""What content answers instead of doing it. Errors alone: no rule stands here."""
+
+from __future__ import annotations
