@@ -27,10 +27,14 @@ from core.errors import DomainError
 from core.events import CommittedEvent
 from core.ids import new_id
 from services.auctions.bidding import bid_request, place_bids
+from services.wallets.endowing import endow
 from subscriptions.hub import Hub
 
 STEP_MINOR = 1_000_000
 """Each bid's lead over the one before: above every increment, and far from the largest amount."""
+
+FUNDS_MINOR = 10**14
+"""More than any of these bids comes to."""
 
 Make = Callable[[int], Awaitable[None]]
 
@@ -49,13 +53,15 @@ async def mela_maker(spec: dict[str, Any]) -> Make:
         moment_ns = time.monotonic_ns()
         await hub.publish(events)
         for event in events:
-            say(event.sequence, moment_ns)
+            if event.type == "BidPlaced":  # the bidders' wallets hear of their holds as well
+                say(event.sequence, moment_ns)
 
     db = Database(spec["database_url"], after_commit=after_commit)
     await hub.start(db)
     auction_id = UUID(spec["auction_id"])
     bidders = [UUID(id) for id in spec["bidder_ids"]]
-    maximum_minor = await _highest_minor(db, auction_id)
+    asset, maximum_minor = await _lot(db, auction_id)
+    await db.transaction(lambda tx: endow(tx, set(bidders), asset=asset, amount_minor=FUNDS_MINOR))
     made = 0
 
     async def make(count: int) -> None:
@@ -78,12 +84,15 @@ async def mela_maker(spec: dict[str, Any]) -> Make:
     return make
 
 
-async def _highest_minor(db: Database, auction_id: UUID) -> int:
+async def _lot(db: Database, auction_id: UUID) -> tuple[str, int]:
+    """Its asset, and the highest maximum on it."""
+    asked = text(
+        "SELECT asset, (SELECT max(maximum_minor) FROM bid WHERE auction_id = :id)"
+        " FROM auction WHERE id = :id"
+    )
     async with db.read() as session:
-        found = await session.execute(
-            text("SELECT max(maximum_minor) FROM bid WHERE auction_id = :id"), {"id": auction_id}
-        )
-        return int(found.scalar_one() or 0)
+        asset, highest = (await session.execute(asked, {"id": auction_id})).one()
+    return str(asset), int(highest or 0)
 
 
 async def plain_maker(spec: dict[str, Any]) -> Make:

@@ -6,40 +6,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any
 
 from graphql import GraphQLError
 from graphql.pyutils import Path
 
-
-class Where(NamedTuple):
-    """A place in the response. `order` is the field's place in its selection or the item's in its
-    list; `type` is the parent type's name, None for an item."""
-
-    above: Where | None
-    key: str | int
-    order: int
-    type: str | None
-
+Where = tuple[Any, str | int, int, str | None]
+"""A place in the response: the place above it (None at the root), its key, its place in the
+selection or x"""
 
 Order = tuple[int, ...]
 
 
 def order_of(where: Where | None) -> Order:
     """The place in document order: what comes first there compares less."""
-    return tuple(step.order for step in _steps(where))
+    return tuple(step[2] for step in _steps(where))
 
 
 def path_of(where: Where | None) -> list[str | int]:
     """The response path of an error."""
-    return [step.key for step in _steps(where)]
+    return [step[1] for step in _steps(where)]
 
 
 def core_path(where: Where) -> Path:
     """The same as graphql-core's linked path, for resolvers that look at it."""
     made: Path | None = None
     for step in _steps(where):
-        made = Path(made, step.key, step.type)
+        made = Path(made, step[1], step[3])
     assert made is not None
     return made
 
@@ -48,7 +41,7 @@ def _steps(where: Where | None) -> Iterator[Where]:
     steps = []
     while where is not None:
         steps.append(where)
-        where = where.above
+        where = where[0]
     return reversed(steps)
 
 

@@ -78,7 +78,9 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> Any:
         traits = self.plans.traits(self.operation, tuple(self.fragment_definitions.values()))
-        if self.middleware_manager or self.abort_signal or not traits.covered:
+        # Strawberry always hands a manager on, which without extensions of fields is empty.
+        hooked = self.middleware_manager and self.middleware_manager.middlewares
+        if hooked or self.abort_signal or not traits.covered:
             return super().execute_root_grouped_field_set(
                 root_type, root_value, dict(grouped_field_set), serially, position_context
             )
@@ -106,7 +108,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         data: dict[str, Any] = {}
         for field in plan.fields:
             [value] = await self._field(
-                field, [root_value], [Where(None, field.key, field.order, plan.type.name)]
+                field, [root_value], [(None, field.key, field.order, plan.type.name)]
             )
             if isinstance(value, Failed):
                 return value
@@ -125,7 +127,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
             if field.kind is Kind.ATTRIBUTE and field.shape.form is Form.LEAF:
                 columns[i] = self._leaves(field, sources, above)
                 continue
-            wheres = [Where(w, field.key, field.order, plan.type.name) for w in above]
+            wheres = [(w, field.key, field.order, plan.type.name) for w in above]
             waiting.append((i, self._field(field, sources, wheres)))
         if len(waiting) == 1:
             columns[waiting[0][0]] = await waiting[0][1]
@@ -141,7 +143,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         return self._careful_leaves(field, sources, above) if column is None else column
 
     def _careful_leaves(self, field: FieldPlan, sources: Values, above: Wheres) -> Values:
-        wheres = [Where(w, field.key, field.order, field.parent.name) for w in above]
+        wheres = [(w, field.key, field.order, field.parent.name) for w in above]
         values = self._attributes(field, sources, wheres)
         return self._complete_leaves(field, field.shape, values, wheres)
 
@@ -260,10 +262,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
                     self.failures.stop(value, wheres[i])
                     values[i] = None
             elif value is None:
-                message = (
-                    f"Cannot return null for non-nullable field {field.parent}"
-                    f".{field.definition_name}."
-                )
+                message = f"Cannot return null for non-nullable field {field.coordinate}."
                 values[i] = self._failed(field, wheres[i], TypeError(message))
         return values
 
@@ -280,7 +279,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
                 ends.append(got)
                 continue
             items += got
-            places += [Where(where, n, n, None) for n in range(len(got))]
+            places += [(where, n, n, None) for n in range(len(got))]
             ends.append(len(items))
         items = await self._awaited(field, items, places)
         done = await self._complete(field, shape.inner, items, places) if items else []
@@ -291,10 +290,8 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
             if self.is_async_iterable(value):
                 return [item async for item in value]
             if not is_iterable(value):
-                raise GraphQLError(
-                    "Expected Iterable, but did not find one for field"
-                    f" '{field.parent}.{field.definition_name}'."
-                )
+                said = f"Expected Iterable, but did not find one for field '{field.coordinate}'."
+                raise GraphQLError(said)
             return list(value)
         except Exception as error:
             return self._failed(field, where, error)
@@ -320,15 +317,19 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         """Failures in the places of values that are not of the type; None elsewhere."""
         if type.is_type_of is None:
             return [None] * len(values)
+        # One info for the level: a type is told by its value, and not by where it stands.
+        is_type_of, info = type.is_type_of, self._info(field, wheres[0])
         checks = [
-            self._caught(field, where, type.is_type_of, value, self._info(field, where))
+            self._caught(field, where, is_type_of, value, info)
             for value, where in zip(values, wheres, strict=True)
         ]
         checks = await self._awaited(field, checks, wheres)
         for i, check in enumerate(checks):
-            if not isinstance(check, Failed):
-                wrong = invalid_return_type_error(type, values[i], field.details)
-                checks[i] = None if check else self._failed(field, wheres[i], wrong)
+            if not check:
+                error = invalid_return_type_error(type, values[i], field.details)
+                checks[i] = self._failed(field, wheres[i], error)
+            elif not isinstance(check, Failed):
+                checks[i] = None
         return checks
 
     async def _abstract(

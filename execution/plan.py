@@ -99,7 +99,7 @@ class FieldPlan:
     definition: GraphQLField
     kind: Kind
     shape: Shape
-    definition_name: str = ""
+    coordinate: str = ""
     attribute: str = ""
     read: Callable[[Any], Any] = _nothing
     plain: Callable[[list[Any]], bool] | None = None
@@ -158,7 +158,7 @@ def _fields(
             parent=type,
             definition=definition,
             kind=Kind.RESOLVER,
-            definition_name=name,
+            coordinate=f"{type}.{name}",
             shape=shape_of(definition.type),
             has_arguments=bool(definition.args or details[0].node.arguments),
         )

@@ -268,12 +268,9 @@ def _check_end(
     if len(expected) != len(after):
         raise LogRejected("other bids are opened than must be", after[0].sequence)
     for event, must in zip(after, expected, strict=True):
-        told = must.type, orjson.loads(to_json(must.payload)), after[-1].occurred_at
-        if (
-            event.type,
-            event.payload,
-            event.occurred_at,
-        ) != told or event.actor_id != must.actor_id:
+        payload = orjson.loads(to_json(must.payload))
+        told = must.type, payload, after[-1].occurred_at, must.actor_id
+        if (event.type, event.payload, event.occurred_at, event.actor_id) != told:
             raise LogRejected("the rules make another end of it", event.sequence)
 
 

@@ -141,13 +141,21 @@ async def test_50_takers_of_a_dutch_lot_make_exactly_one_winner(processes, crowd
     assert sum(event.type == "AuctionClosed" for event in log) == 1
 
 
+async def after(seconds, call):
+    await asyncio.sleep(seconds)
+    return await call
+
+
 async def test_a_buyer_beside_bidders_makes_exactly_one_outcome(processes, crowd, put_up, look):
     bought_some = False
     for attempt in range(6):
         lot = await put_up(buy_now_minor=90_000)
         buyer, *others = crowd.bidders[:4]
-        calls = [processes[n % 2].place(lot, who, 1_000) for n, who in enumerate(others)]
-        calls.insert(0 if attempt % 2 else len(calls), processes[1].buy(lot, buyer, 90_000))
+        start_s = 0.02 * attempt if attempt % 2 else 0  # now and then the buyer has a start
+        calls = [
+            after(start_s, processes[n % 2].place(lot, who, 1_000)) for n, who in enumerate(others)
+        ]
+        calls.append(processes[1].buy(lot, buyer, 90_000))
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         row, bids, log = await look(lot)
         ends = [event.payload for event in log if event.type == "AuctionClosed"]

@@ -82,12 +82,41 @@ class Reader(Grower):
 
 
 def told(result):
-    errors = [
-        (str(error.path), error.message, error.extensions["code"]) for error in result.errors or []
-    ]
-    return result.data, sorted(errors)
+    """Errors as clients see them, by path."""
+    return {
+        (tuple(error.path or ()), error.message, error.extensions["code"])
+        for error in result.errors or []
+    }
 
 
+def null_around(data, path):
+    """The path to the null that stands in place of what is above `path`; None where there is none,
+    or where it is at `path` itself."""
+    for n, key in enumerate(path):
+        if data is None:
+            return path[:n]
+        data = data[key]
+    return None
+
+
+def alike(found, expected):
+    """The same data, and the same errors. Of several that would make one place null, which are met
+    before the first of them stops the rest depends on time under graphql-core: there one is enough.
+    """
+    if found.data != expected.data:
+        return False
+    ours, theirs = told(found), told(expected)
+    for path, *_ in ours ^ theirs:
+        place = null_around(found.data, path)
+        if place is None:
+            return False
+        if not all(any(p[: len(place)] == place for p, *_ in some) for some in (ours, theirs)):
+            return False
+    return True
+
+
+# graphql-core leaves coroutines behind where an error ends a selection before they began.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_the_real_schema_answers_alike_through_both(
     executors, context_for, make_user, open_lot, bid, known_ids
 ):
@@ -101,7 +130,7 @@ async def test_the_real_schema_answers_alike_through_both(
         text, person = reader.query(), ada if n % 2 else None
         found = await levels.execute(text, context_value=context_for(person))
         expected = await core.execute(text, context_value=context_for(person))
-        assert told(found) == told(expected), text
+        assert alike(found, expected), (text, found, expected)
         answered += found.data is not None and any(found.data.values())
         failed += bool(found.errors)
     # Otherwise it would have compared nothing.

@@ -322,7 +322,7 @@ def test_lots_and_their_money_do_what_the_model_says(database_url):
         run_state_machine_as_test(
             type("InThisWorld", (Market,), {"world": world}),
             settings=settings(
-                max_examples=12,
+                max_examples=20,
                 stateful_step_count=40,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
