@@ -218,8 +218,9 @@ class Presence:
             while self._untold or self._closed or self._rechecks:
                 try:
                     await self._tell_some()
-                except UNREACHABLE as error:
-                    log.warning("presence_not_told", reason=str(error)[:200])
+                except Exception as error:
+                    # Whatever it was: a process that tells nothing loses all its people.
+                    log.warning("presence_not_told", reason=repr(error)[:200])
                     await asyncio.sleep(PAUSE_S * random.uniform(0.5, 1.5))
 
     async def _tell_some(self) -> None:
