@@ -40,6 +40,7 @@ from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from subscriptions.hub import Hub
 from subscriptions.live import make_live
+from web.availability_webhooks import availability_webhook_routes
 from web.graphiql_page import GraphiQLConfig, graphiql_routes
 from web.graphql import GraphQLEndpoint
 from web.health import health_routes
@@ -89,6 +90,7 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
         ),
         *metrics_routes(),
         *webhook_routes(server),
+        *availability_webhook_routes(server),
         *(graphiql_routes(graphiql_config) if settings.profile != "prod" else ()),
     ]
     app = Starlette(routes=routes, lifespan=_lifespan(server, running))
