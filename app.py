@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from adapters.couriers import make_couriers
 from adapters.payments import SandboxPaymentProvider
+from adapters.platforms.making import make_platforms
 from core.clock import utc_now
 from core.database import Database, PoolSettings
 from core.errors import DomainError
@@ -138,6 +139,7 @@ def make_server(settings: Settings) -> Server:
         payments=SandboxPaymentProvider(),
         live=make_live(settings, db, redis_url),
         couriers=make_couriers(settings),
+        platforms=make_platforms(settings),
     )
 
 
@@ -179,6 +181,7 @@ def _lifespan(
             stack.push_async_callback(server.db.close)
             stack.callback(server.passwords.close)
             stack.push_async_callback(server.throttle.close)
+            stack.push_async_callback(server.platforms.close)
             await server.hub.start(server.db)
             stack.push_async_callback(server.hub.close)
             await server.revocations.start()
@@ -202,6 +205,7 @@ async def _start_background(server: Server, running: _Running, stack: AsyncExitS
                 server.db,
                 settings.database_url.get_secret_value(),
                 couriers=server.couriers,
+                platforms=server.platforms,
             )
         )
     if settings.demo and read_demo(settings.state_dir) is not None:

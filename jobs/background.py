@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from core.database import Database
-from core.ports import Couriers
+from core.ports import Couriers, Platforms
 from core.settings import Settings
 from jobs.ledger_log import run_sequencer
 from jobs.notifications import run_notifier
@@ -15,7 +15,12 @@ from jobs.worker import Worker, run_worker
 
 @asynccontextmanager
 async def run_jobs(
-    settings: Settings, db: Database, database_url: str, *, couriers: Couriers
+    settings: Settings,
+    db: Database,
+    database_url: str,
+    *,
+    couriers: Couriers,
+    platforms: Platforms | None = None,
 ) -> AsyncIterator[Worker]:
     """Jobs from the queue, the ledger's sequencer and the consumers of the event log, while the
     context lasts.
@@ -23,7 +28,7 @@ async def run_jobs(
     Raises `KeyFileError` if the keys of the ledger's log cannot be read.
     """
     async with (
-        run_worker(settings, db, database_url, couriers=couriers) as worker,
+        run_worker(settings, db, database_url, couriers=couriers, platforms=platforms) as worker,
         run_sequencer(settings, db),
         run_notifier(settings, db),
     ):

@@ -24,6 +24,14 @@ from services.content.priorities import refresh_priorities
 
 log = structlog.get_logger(__name__)
 
+POLLS: dict[Scope, str] = {
+    "HIGH": "*/15 * * * *",
+    "MEDIUM": "7 * * * *",
+    "LOW": "23 */6 * * *",
+    "FULL": "0 2 * * *",
+}
+"""When platforms are asked about what (UTC)."""
+
 
 async def start_polls(db: Database, scope: Scope) -> int:
     """Begin a run of a scope for each region of each platform's feed, but where one is going on;

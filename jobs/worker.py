@@ -28,28 +28,32 @@ from pgqueuer import (
     RetryRequested,
 )
 from pgqueuer.adapters.persistence.qb import (
-    DBSettings,
     QueryBuilderEnvironment,
     QueryQueueBuilder,
     QuerySchedulerBuilder,
 )
 from pgqueuer.executors import EntrypointExecutorParameters
-from pgqueuer.models import Channel, Schedule
+from pgqueuer.models import Schedule
 from sqlalchemy import text
 
 from core import metrics
 from core.clock import utc_now
 from core.database import Database, plain_url
-from core.ports import Couriers
+from core.ports import Couriers, Platforms
 from core.settings import Settings
 from jobs.auctions import Sweep, close_at_end, open_at_start, sweep_auctions
 from jobs.catalogue import refresh, tell_watchers_of, watch_ends
 from jobs.delivering import deliver_asked, redeliver
 from jobs.notifications import notify_people, sweep_ending_soon
+from jobs.platforms import POLLS, poll_batch, start_polls
+from jobs.queue_names import QUEUE_NAMES
+from jobs.recommendations import refresh_recommendations
 from jobs.retention import delete_expired
 from jobs.wallets import expire_due_holds, tell_wallets_of
+from models.content.platforms import Scope
 from services.auctions.closing import CLOSE_AUCTION, OPEN_AUCTION
 from services.content.availability import TELL_WATCHERS
+from services.content.polling import POLL_PLATFORM
 from services.users.notifications import DELIVER, NOTIFY
 from services.wallets.changes import TELL_WALLETS
 
@@ -64,9 +68,11 @@ ENDING_SOON = "tell_ending_soon"
 REDELIVER = "redeliver"
 WATCH_ENDS = "watch_ends"
 REFRESH_TRENDS = "refresh_trends"
+RECOMMEND = "refresh_recommendations"
 EVERY_MINUTE = "* * * * *"
 EVERY_FIVE_MINUTES = "2/5 * * * *"
 EVERY_HOUR = "17 * * * *"
+LATER_EVERY_HOUR = "37 * * * *"
 
 STOP_S = 8.0
 """Patience with running jobs at shutdown; then they are cancelled, and run elsewhere or later."""
@@ -80,20 +86,6 @@ HEARTBEAT = timedelta(seconds=20)
 RECONNECT_MIN_S = 0.1
 RECONNECT_MAX_S = 5.0
 
-# The names that migration 0002 made. Written out: pgqueuer would take them from the environment,
-# even from a variable that is called CHANNEL.
-_NAMES = DBSettings.model_construct(
-    prefix="",
-    db_schema=None,
-    channel=Channel("ch_pgqueuer"),
-    function="fn_pgqueuer_changed",
-    trigger="tg_pgqueuer_changed",
-    queue_table="pgqueuer",
-    queue_table_log="pgqueuer_log",
-    queue_status_type="pgqueuer_status",
-    schedules_table="pgqueuer_schedules",
-    statistics_table="pgqueuer_statistics",
-)
 _LAST_SWEEP = text("SELECT max(last_run) FROM pgqueuer_schedules WHERE entrypoint = :name")
 
 
@@ -107,6 +99,7 @@ class Worker:
     db: Database
     database_url: str
     couriers: Couriers | None = None
+    platforms: Platforms | None = None
     connected: bool = False
     connections: int = 0
     last_sweep_at: datetime | None = None
@@ -127,6 +120,7 @@ async def run_worker(
     database_url: str,
     *,
     couriers: Couriers | None = None,
+    platforms: Platforms | None = None,
     patience_s: float = STOP_S,
 ) -> AsyncIterator[Worker]:
     """Run jobs while the context lasts; leaving it gives running ones `patience_s`, and ends within
@@ -134,9 +128,9 @@ async def run_worker(
 
     Uses one connection of its own, and `db` for what the jobs do (so that their events are
     published by its after-commit hook). Without `couriers`, mails and pushes wait for a worker that
-    has some. Never fails for want of the database: it keeps trying.
+    has some; without `platforms`, polls do. Never fails for want of the database: it keeps trying.
     """
-    worker = Worker(settings, db, database_url, couriers)
+    worker = Worker(settings, db, database_url, couriers, platforms)
     task = asyncio.create_task(_supervise(worker), name="jobs")
     try:
         yield worker
@@ -229,11 +223,11 @@ def _queue(worker: Worker, connection: Any) -> PgQueuer:
     driver = AsyncpgDriver(connection)
     queries = Queries(
         driver,
-        qbe=QueryBuilderEnvironment(_NAMES),
-        qbq=QueryQueueBuilder(_NAMES),
-        qbs=QuerySchedulerBuilder(_NAMES),
+        qbe=QueryBuilderEnvironment(QUEUE_NAMES),
+        qbq=QueryQueueBuilder(QUEUE_NAMES),
+        qbs=QuerySchedulerBuilder(QUEUE_NAMES),
     )
-    queue = PgQueuer(driver, channel=_NAMES.channel, queries=queries)
+    queue = PgQueuer(driver, channel=QUEUE_NAMES.channel, queries=queries)
     _register(worker, queue)
     return queue
 
@@ -270,6 +264,7 @@ def _register(worker: Worker, queue: PgQueuer) -> None:
     queue.schedule(RETENTION, EVERY_HOUR)(retain)
     _register_notifications(worker, queue)
     _register_catalogue(worker, queue)
+    _register_platforms(worker, queue)
 
 
 def _register_catalogue(worker: Worker, queue: PgQueuer) -> None:
@@ -284,9 +279,33 @@ def _register_catalogue(worker: Worker, queue: PgQueuer) -> None:
     async def trend(_: Schedule) -> None:
         await _run(worker, REFRESH_TRENDS, lambda: refresh(db))
 
+    async def recommend(_: Schedule) -> None:
+        await _run(worker, RECOMMEND, lambda: refresh_recommendations(db))
+
     queue.entrypoint(TELL_WATCHERS, executor_factory=_retrying)(tell)
     queue.schedule(WATCH_ENDS, EVERY_MINUTE)(end)
     queue.schedule(REFRESH_TRENDS, EVERY_FIVE_MINUTES)(trend)
+    queue.schedule(RECOMMEND, LATER_EVERY_HOUR)(recommend)
+
+
+def _register_platforms(worker: Worker, queue: PgQueuer) -> None:
+    db, platforms = worker.db, worker.platforms
+    if platforms is None:
+        return
+
+    async def poll(job: Job) -> None:
+        await _run_job(worker, POLL_PLATFORM, lambda: poll_batch(db, platforms, job.payload))
+
+    def start(scope: Scope) -> Callable[[Schedule], Awaitable[None]]:
+        async def begin(_: Schedule) -> None:
+            await _run(worker, f"start_{scope.lower()}_polls", lambda: start_polls(db, scope))
+
+        return begin
+
+    # A platform that takes its time must not keep lots from being closed.
+    queue.entrypoint(POLL_PLATFORM, executor_factory=_retrying, concurrency_limit=2)(poll)
+    for scope, when in POLLS.items():
+        queue.schedule(f"start_{scope.lower()}_polls", when)(start(scope))
 
 
 def _register_notifications(worker: Worker, queue: PgQueuer) -> None:

@@ -14,7 +14,7 @@ from core.database import Database, Transaction
 from core.errors import BadUserInput, Unauthenticated
 from core.ids import new_id
 from core.pagination import PageRequest, page_request
-from core.ports import Couriers, PaymentProvider
+from core.ports import Couriers, PaymentProvider, Platforms
 from core.settings import Settings
 from core.tokens import KeyRing, TokenPolicy
 from loaders.base import Loaders
@@ -47,6 +47,7 @@ class Server:
     payments: PaymentProvider
     live: Live
     couriers: Couriers
+    platforms: Platforms
 
 
 @dataclass(slots=True)

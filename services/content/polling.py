@@ -64,8 +64,9 @@ _START = text(
 _RUN = text("SELECT * FROM platform_sync WHERE run_id = :run AND finished_at IS NULL")
 _MOVE = text(
     """
-    UPDATE platform_sync SET after_id = :after, asked = asked + :asked, changes = changes + :changes,
-        problem = :problem, moved_at = clock_timestamp(),
+    UPDATE platform_sync SET after_id = :after, asked = asked + :asked,
+        changes = changes + :changes, problem = coalesce(:problem, problem),
+        moved_at = clock_timestamp(),
         finished_at = CASE WHEN :finished THEN clock_timestamp() END
     WHERE run_id = :run AND finished_at IS NULL AND after_id IS NOT DISTINCT FROM :before
     """

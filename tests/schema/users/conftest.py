@@ -7,6 +7,7 @@ from sqlalchemy import event, insert
 
 from adapters.couriers import make_couriers
 from adapters.payments import SandboxPaymentProvider
+from adapters.platforms.making import make_platforms
 from core.database import Database
 from core.settings import Settings
 from core.tokens import TokenPolicy, ensure_keys
@@ -84,6 +85,7 @@ async def server(database_url, redis_url, redis_prefix, keys, passwords, tmp_pat
         payments=SandboxPaymentProvider(),
         live=make_live(settings, db, redis_url),
         couriers=make_couriers(settings),
+        platforms=make_platforms(settings),
     )
     await hub.start(db)
     async with made.live.running():
