@@ -23,6 +23,7 @@ from models.content import (  # noqa: F401
     moderation,
     platforms,
     posts,
+    recommending,
     titles,
     viewing,
 )
