@@ -209,8 +209,11 @@ class PlatformAdapter(Protocol):
 class Platforms(Protocol):
     """Makes adapters of feeds, and keeps what they know of their platforms between calls."""
 
+    def check(self, feed: PlatformFeed) -> None:
+        """Raises `InvalidInput` for a feed that cannot be asked: its address, its options."""
+
     def adapter(self, feed: PlatformFeed) -> PlatformAdapter:
-        """The guarded adapter of a feed. Raises `InvalidInput` for a feed that cannot be asked."""
+        """The guarded adapter of a feed. Raises `InvalidInput` as `check` does."""
 
     async def close(self) -> None:
         """Close every connection."""

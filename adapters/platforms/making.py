@@ -34,23 +34,31 @@ class FeedPlatforms:
     _client: httpx.AsyncClient | None = None
     _guards: dict[UUID, Guard] = field(default_factory=dict)
 
+    def check(self, feed: PlatformFeed) -> None:
+        """Raises `InvalidInput` for an address that may not be asked, or options that cannot be."""
+        self._options(feed)
+
     def adapter(self, feed: PlatformFeed) -> PlatformAdapter:
-        """The guarded adapter of a feed. Raises `InvalidInput` for an address that may not be
-        asked, or options that cannot be."""
+        """The guarded adapter of a feed. Raises `InvalidInput` as `check` does."""
+        options = self._options(feed)
+        if isinstance(options, TmdbOptions):
+            return TmdbAdapter(feed, options, self._fetch(feed))
+        return JsonFeedAdapter(feed, options, self._fetch(feed))
+
+    def _options(self, feed: PlatformFeed) -> TmdbOptions | JsonFeedOptions:
         self._check_host("url", feed.url)
         try:
             if feed.kind == "TMDB":
-                options = TmdbOptions.model_validate(feed.options)
-                return TmdbAdapter(feed, options, self._fetch(feed))
-            mapping = JsonFeedOptions.model_validate(feed.options)
+                return TmdbOptions.model_validate(feed.options)
+            options = JsonFeedOptions.model_validate(feed.options)
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"])) or "options"
             raise InvalidInput("options", f"{name}: {first['msg']}") from error
         for name in _OTHER_URLS:
-            if (url := getattr(mapping, name)) is not None:
+            if (url := getattr(options, name)) is not None:
                 self._check_host("options", url)
-        return JsonFeedAdapter(feed, mapping, self._fetch(feed))
+        return options
 
     def guard(self, feed: PlatformFeed) -> Guard:
         """What stands around the calls of a feed's platform; anew where its limits changed."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
-from core.database import ReadSession, Transaction
+from core.database import Database, ReadSession, Transaction
 from core.errors import InvalidInput, NotFound
 from core.jsontext import to_json
-from core.ports import AdapterKind, PlatformFeed, PlatformLimits, PlatformTitle
+from core.ports import AdapterKind, PlatformFeed, PlatformLimits, Platforms, PlatformTitle
 from models.content.platforms import REGIONS_MAX
 from services.users.profiles import REGIONS
 
@@ -65,7 +66,7 @@ class FeedDetails:
     limits: PlatformLimits = field(default_factory=lambda: PlatformLimits(per_minute=None))
 
 
-async def feeds(session: ReadSession) -> list[PlatformFeed]:
+async def feeds(session: ReadSession | Transaction) -> list[PlatformFeed]:
     """The feeds of active platforms."""
     return [_feed(row) for row in await session.execute(_ALL, {"limit": FEEDS_MAX})]
 
@@ -82,19 +83,20 @@ async def platform_named(session: ReadSession, slug: str) -> UUID | None:
     return found
 
 
-async def proposed_feed(
-    session: ReadSession, *, platform_id: UUID, details: FeedDetails
-) -> PlatformFeed:
-    """A feed as it would be, for an adapter to look at. Raises `NotFound("platform")`,
-    `InvalidInput`."""
-    slug = (await session.execute(_SLUG, {"id": platform_id})).scalar_one_or_none()
+async def configure_feed(
+    db: Database, platforms: Platforms, *, platform_id: UUID, details: FeedDetails
+) -> None:
+    """Say how a platform is asked from now on, where an adapter could do so. Raises
+    `NotFound("platform")`, `InvalidInput`."""
+    _check(details)
+    async with db.read() as session:
+        slug = (await session.execute(_SLUG, {"id": platform_id})).scalar_one_or_none()
     if slug is None:
         raise NotFound("platform")
-    _check(details)
-    limits = details.limits
-    return PlatformFeed(
-        platform_id, slug, details.kind, details.url, details.regions, details.options, limits
+    platforms.check(
+        PlatformFeed(platform_id, slug, details.kind, details.url, details.regions, details.options)
     )
+    await db.transaction(partial(set_feed, platform_id=platform_id, details=details))
 
 
 async def set_feed(tx: Transaction, *, platform_id: UUID, details: FeedDetails) -> None:

@@ -3,16 +3,27 @@ The asking itself is a job's, between transactions; a run is a row, and each bat
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
 
-from core.database import ReadSession, Transaction, database_now
+from core.database import Database, ReadSession, Transaction, database_now
+from core.errors import (
+    DomainError,
+    NotFound,
+    PlatformInvalidResponse,
+    PlatformRateLimited,
+    PlatformUnavailable,
+)
 from core.ids import new_id
+from core.ports import Platforms
 from models.content.platforms import SCOPES, Scope
+from services.content.feeds import feed_of
 from services.jobs import enqueue
 
 POLL_PLATFORM = "poll_platform"
@@ -20,6 +31,7 @@ BATCH = 100
 """Titles that a platform is asked about at once."""
 GIVEN_UP = timedelta(minutes=30)
 """A run that did not move for so long is nobody's: the next goes on where it stopped."""
+ANSWERS_IN_S = 5.0
 VERIFIED_LATELY = timedelta(hours=1)
 """What INCREMENTAL leaves alone."""
 
@@ -79,6 +91,9 @@ _WAIT = text(
 )
 
 
+PLATFORM_ERRORS = (PlatformUnavailable, PlatformRateLimited, PlatformInvalidResponse)
+
+
 class Run(NamedTuple):
     """A run that goes on: it has come up to `after`."""
 
@@ -87,6 +102,35 @@ class Run(NamedTuple):
     region: str
     scope: Scope
     after: UUID | None
+
+
+async def sync_platform(
+    db: Database, platforms: Platforms, *, platform_id: UUID, scope: Scope
+) -> int:
+    """Begin to ask a platform about all its titles, or those that were not verified within an
+    hour; in how many regions that was not going on already. It must answer first.
+
+    Raises `NotFound("platform")` for one without a feed, `PlatformUnavailable`,
+    `PlatformRateLimited`, `PlatformInvalidResponse`, `InvalidInput` for a feed that may not be
+    asked any more.
+    """
+    async with db.read() as session:
+        feed = await feed_of(session, platform_id)
+    if feed is None:
+        raise NotFound("platform")
+    platforms.check(feed)
+    try:
+        async with asyncio.timeout(ANSWERS_IN_S):
+            await platforms.adapter(feed).authenticate()
+    except TimeoutError:
+        raise PlatformUnavailable(feed.slug) from None
+    except DomainError as error:
+        if type(error) not in PLATFORM_ERRORS:
+            raise PlatformInvalidResponse(feed.slug) from error
+        raise
+    begin = partial(start_run, platform_id=platform_id, scope=scope)
+    started = [await db.transaction(partial(begin, region=region)) for region in feed.regions]
+    return sum(started)
 
 
 async def start_run(tx: Transaction, *, platform_id: UUID, region: str, scope: Scope) -> bool:

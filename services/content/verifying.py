@@ -4,7 +4,6 @@ hour each. No transaction is open while they are."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,11 +14,13 @@ import structlog
 from sqlalchemy import text
 
 from core.database import Database, Transaction, database_now
-from core.errors import InvalidInput, NotFound, PlatformRateLimited
+from core.errors import InvalidInput, PlatformRateLimited
 from core.ports import PlatformAdapter, PlatformAnswer, PlatformFeed, Platforms
 from services.content.answers import answered_titles, mark_stale, take_answer
 from services.content.feeds import feeds, titles_asked
 from services.content.priorities import count_check
+from services.content.titles import require_title
+from services.users.profiles import REGIONS
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,6 @@ _REGION = text(
                     (SELECT region FROM profile WHERE user_id = :user))
     """
 )
-_TITLE = text("SELECT 1 FROM title WHERE id = :id")
 # Who asks at the same time finds it claimed, and is answered by what is stored.
 _CLAIM = text(
     """
@@ -96,16 +96,9 @@ async def verify_availability(
 
     Raises `NotFound("title")`, `InvalidInput("region")` where none is known.
     """
-    async with db.read() as session:
-        if (await session.execute(_TITLE, {"id": title_id})).first() is None:
-            raise NotFound("title")
-        own = (await session.execute(_REGION, {"user": viewer_id})).scalar_one()
-        wanted = region or own
-        if wanted is None:
-            raise InvalidInput("region", "say which: your profile names none")
-        asked = [feed for feed in await feeds(session) if wanted in feed.regions]
-    question = _Question(title_id, wanted)
-    claimed = await db.transaction(partial(_claim, question=question, feeds_asked=asked))
+    question, asked, claimed = await db.transaction(
+        partial(_claim, viewer_id=viewer_id, title_id=title_id, region=region)
+    )
 
     async def one(feed: PlatformFeed) -> Verified:
         if feed.platform_id not in claimed:
@@ -116,17 +109,26 @@ async def verify_availability(
 
 
 async def _claim(
-    tx: Transaction, *, question: _Question, feeds_asked: Sequence[PlatformFeed]
-) -> set[UUID]:
-    await count_check(tx, question.title_id)
+    tx: Transaction, *, viewer_id: UUID, title_id: UUID, region: str | None
+) -> tuple[_Question, list[PlatformFeed], set[UUID]]:
+    """What is asked, the feeds of the region, and the platforms that are ours to ask."""
+    await require_title(tx, title_id=title_id, viewer_id=viewer_id)
+    wanted = region or (await tx.execute(_REGION, {"user": viewer_id})).scalar_one()
+    if wanted is None:
+        raise InvalidInput("region", "say which: your profile names none")
+    if wanted not in REGIONS:
+        raise InvalidInput("region", "not an ISO 3166 country code of two letters")
+    asked = [feed for feed in await feeds(tx) if wanted in feed.regions]
+    await count_check(tx, title_id)
     given = {
-        "title": question.title_id,
-        "region": question.region,
-        "platforms": [feed.platform_id for feed in feeds_asked],
+        "title": title_id,
+        "region": wanted,
+        "platforms": [feed.platform_id for feed in asked],
         "claimed": CLAIMED_FOR,
         "fresh": FRESH_FOR,
     }
-    return set((await tx.execute(_CLAIM, given)).scalars())
+    claimed = set((await tx.execute(_CLAIM, given)).scalars())
+    return _Question(title_id, wanted), asked, claimed
 
 
 async def _verify(
