@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, REAL, Integer, Uuid, bindparam, column, func, select, true
+from sqlalchemy import ARRAY, REAL, Uuid, bindparam, column, func, select, true
 
 from core.database import Database
 from loaders.base import Computed
@@ -31,9 +31,7 @@ async def _similar(
 ) -> list[list[Any]]:
     other = (
         func.unnest(neighbours.c.neighbours, neighbours.c.scores)
-        .table_valued(
-            column("other", Uuid), column("score", REAL), with_ordinality=column("place", Integer)
-        )
+        .table_valued(column("other", Uuid), column("score", REAL), with_ordinality="place")
         .render_derived()
         .lateral()
     )

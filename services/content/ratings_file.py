@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 import numpy as np
 
@@ -46,8 +46,8 @@ def read_ratings(path: Path, *, progress: Progress = lambda done, total: None) -
     items: dict[str, int] = {}
     rows = array("i"), array("i"), array("f"), array("d")
     size = path.stat().st_size
-    with path.open("rb") as raw:
-        for number, (user, item, rating, time) in enumerate(_rows(raw, path), start=2):
+    with path.open("rb") as raw, _text(raw, path) as text:
+        for number, (user, item, rating, time) in enumerate(_rows(text), start=2):
             rows[0].append(users.setdefault(user, len(users)))
             rows[1].append(items.setdefault(item, len(items)))
             rows[2].append(rating)
@@ -78,10 +78,13 @@ def _columns(rows: Sequence[array[float]], users: int, items: int) -> Ratings:
     return Ratings(user[kept], item[kept], value[kept], time[kept], users, items, best)
 
 
-def _rows(raw: IO[bytes], path: Path) -> Iterator[tuple[str, str, float, float]]:
+def _text(raw: IO[bytes], path: Path) -> TextIO:
     unpacked: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-    # A file that is spoilt is refused below; its bytes must not end the reading before.
-    text = io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="replace", newline="")
+    # Bytes that are no text spoil a name or a row, which is refused below; not the reading.
+    return io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="replace", newline="")
+
+
+def _rows(text: TextIO) -> Iterator[tuple[str, str, float, float]]:
     try:
         head = text.readline()
         delimiter = max(_DELIMITERS, key=head.count)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.linalg import lapack
 
 from services.content.features import Features
 from services.content.tastes import FADING, LIKED, LIKED_FROM, MIXED, MIXED_FROM, NEIGHBOURS
@@ -86,7 +87,8 @@ def neighbours(
     """The `count` best neighbours of every title. Tastes are a ridge regression of each title on
     all others (EASE, Steck 2019); likeness is that of `features`, if given.
 
-    Needs about `head_max`² x 16 bytes at its peak. Same arguments, same answer.
+    Needs about `head_max`² x 8 bytes at its peak, and some hundred megabytes. Same arguments, same
+    answer.
     """
     total = acts.item_count
     count = max(0, min(count, total - 1))
@@ -158,14 +160,22 @@ def _tastes(acts: Acts, *, head_max: int) -> Callable[[NDArray[Any]], Floats]:
 
 
 def _regression(people: Any, titles: Any) -> Floats:
-    """The closed form: the inverse of the ridged products, by column over its diagonal."""
+    """The closed form: the inverse of the ridged products, by column over its diagonal. In place,
+    as the matrix is the most that the model holds."""
     size = people.shape[1]
-    products = np.empty((size, size), np.float32)
+    products = np.zeros((size, size), np.float32, order="F")
+    if size == 0:
+        return products
     for start in range(0, size, _ROWS):
-        products[start : start + _ROWS] = (titles[start : start + _ROWS] @ people).toarray()
+        some = titles[start : start + _ROWS] @ people
+        products[:, start : start + _ROWS] = some.toarray().T
     products[np.diag_indices(size)] += RIDGE
-    # NumPy's, which lets other threads run meanwhile.
-    inverse = np.linalg.inv(products)
+    factor, _ = lapack.spotrf(products, lower=1, clean=0, overwrite_a=1)
+    half, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
+    for row in range(size):
+        half[row, row + 1 :] = half[row + 1 :, row]
+    # It is its own transpose, and rows are read from this one.
+    inverse = half.T
     inverse /= -np.diag(inverse).copy()
     np.fill_diagonal(inverse, 0)
     return np.asarray(inverse, np.float32)

@@ -228,8 +228,9 @@ async def test_a_bad_rating_is_the_last_word_and_a_middling_one_no_reason(
     await rate(ada, bad, 49)
     await rate(ada, middling, 50)
     await sql(
-        "INSERT INTO view_record (id, user_id, title_id, watched_at, duration_s, progress, completed)"
-        " VALUES (:a, :ada, :bad, now(), 1, 99, true), (:b, :ada, :seen, now(), 1, 99, true)",
+        "INSERT INTO view_record"
+        " (id, user_id, title_id, watched_at, duration_s, progress, completed) VALUES"
+        " (:a, :ada, :bad, now(), 1, 99, true), (:b, :ada, :seen, now(), 1, 99, true)",
         a=new_id(),
         b=new_id(),
         ada=ada,
