@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, Any, TextIO
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def read_ratings(path: Path, *, progress: Progress = lambda done, total: None) -
     return _columns(rows, len(users), len(items))
 
 
-def _columns(rows: Sequence[array[float]], users: int, items: int) -> Ratings:
+def _columns(rows: Sequence[Any], users: int, items: int) -> Ratings:
     kinds = (np.int32, np.int32, np.float32, np.float64)
     user, item, value, time = (
         np.frombuffer(row, kind) for row, kind in zip(rows, kinds, strict=True)
@@ -79,7 +79,7 @@ def _columns(rows: Sequence[array[float]], users: int, items: int) -> Ratings:
 
 
 def _text(raw: IO[bytes], path: Path) -> TextIO:
-    unpacked: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+    unpacked: Any = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
     # Bytes that are no text spoil a name or a row, which is refused below; not the reading.
     return io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="replace", newline="")
 
