@@ -14,6 +14,7 @@ from core.settings import Settings
 from jobs.import_commands import import_commands
 from jobs.ledger_commands import ledger_commands
 from jobs.recommend_commands import recommend_commands
+from jobs.simulate_commands import simulate_commands
 
 Servers = Callable[[Path | None], AbstractContextManager[tuple[Settings, Any]]]
 
@@ -24,3 +25,4 @@ def grouped_commands(servers: Servers, out: Console) -> Iterator[tuple[str, type
     """Each group with its name."""
     for name, made in GROUPS.items():
         yield name, made(servers, out)
+    yield "simulate", simulate_commands(out)
