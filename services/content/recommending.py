@@ -29,6 +29,7 @@ HEAD_MAX = 5_000
 the others are weighed one by one."""
 _ROWS = 128
 _SAMPLE = 512
+_GROUP = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +113,22 @@ def neighbours(
 
 def _best(block: Floats, count: int) -> tuple[Ints, Floats]:
     """The best columns of each row; of equals the first. What is not above 0 is no neighbour."""
-    found = np.argpartition(block, block.shape[1] - count, axis=1)[:, -count:]
-    # Rounded, so that two runs of the same agree whatever order a processor adds in.
-    scores = np.round(np.take_along_axis(block, found, axis=1), 4)
-    order = np.lexsort((found, -scores), axis=1)
-    found = np.take_along_axis(found, order, axis=1).astype(np.int32)
-    scores = np.take_along_axis(scores, order, axis=1)
-    return np.where(scores > 0, found, -1), np.where(scores > 0, scores, 0)
+    items = np.full((len(block), count), -1, np.int32)
+    scores = np.zeros((len(block), count), np.float32)
+    # As many groups as places have a best at least as good as this: so has every place. It leaves
+    # few to sort; to partition whole rows took three quarters of all the time.
+    starts = np.arange(0, block.shape[1], max(1, min(_GROUP, block.shape[1] // count)))
+    bests = np.maximum.reduceat(block, starts, axis=1)
+    floor = np.partition(bests, len(starts) - count, axis=1)[:, len(starts) - count]
+    for row, (cells, least) in enumerate(zip(block, floor, strict=True)):
+        found = np.flatnonzero((cells >= least) & (cells > 0))
+        # Rounded, so that two runs of the same agree whatever order a processor adds in.
+        rounded = np.round(cells[found], 4)
+        best = np.lexsort((found, -rounded))[:count]
+        best = best[rounded[best] > 0]
+        items[row, : len(best)] = found[best]
+        scores[row, : len(best)] = rounded[best]
+    return items, scores
 
 
 def _usual(part: Callable[[NDArray[Any]], Floats], liked: NDArray[Any]) -> float:
