@@ -44,7 +44,9 @@ def simulate_commands(out: Console) -> typer.Typer:
             raise SystemExit("mela: --tell and --secret belong together")
         host, names = f"127.0.0.1:{port}", ", ".join(PLATFORMS)
         out.print(f"Platforms at http://{host}; Ctrl-C stops them.", highlight=False)
-        out.print(_HOW.format(host=host, names=names), highlight=False, markup=False)
+        out.print(
+            _HOW.format(host=host, names=names), highlight=False, markup=False, soft_wrap=True
+        )
         app = simulated_platforms(Simulation(step, trouble, tell, secret))
         uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 
