@@ -12,7 +12,7 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(shell pwd))
 MOVED := moved
 endif
 
-.PHONY: help serve graphiql test check format bench soak fuzz clean $(MOVED)
+.PHONY: help serve graphiql test check format bench soak presence fuzz clean $(MOVED)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ bench: $(STAMP) ## Measure latency and throughput (ARGS="--help" tells what of)
 soak: $(STAMP) ## Run for long under load and kills, looking for what is lost (ARGS="--minutes 60")
 	@MELA_KILLS=50 $(BIN)/pytest -q tests/concurrency/test_crash_settlement.py
 	@$(BIN)/python -m bench.soak $(ARGS)
+
+presence: $(STAMP) ## A thousand people on two servers, one of which is killed: four minutes
+	@$(BIN)/python -m tests.concurrency.presence_crowd
 
 fuzz: $(STAMP) ## Throw generated operations at the server (ARGS="--minutes 10")
 	@$(BIN)/python -m bench.fuzz $(ARGS)

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from adapters.couriers import make_couriers
 from adapters.payments import SandboxPaymentProvider
+from adapters.platforms.making import make_platforms
 from adapters.storage import open_storage
 from core.clock import utc_now
 from core.database import Database, PoolSettings
@@ -43,6 +44,7 @@ from services.users.throttle import Throttle
 from services.wallets.queue import TransferQueue
 from subscriptions.hub import Hub
 from subscriptions.live import make_live
+from web.availability_webhooks import availability_webhook_routes
 from web.downloads import download_routes
 from web.graphiql_page import GraphiQLConfig, graphiql_routes
 from web.graphql import GraphQLEndpoint
@@ -94,6 +96,7 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
         *metrics_routes(),
         *webhook_routes(server),
         *download_routes(server),
+        *availability_webhook_routes(server),
         *(graphiql_routes(graphiql_config) if settings.profile != "prod" else ()),
     ]
     app = Starlette(routes=routes, lifespan=_lifespan(server, running))
@@ -143,6 +146,7 @@ def make_server(settings: Settings) -> Server:
         storage=open_storage(settings.storage_url, folder=settings.state_dir / "files"),
         live=make_live(settings, db, redis_url),
         couriers=make_couriers(settings),
+        platforms=make_platforms(settings),
     )
 
 
@@ -184,6 +188,7 @@ def _lifespan(
             stack.push_async_callback(server.db.close)
             stack.callback(server.passwords.close)
             stack.push_async_callback(server.throttle.close)
+            stack.push_async_callback(server.platforms.close)
             await server.hub.start(server.db)
             stack.push_async_callback(server.hub.close)
             await server.revocations.start()

@@ -31,10 +31,9 @@ from core.preflight import NotReady, complaints, require_database, unknown_names
 from core.settings import Settings
 from core.telemetry import start_telemetry
 from jobs.background import run_jobs
+from jobs.commands import grouped_commands
 from jobs.console import doctor_shown, progress_bars, replay_shown, seed_shown
 from jobs.console_auctions import verify_auction
-from jobs.import_commands import import_commands
-from jobs.ledger_commands import ledger_commands
 from schema.committed import check_committed, export_committed, sdl_of
 from services.auctions.recorded import RecordedAuction, RecordingError, read_recorded
 from services.auctions.replay import MAX_SPEED, ReplayReport, replay_at_once, replay_live
@@ -60,8 +59,8 @@ auction_commands = typer.Typer(no_args_is_help=True, help="Auctions and their lo
 mela.add_typer(auction_commands, name="auction")
 mela.add_typer(db_commands, name="db")
 mela.add_typer(schema_commands, name="schema")
-mela.add_typer(ledger_commands(lambda folder: _attached(folder), out), name="ledger")
-mela.add_typer(import_commands(lambda folder: _attached(folder), out), name="import")
+for group, commands in grouped_commands(lambda folder: _attached(folder), out):
+    mela.add_typer(commands, name=group)
 
 _UNUSED, _SCRATCH = SecretStr("redis://unused"), (ScratchRefused, RecordingError)
 REFUSALS = (EmbeddedError, NotReady, NoFreePort, SeedRefused, *_SCRATCH)
@@ -313,14 +312,13 @@ def _greet(settings: Settings, url: str, access: DemoAccess | None) -> None:
 
 
 async def _work(settings: Settings) -> None:
-    stop_telemetry = start_telemetry(settings)
-    server = make_server(settings)
+    stop_telemetry, server = start_telemetry(settings), make_server(settings)
     await server.hub.start(server.db)
     try:
         async with run_jobs(settings, server.db, _url(settings), server.ports):
             await asyncio.Event().wait()
     finally:
-        await server.hub.close()
+        await asyncio.gather(server.hub.close(), server.platforms.close())
         await server.db.close()
         await asyncio.to_thread(stop_telemetry)
 

@@ -21,7 +21,15 @@ from models import (  # noqa: F401  (fill the metadata)
     users,
     wallets,
 )
-from models.content import availability, moderation, posts, titles, viewing  # noqa: F401
+from models.content import (  # noqa: F401
+    availability,
+    moderation,
+    platforms,
+    posts,
+    recommending,
+    titles,
+    viewing,
+)
 
 # pgqueuer's tables are its own: their SQL stands in a migration, and `alembic check` leaves
 # them alone.

@@ -4,7 +4,10 @@ DomainError                a rule refused; the transaction rolls back; a union's
 ├── InvalidInput           a value breaks a documented limit
 ├── NotFound               the thing named does not exist, or is hidden from who asks
 ├── Forbidden              it exists, and it is not theirs to change
-└── IdempotencyConflict    the key was used with other arguments
+├── IdempotencyConflict    the key was used with other arguments
+├── PlatformUnavailable    a platform does not answer, or refuses us
+├── PlatformRateLimited    it may not be asked so soon again; says when
+└── PlatformInvalidResponse  what it answers is not what it should be
 RequestError               not the domain's business; a top-level GraphQL error with a code
 ├── Unauthenticated        with reason TOKEN_MISSING | TOKEN_EXPIRED | REVOKED | INVALID
 ├── AccessDenied           signed in, and without the scope
@@ -68,6 +71,37 @@ class IdempotencyConflict(DomainError):
 
     def __init__(self) -> None:
         super().__init__("this idempotency key was used before with other arguments")
+
+
+class PlatformUnavailable(DomainError):
+    """A platform, by its slug, cannot be reached, does not answer in time, or refuses us."""
+
+    code = "PLATFORM_UNAVAILABLE"
+
+    def __init__(self, platform: str) -> None:
+        super().__init__(f"{platform} does not answer")
+        self.platform = platform
+
+
+class PlatformRateLimited(DomainError):
+    """A platform, by its slug, may not be asked again for `retry_after` whole seconds."""
+
+    code = "PLATFORM_RATE_LIMITED"
+
+    def __init__(self, platform: str, retry_after: int) -> None:
+        super().__init__(f"{platform} may be asked again in {retry_after} seconds")
+        self.platform = platform
+        self.retry_after = retry_after
+
+
+class PlatformInvalidResponse(DomainError):
+    """What a platform, by its slug, answers cannot be read: nothing of it was kept."""
+
+    code = "PLATFORM_INVALID_RESPONSE"
+
+    def __init__(self, platform: str) -> None:
+        super().__init__(f"{platform} answers what cannot be read")
+        self.platform = platform
 
 
 class RequestError(Exception):

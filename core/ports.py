@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import IO, Literal, Protocol
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO, Any, Literal, Protocol
+from uuid import UUID
+
+from core.errors import DomainError
 
 PaymentStatus = Literal["PENDING", "SETTLED", "FAILED"]
 
@@ -122,6 +126,118 @@ class Storage(Protocol):
         """Whether there is a file."""
 
 
+AdapterKind = Literal["JSON_FEED", "TMDB"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformLimits:
+    """How often a platform may be asked: what is None does not count. `burst` may come at once."""
+
+    per_second: int | None = None
+    per_minute: int | None = 100
+    per_hour: int | None = None
+    burst: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformFeed:
+    """Where a platform is asked, and how: operators' words. `options` are the adapter's own."""
+
+    platform_id: UUID
+    slug: str
+    kind: AdapterKind
+    url: str
+    regions: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    limits: PlatformLimits = PlatformLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformTitle:
+    """A title as platforms know it: by its numbers in other catalogues, which may be missing."""
+
+    id: UUID
+    kind: str
+    imdb_id: str | None = None
+    tmdb_id: str | None = None
+    wikidata_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformOffer:
+    """One offer as a platform tells it, for one of the titles that were asked about."""
+
+    title_id: UUID
+    region: str
+    tier: str
+    available: bool = True
+    price_minor: int | None = None
+    asset: str | None = None
+    link: str | None = None
+    available_from: datetime | None = None
+    available_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformAnswer:
+    """What a platform says. `covered` are the titles of which it said all that it has in the
+    region; of others, only what stands in `offers` is known. `error` ended it early, if any did.
+    `rejected` counts what could not be read: it tells nothing about its title."""
+
+    offers: tuple[PlatformOffer, ...]
+    covered: frozenset[UUID]
+    rejected: int = 0
+    error: DomainError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformFinding:
+    """A title of a platform's own catalogue, by the platform's own name for it."""
+
+    ref: str
+    name: str
+    year: int | None = None
+
+
+class PlatformAdapter(Protocol):
+    """Asks one platform. Each method raises `PlatformUnavailable`, `PlatformRateLimited` or
+    `PlatformInvalidResponse`, and nothing else: none of them says that a title is gone."""
+
+    async def authenticate(self) -> None:
+        """Make sure that the platform answers us."""
+
+    async def search(self, words: str, *, limit: int = 20) -> list[PlatformFinding]:
+        """Titles by name; none where the platform cannot be searched."""
+
+    async def details(self, ref: str) -> PlatformFinding | None:
+        """One title of the platform's; None where there is none."""
+
+    async def check(self, titles: Sequence[PlatformTitle], region: str) -> PlatformAnswer:
+        """What the platform has of at most 100 titles in a region."""
+
+    def rate_limits(self) -> PlatformLimits:
+        """How often it may be asked."""
+
+    async def genres(self) -> list[str]:
+        """Names of the platform's genres; none where it has none to tell."""
+
+    async def trending(self) -> list[PlatformFinding]:
+        """What moves the platform's viewers now; none where it does not tell."""
+
+
+class Platforms(Protocol):
+    """Makes adapters of feeds, and keeps what they know of their platforms between calls."""
+
+    def check(self, feed: PlatformFeed) -> None:
+        """Raises `InvalidInput` for a feed that cannot be asked: its address, its options."""
+
+    def adapter(self, feed: PlatformFeed) -> PlatformAdapter:
+        """The guarded adapter of a feed. Raises `InvalidInput` as `check` does."""
+
+    async def close(self) -> None:
+        """Close every connection."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """What a process has of the world outside; chosen by app and cli."""
@@ -129,3 +245,4 @@ class Ports:
     payments: PaymentProvider
     storage: Storage
     couriers: Couriers
+    platforms: Platforms

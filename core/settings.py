@@ -104,6 +104,18 @@ class Settings(BaseSettings):
         "addresses are called",
     )
 
+    feed_hosts: tuple[str, ...] = Field(
+        ("api.themoviedb.org",),
+        description="Hosts, or host:port, of platforms' feeds that may be asked: no others are",
+    )
+    platform_tokens: dict[str, SecretStr] = Field(
+        default_factory=dict, description="JSON: what we show to platforms' feeds, by slug"
+    )
+    platform_webhook_secrets: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="JSON: what signs platforms' webhooks (whsec_…), by slug; others are refused",
+    )
+
     bid_queue_size: int = Field(1_000, ge=1, description="Bids waiting on one auction")
     bid_batch_size: int = Field(200, ge=1, description="Bids taken in one transaction")
 

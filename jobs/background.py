@@ -34,6 +34,7 @@ async def run_jobs(
             payments=ports.payments,
             storage=ports.storage,
             couriers=ports.couriers,
+            platforms=ports.platforms,
         ) as worker,
         run_sequencer(settings, db),
         run_notifier(settings, db),

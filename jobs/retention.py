@@ -22,6 +22,10 @@ PAYMENT_MESSAGES = timedelta(days=90)
 """A message is refused by its own time stamp long before: within five minutes."""
 
 NOTIFICATIONS = timedelta(days=180)
+AVAILABILITY_CHECKS = timedelta(days=1)
+"""They matter for an hour."""
+TITLE_SIGNALS = timedelta(days=30)
+"""They matter for a week."""
 
 KEPT_TOPICS = ("auction:%", "wallet:%", "impact:%", "audit:%")
 """Events of these are kept for ever (realtime.md, Facts)."""
@@ -41,6 +45,9 @@ _RULES: Mapping[str, tuple[str, timedelta]] = {
     "wallet_challenge": ("expires_at", timedelta(0)),
     "payment_message": ("received_at", PAYMENT_MESSAGES),
     "notification": ("created_at", NOTIFICATIONS),
+    "platform_message": ("expires_at", timedelta(0)),
+    "availability_check": ("claimed_until", AVAILABILITY_CHECKS),
+    "title_signal": ("day", TITLE_SIGNALS),
     "pgqueuer_log": ("created", JOB_LOG),
 }
 
@@ -74,7 +81,8 @@ Stopping = Callable[[], bool]
 async def delete_expired(db: Database, *, stopping: Stopping = bool) -> dict[str, int]:
     """Rows deleted by table: idempotency keys (7 days), expired refresh tokens and challenges,
     payment providers' messages (90 days), events (90 days; those of auctions, wallets, impact and
-    audit stay), the log of jobs (7 days), notifications (180 days).
+    audit stay), the log of jobs (7 days), notifications (180 days), platforms'
+    messages too old to be taken, checks of availability (1 day), signals of titles (30 days).
 
     Each batch is a transaction. Safe to run twice at once; stops between batches when `stopping()`.
     """

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from core import metrics
 from core.database import Database
-from core.ports import Couriers, PaymentProvider, Storage
+from core.ports import Couriers, PaymentProvider, Platforms, Storage
 from core.settings import Settings
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class Worker:
     """What a process's worker says of itself. `runs` counts jobs by (name, outcome): "ok" or the
     error's class; `connections` counts from 1, and each further one was a reconnection. Without
     `payments` no stuck payment is asked about, without `storage` no file is removed, and without
-    `couriers` mails and pushes wait for a worker that has some.
+    `couriers` or `platforms` mails, pushes and polls wait for a worker that has some.
     """
 
     settings: Settings
@@ -39,6 +39,7 @@ class Worker:
     payments: PaymentProvider | None = None
     storage: Storage | None = None
     couriers: Couriers | None = None
+    platforms: Platforms | None = None
     connected: bool = False
     connections: int = 0
     last_sweep_at: datetime | None = None

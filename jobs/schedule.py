@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
 
@@ -16,11 +17,15 @@ from jobs.catalogue import refresh, tell_watchers_of, watch_ends
 from jobs.delivering import deliver_asked, redeliver
 from jobs.files import remove_unwanted_files
 from jobs.notifications import notify_people, sweep_ending_soon
+from jobs.platforms import POLLS, poll_batch, start_polls
+from jobs.recommendations import refresh_recommendations
 from jobs.retention import delete_expired
 from jobs.running import SWEEP, Worker, retrying, run, run_job
 from jobs.wallets import ask_about_stuck_payments, expire_due_holds, tell_wallets_of
+from models.content.platforms import Scope
 from services.auctions.closing import CLOSE_AUCTION, OPEN_AUCTION
 from services.content.availability import TELL_WATCHERS
+from services.content.polling import POLL_PLATFORM
 from services.users.notifications import DELIVER, NOTIFY
 from services.wallets.changes import TELL_WALLETS
 
@@ -34,9 +39,11 @@ ENDING_SOON = "tell_ending_soon"
 REDELIVER = "redeliver"
 WATCH_ENDS = "watch_ends"
 REFRESH_TRENDS = "refresh_trends"
+RECOMMEND = "refresh_recommendations"
 EVERY_MINUTE = "* * * * *"
 EVERY_FIVE_MINUTES = "2/5 * * * *"
 EVERY_HOUR = "17 * * * *"
+LATER_EVERY_HOUR = "37 * * * *"
 
 
 def register(worker: Worker, queue: PgQueuer) -> None:
@@ -83,6 +90,7 @@ def register(worker: Worker, queue: PgQueuer) -> None:
     queue.schedule(REMOVE_FILES, EVERY_HOUR)(remove)
     _register_notifications(worker, queue)
     _register_catalogue(worker, queue)
+    _register_platforms(worker, queue)
 
 
 def _register_catalogue(worker: Worker, queue: PgQueuer) -> None:
@@ -97,9 +105,33 @@ def _register_catalogue(worker: Worker, queue: PgQueuer) -> None:
     async def trend(_: Schedule) -> None:
         await run(worker, REFRESH_TRENDS, lambda: refresh(db))
 
+    async def recommend(_: Schedule) -> None:
+        await run(worker, RECOMMEND, lambda: refresh_recommendations(db))
+
     queue.entrypoint(TELL_WATCHERS, executor_factory=retrying)(tell)
     queue.schedule(WATCH_ENDS, EVERY_MINUTE)(end)
     queue.schedule(REFRESH_TRENDS, EVERY_FIVE_MINUTES)(trend)
+    queue.schedule(RECOMMEND, LATER_EVERY_HOUR)(recommend)
+
+
+def _register_platforms(worker: Worker, queue: PgQueuer) -> None:
+    db, platforms = worker.db, worker.platforms
+    if platforms is None:
+        return
+
+    async def poll(job: Job) -> None:
+        await run_job(worker, POLL_PLATFORM, lambda: poll_batch(db, platforms, job.payload))
+
+    def start(scope: Scope) -> Callable[[Schedule], Awaitable[None]]:
+        async def begin(_: Schedule) -> None:
+            await run(worker, f"start_{scope.lower()}_polls", lambda: start_polls(db, scope))
+
+        return begin
+
+    # A platform that takes its time must not keep lots from being closed.
+    queue.entrypoint(POLL_PLATFORM, executor_factory=retrying, concurrency_limit=2)(poll)
+    for scope, when in POLLS.items():
+        queue.schedule(f"start_{scope.lower()}_polls", when)(start(scope))
 
 
 def _register_notifications(worker: Worker, queue: PgQueuer) -> None:

@@ -21,16 +21,15 @@ from pgqueuer import (
     Queries,
 )
 from pgqueuer.adapters.persistence.qb import (
-    DBSettings,
     QueryBuilderEnvironment,
     QueryQueueBuilder,
     QuerySchedulerBuilder,
 )
-from pgqueuer.models import Channel
 
 from core.database import Database, plain_url
-from core.ports import Couriers, PaymentProvider, Storage
+from core.ports import Couriers, PaymentProvider, Platforms, Storage
 from core.settings import Settings
+from jobs.queue_names import QUEUE_NAMES
 from jobs.running import Worker
 from jobs.schedule import register, sweep_now
 
@@ -48,21 +47,6 @@ HEARTBEAT = timedelta(seconds=20)
 RECONNECT_MIN_S = 0.1
 RECONNECT_MAX_S = 5.0
 
-# The names that migration 0002 made. Written out: pgqueuer would take them from the environment,
-# even from a variable that is called CHANNEL.
-_NAMES = DBSettings.model_construct(
-    prefix="",
-    db_schema=None,
-    channel=Channel("ch_pgqueuer"),
-    function="fn_pgqueuer_changed",
-    trigger="tg_pgqueuer_changed",
-    queue_table="pgqueuer",
-    queue_table_log="pgqueuer_log",
-    queue_status_type="pgqueuer_status",
-    schedules_table="pgqueuer_schedules",
-    statistics_table="pgqueuer_statistics",
-)
-
 
 @asynccontextmanager
 async def run_worker(
@@ -73,6 +57,7 @@ async def run_worker(
     payments: PaymentProvider | None = None,
     storage: Storage | None = None,
     couriers: Couriers | None = None,
+    platforms: Platforms | None = None,
     patience_s: float = STOP_S,
 ) -> AsyncIterator[Worker]:
     """Run jobs while the context lasts; leaving it gives running ones `patience_s`, and ends within
@@ -80,9 +65,9 @@ async def run_worker(
 
     Uses one connection of its own, and `db` for what the jobs do (so that their events are
     published by its after-commit hook). Without `couriers`, mails and pushes wait for a worker that
-    has some. Never fails for want of the database: it keeps trying.
+    has some; without `platforms`, polls do. Never fails for want of the database: it keeps trying.
     """
-    worker = Worker(settings, db, database_url, payments, storage, couriers)
+    worker = Worker(settings, db, database_url, payments, storage, couriers, platforms)
     task = asyncio.create_task(_supervise(worker), name="jobs")
     try:
         yield worker
@@ -175,11 +160,11 @@ def _queue(worker: Worker, connection: Any) -> PgQueuer:
     driver = AsyncpgDriver(connection)
     queries = Queries(
         driver,
-        qbe=QueryBuilderEnvironment(_NAMES),
-        qbq=QueryQueueBuilder(_NAMES),
-        qbs=QuerySchedulerBuilder(_NAMES),
+        qbe=QueryBuilderEnvironment(QUEUE_NAMES),
+        qbq=QueryQueueBuilder(QUEUE_NAMES),
+        qbs=QuerySchedulerBuilder(QUEUE_NAMES),
     )
-    queue = PgQueuer(driver, channel=_NAMES.channel, queries=queries)
+    queue = PgQueuer(driver, channel=QUEUE_NAMES.channel, queries=queries)
     register(worker, queue)
     return queue
 

@@ -14,7 +14,7 @@ from core.database import Database, Transaction
 from core.errors import BadUserInput, Unauthenticated
 from core.ids import new_id
 from core.pagination import PageRequest, page_request
-from core.ports import Couriers, PaymentProvider, Ports, Storage
+from core.ports import Couriers, PaymentProvider, Platforms, Ports, Storage
 from core.settings import Settings
 from core.tokens import KeyRing, TokenPolicy
 from loaders.base import Loaders
@@ -50,11 +50,12 @@ class Server:
     storage: Storage
     live: Live
     couriers: Couriers
+    platforms: Platforms
 
     @property
     def ports(self) -> Ports:
         """What jobs need of the world outside."""
-        return Ports(self.payments, self.storage, self.couriers)
+        return Ports(self.payments, self.storage, self.couriers, self.platforms)
 
 
 @dataclass(slots=True)

@@ -145,6 +145,15 @@ class ErrorCode(Enum):
     ACCOUNT_SUSPENDED = strawberry.enum_value(
         "ACCOUNT_SUSPENDED", description="The account is suspended."
     )
+    PLATFORM_UNAVAILABLE = strawberry.enum_value(
+        "PLATFORM_UNAVAILABLE", description="A platform does not answer, or not us."
+    )
+    PLATFORM_RATE_LIMITED = strawberry.enum_value(
+        "PLATFORM_RATE_LIMITED", description="A platform may not be asked so soon again."
+    )
+    PLATFORM_INVALID_RESPONSE = strawberry.enum_value(
+        "PLATFORM_INVALID_RESPONSE", description="A platform's answer cannot be read."
+    )
     TOKEN_REUSED = strawberry.enum_value(
         "TOKEN_REUSED",
         description="The refresh token was used before: all of its session's tokens are revoked.",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
@@ -69,7 +68,10 @@ class Presence:
     def __init__(
         self, db: Database, signals: Signals, redis_url: str, *, prefix: str, times: PresenceTimes
     ) -> None:
-        self.store = PresenceStore(redis_url, prefix=prefix, expiry_s=times.expiry_s)
+        patience_s = max(1.5 * times.heartbeat_s, 4 * times.sweep_s)
+        self.store = PresenceStore(
+            redis_url, prefix=prefix, expiry_s=times.expiry_s, patience_s=patience_s
+        )
         self.watchers = Watchers()
         self._db = db
         self._signals = signals
@@ -83,7 +85,6 @@ class Presence:
         self._rechecks: dict[UUID, None] = {}
         self._left: dict[UUID, datetime] = {}
         self._work = asyncio.Event()
-        self._settled_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         signals.on_connect(self._tell_all_again)
 
@@ -203,9 +204,7 @@ class Presence:
         self.watchers.hear(user_id, Standing(cast("Status", said), int(version), int(at)))
 
     def _tell_all_again(self) -> None:
-        """Redis is there again, and may have lost everything. Until every process has told of its
-        sockets, who seems to have gone has not."""
-        self._settled_at = time.monotonic() + 1.5 * self._times.heartbeat_s
+        """Redis is there again, and may have lost everything."""
         self.watchers.begin_anew()
         self._untold |= dict.fromkeys(self._open)
         self._work.set()
@@ -219,8 +218,9 @@ class Presence:
             while self._untold or self._closed or self._rechecks:
                 try:
                     await self._tell_some()
-                except UNREACHABLE as error:
-                    log.warning("presence_not_told", reason=str(error)[:200])
+                except Exception as error:
+                    # Whatever it was: a process that tells nothing loses all its people.
+                    log.warning("presence_not_told", reason=repr(error)[:200])
                     await asyncio.sleep(PAUSE_S * random.uniform(0.5, 1.5))
 
     async def _tell_some(self) -> None:
@@ -275,8 +275,8 @@ class Presence:
         watched = self.watchers.watched
         for i in range(0, len(watched), USERS_MAX):
             some = watched[i : i + USERS_MAX]
-            found = await self.store.read(some)
-            if time.monotonic() >= self._settled_at:
+            found, sure = await self.store.read_surely(some)
+            if sure:
                 self.watchers.compare(some, found)
 
     async def _write(self) -> None:

@@ -90,10 +90,16 @@ for i = 1, #ARGV, 2 do
 end
 """
 _SWEEP = """
-local due = redis.call('ZRANGEBYSCORE', online, '-inf', now, 'WITHSCORES', 'LIMIT', 0, ARGV[1])
+local limit, expiry, patience = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local mark = p .. 'swept'
+local last = tonumber(redis.call('HGET', mark, 'at') or 0)
+if now - last > patience then redis.call('HSET', mark, 'resume', now + patience) end
+redis.call('HSET', mark, 'at', now)
+if now < tonumber(redis.call('HGET', mark, 'resume') or 0) then return 0 end
+local due = redis.call('ZRANGEBYSCORE', online, '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
 for i = 1, #due, 2 do
   expire(due[i])
-  settle(due[i], due[i + 1] - tonumber(ARGV[2]))
+  settle(due[i], due[i + 1] - expiry)
 end
 return #due / 2
 """
@@ -109,7 +115,8 @@ _TELL = """
 for i = 1, #ARGV do say(ARGV[i], 'RECHECK', '0') end
 """
 _READ = """
-local found = {version}
+redis.call('SET', p .. 'epoch', now, 'NX')
+local found = {version, string.format('%.0f', now - redis.call('GET', p .. 'epoch'))}
 for i = 1, #ARGV do
   local here = redis.call('ZSCORE', online, ARGV[i])
   found[#found + 1] = here and (redis.call('HGET', state, ARGV[i]) or 'ONLINE') or 'OFFLINE'
@@ -192,11 +199,15 @@ def redis_client(url: str) -> Redis:
 class PresenceStore:
     """Every call is one step in Redis, or some for long lists. All raise `UNREACHABLE`."""
 
-    def __init__(self, redis_url: str, *, prefix: str, expiry_s: float) -> None:
+    def __init__(
+        self, redis_url: str, *, prefix: str, expiry_s: float, patience_s: float = 0.0
+    ) -> None:
+        """`patience_s` is how long every process takes to tell of its sockets again."""
         self.channel = f"{prefix}:presence-changes"
         self._redis = redis_client(redis_url)
         self._keys = [f"{prefix}:presence:", self.channel]
         self._expiry_ms = round(expiry_s * 1000)
+        self._patience_ms = round(patience_s * 1000)
         self._scripts = {
             name: self._redis.register_script(_PRELUDE + body) for name, body in _SCRIPTS.items()
         }
@@ -223,8 +234,12 @@ class PresenceStore:
 
     async def sweep(self) -> int:
         """Take some connections away that gave no sign of life; how many people were looked at.
-        Safe beside other sweeps: whoever comes first publishes."""
-        return int(await self._run("sweep", [str(SWEEP_CHUNK), str(self._expiry_ms)]))
+        Safe beside other sweeps: whoever comes first publishes.
+
+        After a time without sweeps (Redis, or everything, was away) none for as long: what has
+        expired meanwhile may be about to be told of again."""
+        given = [str(SWEEP_CHUNK), str(self._expiry_ms), str(self._patience_ms)]
+        return int(await self._run("sweep", given))
 
     async def lead(self, name: str, *, lease_s: float) -> bool:
         """Whether `name` is the one that sweeps now; the lease is then longer by as much."""
@@ -240,15 +255,22 @@ class PresenceStore:
 
     async def read(self, user_ids: Sequence[UUID]) -> list[Standing]:
         """Everyone's standing, in order; one call for 500."""
+        return (await self.read_surely(user_ids))[0]
+
+    async def read_surely(self, user_ids: Sequence[UUID]) -> tuple[list[Standing], bool]:
+        """As `read`, and whether who seems to have gone has: not so right after Redis lost what it
+        knew."""
         found: list[Standing] = []
+        sure = True
         for i in range(0, len(user_ids), 500):
             some = [user_id.hex for user_id in user_ids[i : i + 500]]
-            version, *flat = await self._run("read", some)
+            version, remembers_ms, *flat = await self._run("read", some)
+            sure = sure and int(remembers_ms) >= self._patience_ms
             found += [
                 Standing(flat[n].decode(), int(version), int(float(flat[n + 1])))
                 for n in range(0, len(flat), 2)
             ]
-        return found
+        return found, sure
 
     async def devices(self, user_id: UUID) -> list[Device]:
         """The open connections of one person, the oldest first."""

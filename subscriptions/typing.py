@@ -120,8 +120,8 @@ class Typing:
             listener.hear(UUID(hex=user), typing == "1", self._ends_s)
 
         self._listeners.add(listener)
-        await self._signals.listen(self._channel(post_id), hear)
         try:
+            await self._signals.listen(self._channel(post_id), hear)
             with suppress(*UNREACHABLE):
                 found = await self._read(keys=[self._key(post_id)])
                 for user, left_ms in zip(found[::2], found[1::2], strict=True):

@@ -141,8 +141,9 @@ class Viewing:
             try:
                 await self._tell()
                 await self._ask()
-            except UNREACHABLE as error:
-                log.warning("viewing_without_redis", reason=str(error)[:200])
+            except Exception as error:
+                # Whatever it was, the next look may do better.
+                log.warning("viewing_not_told", reason=repr(error)[:200])
                 self._untold |= dict.fromkeys(self._looks)
             await asyncio.sleep(EVERY_S)
 

@@ -85,6 +85,7 @@ class Availability(SQLModel, table=True):
             "id",
             postgresql_where=text("available AND available_until IS NOT NULL"),
         ),
+        Index("ix_availability_stale", "platform_id", "title_id", postgresql_where=text("stale")),
     )
 
     id: UUID = key()

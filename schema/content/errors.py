@@ -2,6 +2,42 @@
 
 from __future__ import annotations
 
-from schema.errors import ErrorRow
+import strawberry
 
-ERRORS: tuple[ErrorRow, ...] = ()
+from core import errors
+from schema.common import Error
+from schema.errors import ErrorRow
+from schema.fields import attribute
+
+
+@strawberry.type(description="A platform does not answer, or not us. What was known stays known.")
+class PlatformUnavailable(Error):
+    platform_slug: str = attribute("Which platform.")
+
+
+@strawberry.type(description="A platform may not be asked so soon again.")
+class PlatformRateLimited(Error):
+    platform_slug: str = attribute("Which platform.")
+    retry_after: int = attribute("Seconds to wait before asking again.")
+
+
+@strawberry.type(description="A platform answered what cannot be read; nothing of it was kept.")
+class PlatformInvalidResponse(Error):
+    platform_slug: str = attribute("Which platform.")
+
+
+ERRORS: tuple[ErrorRow, ...] = (
+    ErrorRow(
+        errors.PlatformUnavailable, PlatformUnavailable, lambda e: {"platform_slug": e.platform}
+    ),
+    ErrorRow(
+        errors.PlatformRateLimited,
+        PlatformRateLimited,
+        lambda e: {"platform_slug": e.platform, "retry_after": e.retry_after},
+    ),
+    ErrorRow(
+        errors.PlatformInvalidResponse,
+        PlatformInvalidResponse,
+        lambda e: {"platform_slug": e.platform},
+    ),
+)

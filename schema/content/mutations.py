@@ -6,11 +6,14 @@ from __future__ import annotations
 import strawberry
 
 from schema.content.moderation import ModerationMutation
+from schema.content.platforms import PlatformMutation
 from schema.content.posts_mutations import PostMutation
 from schema.content.titles_mutations import TitleMutation
 from schema.content.typing import TypingMutation
 
 
 @strawberry.type
-class ContentMutation(TitleMutation, PostMutation, ModerationMutation, TypingMutation):
+class ContentMutation(
+    TitleMutation, PlatformMutation, PostMutation, ModerationMutation, TypingMutation
+):
     """A part adds its class of root fields to the bases."""

@@ -7,9 +7,10 @@ import strawberry
 
 from schema.content.moderation import ModerationQuery
 from schema.content.posts_queries import PostQuery
+from schema.content.recommendations_queries import RecommendationQuery
 from schema.content.titles_queries import TitleQuery
 
 
 @strawberry.type
-class ContentQuery(TitleQuery, PostQuery, ModerationQuery):
+class ContentQuery(TitleQuery, RecommendationQuery, PostQuery, ModerationQuery):
     """A part adds its class of root fields to the bases."""

@@ -19,6 +19,7 @@ from models.content.viewing import HISTOGRAM_BUCKETS
 from resolvers.auctions import find
 from resolvers.content import titles as resolvers
 from schema.common import Connection, Money, Node
+from schema.content.recommendations_types import RecommendationTitleFields
 from schema.fields import (
     Context,
     argument,
@@ -188,7 +189,7 @@ class Person(Node):
 
 
 @strawberry.federation.type(keys=["id"], description="A film, series, documentary or short.")
-class Title(Node):
+class Title(RecommendationTitleFields, Node):
     kind: TitleKind = attribute("What it is.")
     name: str = attribute("What it is called.")
     original_name: str | None = attribute("Its name in its own language, if another.")

@@ -124,7 +124,7 @@ async def apply_reports(
         raise ValueError(f"unknown source {source}")
     if len(reports) > REPORTS_MAX:
         raise InvalidInput("reports", f"{REPORTS_MAX} at most")
-    by_offer = {_offer_key(report): _checked(report) for report in reports}
+    by_offer = {_offer_key(report): checked_report(report) for report in reports}
     title_ids = {report.title_id for report in reports}
     if len(title_ids) > TITLES_MAX:
         raise InvalidInput("reports", f"of {TITLES_MAX} titles at most")
@@ -183,7 +183,8 @@ def _offer_key(report: OfferReport | Offer) -> tuple[UUID, UUID, str, str]:
     return (report.title_id, report.platform_id, report.region, report.tier)
 
 
-def _checked(report: OfferReport) -> OfferReport:
+def checked_report(report: OfferReport) -> OfferReport:
+    """The report, which can be applied. Raises `InvalidInput`."""
     if report.region not in REGIONS:
         raise InvalidInput("region", "not an ISO 3166 country code of two letters")
     if report.tier not in TIERS:

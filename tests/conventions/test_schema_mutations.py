@@ -52,6 +52,7 @@ VERBS = [
     "share",
     "sign",
     "start",
+    "sync",
     "transfer",
     "unblock",
     "unfollow",

@@ -23,6 +23,7 @@ from jobs.notifications import (
     sweep_ending_soon,
     take_notices,
 )
+from jobs.retention import delete_expired
 from jobs.worker import run_worker
 from services.users.deliveries import TRIES_MAX
 from services.users.notifications import notify
@@ -382,3 +383,16 @@ async def test_from_a_bid_to_the_outbox_by_a_worker(
     assert any("Subject: You won Bowl" in mail for mail in mails)
     assert any("Subject: Bowl is sold" in mail for mail in mails)
     assert {row.status for row in await market.rows(DELIVERIES)} <= {"SENT", "SENDING"}
+
+
+async def test_notifications_go_after_half_a_year_with_their_deliveries(market, notice):
+    old, young = await notice(), await notice()
+    await market.run(
+        "UPDATE notification SET created_at = now() - interval '180 days 1 minute' WHERE id = :id",
+        id=old,
+    )
+    deleted = await delete_expired(market.db)
+    assert deleted["notification"] == 1
+    assert [row.id for row in await market.rows("SELECT id FROM notification")] == [young]
+    left = await market.rows("SELECT notification_id FROM notification_delivery")
+    assert [row.notification_id for row in left] == [young]

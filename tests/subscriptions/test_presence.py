@@ -13,7 +13,9 @@ import redis.asyncio
 from sqlalchemy import text
 
 from core.database import Database
+from core.errors import Unavailable
 from core.ids import new_id
+from core.settings import Settings
 from core.tasks import stop_all
 from subscriptions.presence import Presence, PresenceTimes
 from subscriptions.presence_seen import write_seen
@@ -305,6 +307,47 @@ async def test_all_that_redis_forgets_is_told_again_and_nobody_flickers(process,
     await stop_all([noting])
     assert flickers == []
     assert await _is(there, people[0], "AWAY")
+
+
+async def test_a_restart_of_redis_is_outlasted_and_who_left_meanwhile_has_gone_once(
+    process, private_servers
+):
+    url = private_servers.redis_url
+    here, there = await process(url=url), await process(url=url)
+    people = [new_id() for _ in range(20)]
+    sockets = {user_id: connection(user_id) for user_id in people}
+    for one in sockets.values():
+        here.presence.join(one)
+    await until(lambda: _are_online(there, people))
+    watch = await there.presence.watch(people)
+    told = []
+
+    async def note():
+        while True:
+            user_id = await watch.take()
+            told.append((user_id, there.presence.watchers.known(user_id).status))
+
+    noting = asyncio.create_task(note())
+    await until(lambda: len(told) == len(people))
+    private_servers._valkey.stop()
+    gone, arrived = people[0], new_id()
+    here.presence.leave(sockets[gone].id)
+    here.presence.join(connection(arrived))
+    with pytest.raises(Unavailable):
+        await there.presence.read(people)
+    await asyncio.to_thread(private_servers.restart_valkey)
+    await until(lambda: _are_online(there, [*people[1:], arrived]), 20)
+    await until(lambda: len(told) > len(people), 20)
+    began = (await there.presence.read([arrived]))[0].version
+    await until(lambda: _past(there, [arrived], began + 1_500_000))
+    await stop_all([noting])
+    assert told[len(people) :] == [(gone, "OFFLINE")]
+
+
+def test_a_socket_outlives_a_lost_heartbeat():
+    with pytest.raises(ValueError, match="at least twice"):
+        Settings(presence_heartbeat_s=20, presence_expiry_s=39)
+    assert Settings(presence_heartbeat_s=20, presence_expiry_s=40).presence_expiry_s == 40
 
 
 async def _are_online(process, people):

@@ -141,6 +141,27 @@ async def test_people_who_block_one_another_do_not_read_one_another(
     assert (await ask(DELETE, bob, id=words))["deleteComment"]["__typename"].endswith("Success")
 
 
+async def test_a_comment_is_found_as_long_as_its_post_is(
+    ask, make_user, write_post, comment, between
+):
+    ada, bob, eve = [await make_user(name) for name in ("ada", "bob", "eve")]
+    post = await write_post(ada)
+    words = await comment(bob, post)
+    node = "query ($id: ID!) { node(id: $id) { id } }"
+
+    async def seen_by():
+        folk = {"ada": ada, "bob": bob, "eve": eve, "nobody": None}
+        found = {name: (await ask(node, who, id=words))["node"] for name, who in folk.items()}
+        return [name for name, row in found.items() if row == {"id": words}]
+
+    assert await seen_by() == ["ada", "bob", "eve", "nobody"]
+    await between(people.block, ada, eve)
+    assert await seen_by() == ["ada", "bob", "nobody"]
+    delete = "mutation ($id: ID!) { deletePost(input: {postId: $id}) { __typename } }"
+    await ask(delete, ada, id=post)
+    assert await seen_by() == []
+
+
 async def test_each_person_is_told_one_thing_of_a_comment(
     make_user, write_post, comment, between, told
 ):

@@ -230,6 +230,23 @@ async def test_an_author_is_suspended_and_readmitted(
     assert [kind for kind, *_ in await audited()] == ["STATUS_CHANGED", "CONTENT_MODERATED"] * 2
 
 
+async def test_whose_author_is_suspended_is_signed_out_at_once(
+    ask, server, cast, write_post, moderate, sql
+):
+    ada, _, moderator = cast
+    post = await write_post(ada)
+    await sql(
+        "INSERT INTO user_session (id, user_id, expires_at) VALUES (:id, :user, 'infinity')",
+        id=ada.viewer.session_id,
+        user=ada.id,
+    )
+    assert not server.revocations.is_revoked(ada.viewer)
+    await moderate(moderator, post, "SUSPEND")
+    # Made known by the mutation itself, and not by the next look at the table.
+    assert server.revocations.is_revoked(ada.viewer)
+    assert not server.revocations.is_revoked(moderator.viewer)
+
+
 async def test_who_may_not_moderate_changes_nothing(
     ask, execute, shapes, cast, make_user, write_post, comment, moderate, snapshot, audited
 ):

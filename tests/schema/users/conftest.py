@@ -7,6 +7,7 @@ from sqlalchemy import event, insert
 
 from adapters.couriers import make_couriers
 from adapters.payments import SandboxPaymentProvider
+from adapters.platforms.making import make_platforms
 from adapters.storage import open_storage
 from core.database import Database
 from core.settings import Settings
@@ -88,6 +89,7 @@ async def server(database_url, redis_url, redis_prefix, keys, passwords, tmp_pat
         storage=open_storage(None, folder=tmp_path),
         live=make_live(settings, db, redis_url),
         couriers=make_couriers(settings),
+        platforms=make_platforms(settings),
     )
     await hub.start(db)
     async with made.live.running():

@@ -229,3 +229,26 @@ async def test_presence_needs_an_account(join, run, stream):
     async with aclosing(results), asyncio.timeout(10):
         refused = await anext(results)
     assert refused.errors[0].extensions["code"] == "UNAUTHENTICATED"
+
+
+async def test_to_watch_people_is_one_statement_and_each_change_reads_one_person(
+    join, ask, arrive, stream, statements
+):
+    people = [await join() for _ in range(5)]
+    await arrive(people[0])
+
+    def reads():
+        found = [s for s in statements if "privacy_settings" in s and "SELECT" in s]
+        return len(found)
+
+    del statements[:]
+    results = await stream(WATCH, by=people[0].token, ids=[p.id for p in people])
+    async with aclosing(results):
+        for _ in people:
+            await take(results, "presenceChanged")
+        assert reads() == 1
+        del statements[:]
+        await ask(SET, by=people[0].token, status="AWAY")
+        assert (await take(results, "presenceChanged"))["status"] == "AWAY"
+        assert reads() == 0
+        assert len([s for s in statements if "FROM user_account" in s]) <= 2
