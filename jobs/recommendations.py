@@ -24,7 +24,8 @@ log = structlog.get_logger(__name__)
 
 RUN_MAX_S = 1_800
 """After so long a run is given up."""
-LINE_MAX = 64 << 20
+LINE_MAX = 2 << 20
+"""Bytes of a line of the model's. Twice as many are in memory at most: then the model waits."""
 _HOLD_EVERY_S = rules.LEASE_S / 5
 _PROGRAM = "services.content.recommending_process"
 _STATEMENTS = (rules.titles_page, rules.acts_page)
