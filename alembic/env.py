@@ -23,6 +23,7 @@ from models import (  # noqa: F401  (fill the metadata)
 )
 from models.content import (  # noqa: F401
     availability,
+    images,
     moderation,
     platforms,
     posts,
