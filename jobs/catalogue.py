@@ -12,10 +12,14 @@ import orjson
 from core.database import Database
 from services.content.availability import TITLES_MAX, OfferReport, apply_reports
 from services.content.availability_ends import tell_of_ends, tell_watchers
+from services.content.new_titles import TELL_NEW_TITLE, tell_new_title
 from services.content.trends import refresh_trends
+from services.jobs import enqueue
 
 PAGES_MAX = 1_000
 """Pages in one run: the next goes on."""
+VIEWER_PAGES_MAX = 50
+"""Pages of viewers in one job: another goes on, so that none runs for long."""
 
 
 async def tell_watchers_of(db: Database, payload: bytes | None) -> None:
@@ -31,6 +35,27 @@ async def tell_watchers_of(db: Database, payload: bytes | None) -> None:
             after=None if after is None else UUID(hex=after),
         )
     )
+
+
+async def tell_new_title_of(
+    db: Database, payload: bytes | None, *, pages: int = VIEWER_PAGES_MAX
+) -> None:
+    """Tell viewers of a job's title, a page a transaction; each once, however often it runs."""
+    asked = orjson.loads(payload or b"{}")
+    page = partial(
+        tell_new_title,
+        title_id=UUID(hex=asked["title"]),
+        added=[UUID(hex=offer) for offer in asked["added"]],
+        before=[UUID(hex=offer) for offer in asked["before"]],
+    )
+    after: UUID | None = UUID(hex=asked["after"])
+    for _ in range(pages):
+        if after is None:
+            return
+        after = await db.transaction(partial(page, after=after))
+    if after is not None:
+        further = asked | {"after": after.hex}
+        await db.transaction(partial(enqueue, job=TELL_NEW_TITLE, payload=further))
 
 
 async def watch_ends(db: Database, *, stopping: Callable[[], bool] = bool) -> int:

@@ -13,7 +13,7 @@ from pgqueuer.models import Schedule
 
 from core.clock import utc_now
 from jobs.auctions import Sweep, close_at_end, open_at_start, sweep_auctions
-from jobs.catalogue import refresh, tell_watchers_of, watch_ends
+from jobs.catalogue import refresh, tell_new_title_of, tell_watchers_of, watch_ends
 from jobs.delivering import deliver_asked, redeliver
 from jobs.files import remove_unwanted_files
 from jobs.notifications import notify_people, sweep_ending_soon
@@ -25,6 +25,7 @@ from jobs.wallets import ask_about_stuck_payments, expire_due_holds, tell_wallet
 from models.content.platforms import Scope
 from services.auctions.closing import CLOSE_AUCTION, OPEN_AUCTION
 from services.content.availability import TELL_WATCHERS
+from services.content.new_titles import TELL_NEW_TITLE
 from services.content.polling import POLL_PLATFORM
 from services.users.notifications import DELIVER, NOTIFY
 from services.wallets.changes import TELL_WALLETS
@@ -99,6 +100,9 @@ def _register_catalogue(worker: Worker, queue: PgQueuer) -> None:
     async def tell(job: Job) -> None:
         await run_job(worker, TELL_WATCHERS, lambda: tell_watchers_of(db, job.payload))
 
+    async def tell_new(job: Job) -> None:
+        await run_job(worker, TELL_NEW_TITLE, lambda: tell_new_title_of(db, job.payload))
+
     async def end(_: Schedule) -> None:
         await run(worker, WATCH_ENDS, lambda: watch_ends(db, stopping=stopping))
 
@@ -109,6 +113,8 @@ def _register_catalogue(worker: Worker, queue: PgQueuer) -> None:
         await run(worker, RECOMMEND, lambda: refresh_recommendations(db))
 
     queue.entrypoint(TELL_WATCHERS, executor_factory=retrying)(tell)
+    # Thousands may come with an import: they must not keep lots from being closed.
+    queue.entrypoint(TELL_NEW_TITLE, executor_factory=retrying, concurrency_limit=2)(tell_new)
     queue.schedule(WATCH_ENDS, EVERY_MINUTE)(end)
     queue.schedule(REFRESH_TRENDS, EVERY_FIVE_MINUTES)(trend)
     queue.schedule(RECOMMEND, LATER_EVERY_HOUR)(recommend)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,15 @@ _KEEP = text(
          AS r(user_id uuid, key text, hash text, answer jsonb)
     CROSS JOIN LATERAL decode(r.hash, 'hex') AS request_hash
     ON CONFLICT DO NOTHING
+    """
+)
+_KEEP_NEW = text(f"{_KEEP.text} RETURNING user_id, key")
+_KEPT_SINCE = text(
+    """
+    SELECT user_id, count(*) FROM idempotency_key
+    WHERE user_id = ANY (CAST(:users AS uuid[])) AND operation = :operation
+      AND created_at > clock_timestamp() - CAST(:age AS interval)
+    GROUP BY user_id
     """
 )
 
@@ -123,3 +133,29 @@ async def claim(
         if kept is not None:
             return kept
     raise IdempotencyConflict
+
+
+async def claim_new(
+    tx: Transaction, operation: str, requests: Sequence[IdempotentRequest]
+) -> list[IdempotentRequest]:
+    """Take those of the keys that nobody has, each with an empty answer, in one statement; which.
+    Who comes with the same key meanwhile waits for our commit: give them in an order of all."""
+    if not requests:
+        return []
+    rows = [
+        {"user_id": r.user_id, "key": r.key, "hash": r.request_hash.hex(), "answer": {}}
+        for r in requests
+    ]
+    taken = await tx.execute(_KEEP_NEW, {"operation": operation, "rows": to_json(rows)})
+    ours = {(row.user_id, row.key) for row in taken}
+    return [request for request in requests if (request.user_id, request.key) in ours]
+
+
+async def kept_since(
+    tx: Transaction, operation: str, *, user_ids: Sequence[UUID], age: timedelta
+) -> dict[UUID, int]:
+    """How many keys of an operation each of these has taken within `age`; who has none is not
+    there. Keys are kept for a week."""
+    asked = {"users": list(user_ids), "operation": operation, "age": age}
+    rows = await tx.execute(_KEPT_SINCE, asked)
+    return {row[0]: row[1] for row in rows}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +11,8 @@ from loaders.content import recommendations as loaders
 from loaders.content.recommendations import SIMILAR_MAX
 from resolvers.context import OperationContext
 from services.content.recommendations import recommend
+from subscriptions.content.new_content import new_content
+from subscriptions.log import LogEvent
 
 RECOMMENDATIONS_MAX = 50
 
@@ -24,3 +28,16 @@ async def similar(context: OperationContext, title_id: UUID, first: int) -> Any:
     """What goes with a title."""
     checked = context.checked_first(first, maximum=SIMILAR_MAX)
     return await context.loaders.load(loaders.similar_by_title_id, (title_id, checked))
+
+
+async def watch_new_content(
+    context: OperationContext, after: str | None
+) -> AsyncGenerator[LogEvent, None]:
+    """Titles that are new for the viewer from a cursor on; each event with loaders of its own."""
+    viewer = context.signed_in()
+    server = context.server
+    events = new_content(server.hub, server.db, viewer.user_id, after=after)
+    async with aclosing(events):
+        async for event in events:
+            context.begin_event(event)
+            yield event

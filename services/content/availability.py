@@ -23,6 +23,7 @@ from core.ids import new_id
 from core.jsontext import to_json
 from core.money import ASSETS, INT64_MAX
 from models.content.availability import SOURCES, TIERS
+from services.content.new_titles import ask_to_tell
 from services.content.titles import title_topic
 from services.jobs import enqueue
 from services.users.profiles import REGIONS, clean_url
@@ -114,8 +115,8 @@ async def apply_reports(
     tx: Transaction, reports: Sequence[OfferReport], source: str
 ) -> list[Change]:
     """Store what a source reports, and tell each change once: an event on `title:{id}`, and a job
-    that tells who watch-lists the title in that region. What did not change gets a new
-    `last_verified_at` and no event.
+    that tells who watch-lists the title in that region; for what is added also one that tells whom
+    it may interest. What did not change gets a new `last_verified_at` and no event.
 
     10 titles and 2,000 reports at most; of two reports on one offer the last counts. Raises
     `NotFound("title" | "platform")`, `InvalidInput`.
@@ -144,6 +145,7 @@ async def apply_reports(
         rows.append(_row(report, offer_id, _told_for(old, report, found)))
     await tx.execute(_WRITE, {"now": now, "source": source, "rows": to_json(rows)})
     await tell(tx, changes)
+    await ask_to_tell(tx, changes, now)
     return changes
 
 

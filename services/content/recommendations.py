@@ -76,17 +76,21 @@ _WISHES = """
     LEFT JOIN user_preference AS p ON p.user_id = v.id
     LEFT JOIN profile AS f ON f.user_id = v.id
 """
+BY_THEIR_PLATFORMS = """
+            (w.platforms = '{}' OR f.slug = ANY (w.platforms || w.memberships))
+            AND (o.tier <> 'SUBSCRIPTION' OR w.memberships = '{}' OR f.slug = ANY (w.memberships))
+"""
+"""SQL: offer o of platform f is one that a viewer of wishes w can use."""
 # Of title t under wishes w: who says nothing of where and by whom they watch gets everything.
-_FOR_THEM = """
+_FOR_THEM = f"""
     coalesce(t.maturity <= w.maturity_limit, true)
-    AND ((w.region IS NULL AND w.platforms = '{}' AND w.memberships = '{}') OR EXISTS (
+    AND ((w.region IS NULL AND w.platforms = '{{}}' AND w.memberships = '{{}}') OR EXISTS (
         SELECT 1 FROM availability AS o JOIN platform AS f ON f.id = o.platform_id
         WHERE o.title_id = t.id AND o.available
             AND coalesce(o.available_from <= clock_timestamp(), true)
             AND coalesce(o.available_until > clock_timestamp(), true)
             AND coalesce(o.region = w.region, true)
-            AND (w.platforms = '{}' OR f.slug = ANY (w.platforms || w.memberships))
-            AND (o.tier <> 'SUBSCRIPTION' OR w.memberships = '{}' OR f.slug = ANY (w.memberships))
+            AND {BY_THEIR_PLATFORMS}
     ))
     AND NOT EXISTS (SELECT 1 FROM rating AS x WHERE x.user_id = :viewer AND x.title_id = t.id)
     AND NOT EXISTS (
