@@ -49,6 +49,7 @@ from web.downloads import download_routes
 from web.graphiql_page import GraphiQLConfig, graphiql_routes
 from web.graphql import GraphQLEndpoint
 from web.health import health_routes
+from web.images import image_routes
 from web.metrics import metrics_routes
 from web.middleware import wrap
 from web.webhooks import webhook_routes
@@ -96,6 +97,7 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
         *metrics_routes(),
         *webhook_routes(server),
         *download_routes(server),
+        *image_routes(server),
         *availability_webhook_routes(server),
         *(graphiql_routes(graphiql_config) if settings.profile != "prod" else ()),
     ]

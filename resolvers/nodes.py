@@ -10,7 +10,7 @@ from core.errors import BadUserInput
 from core.ids import split_id
 from loaders import auctions, notifications, orders, users, wallets
 from loaders.base import Loader
-from loaders.content import availability, moderation, posts, titles, viewing
+from loaders.content import availability, images, moderation, posts, titles, viewing
 from resolvers.auctions import MODERATOR_SCOPE
 from resolvers.context import OperationContext
 
@@ -36,6 +36,7 @@ NODES: Mapping[str, Loader] = {
     "pst": posts.post_by_id,
     "cmt": posts.comment_by_id,
     "cat": posts.category_by_id,
+    "img": images.image_by_id,
     "rpt": moderation.own_report_by_id,
     "mod": moderation.own_action_by_id,
 }

@@ -154,6 +154,9 @@ class ErrorCode(Enum):
     PLATFORM_INVALID_RESPONSE = strawberry.enum_value(
         "PLATFORM_INVALID_RESPONSE", description="A platform's answer cannot be read."
     )
+    IMAGE_QUOTA_EXCEEDED = strawberry.enum_value(
+        "IMAGE_QUOTA_EXCEEDED", description="You have as many images as you may."
+    )
     TOKEN_REUSED = strawberry.enum_value(
         "TOKEN_REUSED",
         description="The refresh token was used before: all of its session's tokens are revoked.",

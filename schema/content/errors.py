@@ -8,6 +8,8 @@ from core import errors
 from schema.common import Error
 from schema.errors import ErrorRow
 from schema.fields import attribute
+from schema.scalars import BigInt
+from services.content.errors import ImageQuotaExceeded as QuotaExceeded
 
 
 @strawberry.type(description="A platform does not answer, or not us. What was known stays known.")
@@ -26,6 +28,12 @@ class PlatformInvalidResponse(Error):
     platform_slug: str = attribute("Which platform.")
 
 
+@strawberry.type(description="You have as many images as you may. Delete some first.")
+class ImageQuotaExceeded(Error):
+    images_max: int = attribute("How many images a person may have.")
+    bytes_max: BigInt = attribute("How many bytes they may take together, in all their sizes.")
+
+
 ERRORS: tuple[ErrorRow, ...] = (
     ErrorRow(
         errors.PlatformUnavailable, PlatformUnavailable, lambda e: {"platform_slug": e.platform}
@@ -39,5 +47,10 @@ ERRORS: tuple[ErrorRow, ...] = (
         errors.PlatformInvalidResponse,
         PlatformInvalidResponse,
         lambda e: {"platform_slug": e.platform},
+    ),
+    ErrorRow(
+        QuotaExceeded,
+        ImageQuotaExceeded,
+        lambda e: {"images_max": e.images_max, "bytes_max": e.bytes_max},
     ),
 )

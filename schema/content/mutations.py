@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import strawberry
 
+from schema.content.images import ImageMutation
 from schema.content.moderation import ModerationMutation
 from schema.content.platforms import PlatformMutation
 from schema.content.posts_mutations import PostMutation
@@ -14,6 +15,11 @@ from schema.content.typing import TypingMutation
 
 @strawberry.type
 class ContentMutation(
-    TitleMutation, PlatformMutation, PostMutation, ModerationMutation, TypingMutation
+    TitleMutation,
+    PlatformMutation,
+    PostMutation,
+    ModerationMutation,
+    TypingMutation,
+    ImageMutation,
 ):
     """A part adds its class of root fields to the bases."""

@@ -27,6 +27,7 @@ from schema.users.errors import ERRORS as USER_ERRORS
 from schema.wallets.errors import ERRORS as WALLET_ERRORS
 from services.auctions import errors as auction_errors
 from services.auctions.sheet import Fault
+from services.content import errors as content_errors
 from services.users import errors as user_errors
 from services.wallets import errors as wallet_errors
 
@@ -37,6 +38,7 @@ TYPES = {row.exception: row.error_type.__name__ for row in ROWS}
 PARTS = inspect.get_annotations(Server, eval_str=True)
 
 CANNOT_HAPPEN = {
+    ("deleteImage", "InvalidInput"): "of the profile something is only taken away",
     ("changeUsername", "EmailTaken"): "it changes no address, so only the username can be taken",
     ("cancelAuction", "InvalidInput"): "reading a lot's increments: no service writes bad ones",
     **{
@@ -278,6 +280,7 @@ SAMPLES = (
     core_errors.PlatformUnavailable("moon"),
     core_errors.PlatformRateLimited("moon", 30),
     core_errors.PlatformInvalidResponse("moon"),
+    content_errors.ImageQuotaExceeded(200, 1),
     auction_errors.BidTooLow(150, "USD"),
     auction_errors.AuctionNotOpen("SOLD", datetime(2030, 1, 1, tzinfo=UTC)),
     auction_errors.SellerCannotBid(),

@@ -1,0 +1,62 @@
+"""`GET /images/{id}/{variant}`: sends a size of an uploaded image to whoever asks. Avatars,
+banners and published pictures are public by design: an id that cannot be guessed is no lock.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from core.errors import BadUserInput, NotFound
+from core.ids import decode_id
+from resolvers.context import Server
+from services.content.images import PREFIX, URL_PATH, image_to_send
+
+log = structlog.get_logger(__name__)
+
+_HEADERS: Final = {
+    # An address always gives the same bytes; after a deletion, copies may live on in caches.
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "Content-Disposition": "inline",
+    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Accept-Ranges": "none",
+}
+
+
+def image_routes(server: Server) -> list[Route]:
+    """The route of images. 404 for whatever is none, and for one that was deleted."""
+
+    async def image(request: Request) -> Response:
+        try:
+            return await _send(server, request)
+        except (BadUserInput, NotFound):
+            return _answer(404, "no such image")
+
+    return [Route(f"{URL_PATH}/{{id}}/{{variant}}", image, methods=["GET"])]
+
+
+async def _send(server: Server, request: Request) -> Response:
+    image_id = decode_id(request.path_params["id"], PREFIX)
+    variant = request.path_params["variant"]
+    if "\0" in variant:  # no text for the database
+        raise NotFound("image")
+    async with server.db.read() as session:
+        file = await image_to_send(session, image_id, variant)
+    headers = {**_HEADERS, "Content-Length": str(file.size_bytes)}
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=file.media_type)
+    try:
+        content = await server.storage.get(file.storage_key)
+    except FileNotFoundError:
+        log.error("stored_file_missing", image=image_id.hex)
+        return _answer(503, "the image cannot be read at present")
+    return StreamingResponse(content, headers=headers, media_type=file.media_type)
+
+
+def _answer(status: int, said: str) -> Response:
+    return JSONResponse({"error": said}, status, headers={"Cache-Control": "no-store"})
