@@ -63,7 +63,7 @@ _OWN = text(
 _SHOWN = text(
     """
     SELECT a.avatar_url AS "avatarUrl", p.banner_url AS "bannerUrl"
-    FROM user_account AS a JOIN profile AS p ON p.user_id = a.id WHERE a.id = :owner
+    FROM user_account AS a LEFT JOIN profile AS p ON p.user_id = a.id WHERE a.id = :owner
     """
 )
 _DELETED = text("UPDATE image SET deleted_at = clock_timestamp() WHERE id = :id")
