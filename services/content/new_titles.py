@@ -32,7 +32,7 @@ NEW_TITLES_A_DAY = 5
 """Titles that one viewer is told of in any 24 hours, however many come in; of the others they hear
 nothing."""
 DAY = timedelta(days=1)
-VIEWERS_PAGE = 1_000
+VIEWERS_PAGE = 250
 """Accounts looked at in one transaction; eight of them at most are told."""
 TELL_NEW_TITLE = "tell_new_title"
 NEW_CONTENT = "NewContentAvailable"
@@ -159,7 +159,7 @@ async def tell_new_title(
     before: Sequence[UUID],
     after: UUID,
 ) -> UUID | None:
-    """Tell the next eight viewers at most, of a thousand accounts after `after`, for whom an offer
+    """Tell the next eight viewers at most, of 250 accounts after `after`, for whom an offer
     of `added` is live and none of `before` was; where to go on, or None at the end.
 
     A viewer is told of a title once in a week, and of five titles in 24 hours, however often and

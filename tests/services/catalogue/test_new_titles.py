@@ -10,7 +10,13 @@ from core.ids import encode_id
 from jobs.catalogue import apply_all, tell_new_title_of
 from models.content.availability import TIERS
 from services.content.availability import OfferReport, apply_reports
-from services.content.new_titles import FIRST, NEW_TITLES_A_DAY, TELL_NEW_TITLE, tell_new_title
+from services.content.new_titles import (
+    FIRST,
+    NEW_TITLES_A_DAY,
+    TELL_NEW_TITLE,
+    VIEWERS_PAGE,
+    tell_new_title,
+)
 from services.content.platforms import PlatformDetails, upsert_platform
 from services.content.preferences import update_preferences
 from services.content.ratings import rate_title
@@ -285,7 +291,7 @@ async def test_pages_and_jobs_go_on_where_the_one_before_ended(
 ):
     people = [await viewer() for _ in range(2 * TOLD_MAX + 3)]
     await apply(OfferReport(drama, await platform(), "FR", "FREE"))
-    # Each runs twice and asks for the next both times: 1, 2, 4, … but nobody is told twice.
+    # Each runs twice and asks for the next both times, but nobody is told twice.
     assert await run_jobs(pages=1) >= 3
     pushes, notes = await told()
     assert sorted(push[0] for push in pushes) == sorted(one.hex for one in people)
@@ -342,8 +348,7 @@ async def test_a_thousand_offers_at_once_do_not_flood(
     [later] = await titles(genres=["drama"])
     await apply_all(db, [OfferReport(later, moon, "FR", "FREE")], "POLL")
     await run_jobs()
-    pushes, notes = await told()
-    assert len(pushes) == len(notes) == NEW_TITLES_A_DAY + 1
+    assert [len(some) for some in await told()] == [NEW_TITLES_A_DAY + 1] * 2
 
 
 async def test_jobs_of_many_titles_at_once_keep_to_the_days_bound(
@@ -380,3 +385,16 @@ async def test_a_unit_that_fails_tells_nobody_and_its_retry_tells_once(
     await tell_new_title_of(db, job)
     pushes, notes = await told()
     assert (len(pushes), len(notes)) == (1, 1)
+
+
+async def test_a_page_of_nobody_is_passed(viewer, drama, platform, apply, run_jobs, told, sql):
+    await sql(
+        "INSERT INTO user_account (id, email, username, password_hash, display_name)"
+        " SELECT CAST(lpad(to_hex(n), 32, '0') AS uuid), n || '@x.test', 'low_' || n, '-', 'x'"
+        " FROM generate_series(1, :n) AS n",
+        n=2 * VIEWERS_PAGE,
+    )
+    ada = await viewer()
+    await apply(OfferReport(drama, await platform(), "FR", "FREE"))
+    assert await run_jobs() == 1
+    assert [push[0] for push in (await told())[0]] == [ada.hex]
