@@ -10,6 +10,7 @@ import codecs
 import csv
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -155,11 +156,16 @@ def _no_number(text: str) -> Any:
     raise ValueError(f"{text} is no JSON")
 
 
+# The decoder recurses in C: where the interpreter's limit was raised (by a test tool, say), a flood
+# of brackets would end the process.
+_NESTED = re.compile(r'(?:[\[{]\s*(?:"[^"\\]{0,200}"\s*:\s*)?){100}')
 _DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
 def _decoded(buffer: str, at: int, row: int) -> tuple[Any, int] | None:
     """The value that begins at `at` and where it ends; None where more must be read."""
+    if _NESTED.match(buffer, at):
+        raise ImportFailed(f"row {row}: nested too deeply")
     try:
         return _DECODER.raw_decode(buffer, at)
     except json.JSONDecodeError:
