@@ -32,7 +32,7 @@ LOTS = 200
 """Of bids that are spread."""
 LEGS = 500
 CLIENTS = 16
-PACE, CALM_PACE = 0.7, 0.5
+PACE, CALM_PACE = 0.7, 0.33
 """Of what the hot lot's closed loop answered: where its latency is looked at."""
 KEY = "ledger"
 
