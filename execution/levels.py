@@ -49,17 +49,17 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         shared = getattr(self.context_value, "shared", None)
         if shared is None or self.operation.operation is not OperationType.SUBSCRIPTION:
             return super().execute_operation(serially)
-        asking = self.plans.asking(
-            self.schema, self.operation, tuple(self.fragment_definitions.values())
-        )
+        fragments = tuple(self.fragment_definitions.values())
+        asking = self.plans.asking(self.schema, self.operation, fragments)
         viewer = self.context_value.viewer_key
         key = class_of(asking, self.operation, self.variable_values.coerced, viewer)
         if key not in shared:
             if not asking.personal:
                 self.context_value = self.context_value.for_everyone()
-            shared[key] = asyncio.ensure_future(self._answer(serially))
+            # With the operation, whose id is in the key: so no other has it meanwhile.
+            shared[key] = (self.operation, asyncio.ensure_future(self._answer(serially)))
         # Shielded: one subscriber that goes away must not take the answer from the others.
-        return asyncio.shield(shared[key])
+        return asyncio.shield(shared[key][1])
 
     async def _answer(self, serially: bool | None) -> Any:
         result: Any = super().execute_operation(serially)
@@ -77,7 +77,8 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         serially: bool,
         position_context: Any,
     ) -> Any:
-        traits = self.plans.traits(self.operation, tuple(self.fragment_definitions.values()))
+        fragments = tuple(self.fragment_definitions.values())
+        traits = self.plans.traits(self.operation, fragments)
         # Strawberry always hands a manager on, which without extensions of fields is empty.
         hooked = self.middleware_manager and self.middleware_manager.middlewares
         if hooked or self.abort_signal or not traits.covered:
@@ -86,7 +87,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
             )
         plan = self.plans.root(
             self.operation,
-            traits,
+            fragments,
             self.variable_values.coerced,
             lambda: plan_selection(self.schema, root_type, grouped_field_set),
         )

@@ -42,7 +42,8 @@ from execution.guards import Guard
 from execution.sharing import DEFINITION, Asking, asking_of
 
 MAX_OPERATIONS = 1_000
-MAX_PLANS = 2_000
+MAX_PLANS = 16
+"""Of one operation: each set of values that @skip and @include were given has its own."""
 PLAIN: dict[Any, type] = {
     GraphQLString: str,
     GraphQLID: str,
@@ -218,30 +219,26 @@ def _in_int32(column: list[Any]) -> bool:
 
 
 @dataclass(slots=True)
-class PlanStore:
-    """Plans of root selections of one schema, the most recently used kept, by operation and by what
-    of it is left in. An operation is kept with its plans: while it lives, no other has its id."""
+class _Known:
+    """What is known of one operation; kept with it, so that no other has its id meanwhile."""
 
-    _plans: OrderedDict[tuple[int, tuple[bool, ...]], SelectionPlan] = field(
-        default_factory=OrderedDict
-    )
-    _traits: OrderedDict[int, tuple[Any, Traits]] = field(default_factory=OrderedDict)
-    _asking: OrderedDict[int, tuple[Any, Asking]] = field(default_factory=OrderedDict)
+    operation: OperationDefinitionNode
+    traits: Traits
+    plans: OrderedDict[tuple[bool, ...], SelectionPlan] = field(default_factory=OrderedDict)
+    asking: Asking | None = None
+
+
+@dataclass(slots=True)
+class PlanStore:
+    """Plans of one schema's operations, by what of each is left in; the most recently used kept."""
+
+    _known: OrderedDict[int, _Known] = field(default_factory=OrderedDict)
 
     def traits(
         self, operation: OperationDefinitionNode, fragments: Sequence[FragmentDefinitionNode]
     ) -> Traits:
         """What the operation uses, looked up or found out."""
-        kept = self._traits.get(id(operation))
-        if kept is not None and kept[0] is operation:
-            return kept[1]
-        traits = traits_of((operation, *fragments))
-        self._traits[id(operation)] = (operation, traits)
-        self._plans = OrderedDict((k, v) for k, v in self._plans.items() if k[0] != id(operation))
-        if len(self._traits) > MAX_OPERATIONS:
-            gone, _ = self._traits.popitem(last=False)
-            self._plans = OrderedDict((k, v) for k, v in self._plans.items() if k[0] != gone)
-        return traits
+        return self._of(operation, fragments).traits
 
     def asking(
         self,
@@ -250,33 +247,40 @@ class PlanStore:
         fragments: Sequence[FragmentDefinitionNode],
     ) -> Asking:
         """What the answers to a subscription depend on, looked up or found out."""
-        kept = self._asking.get(id(operation))
-        if kept is not None and kept[0] is operation:
-            return kept[1]
-        asking = asking_of(schema, operation, fragments)
-        self._asking[id(operation)] = (operation, asking)
-        if len(self._asking) > MAX_OPERATIONS:
-            self._asking.popitem(last=False)
-        return asking
+        known = self._of(operation, fragments)
+        if known.asking is None:
+            known.asking = asking_of(schema, operation, fragments)
+        return known.asking
 
     def root(
         self,
         operation: OperationDefinitionNode,
-        traits: Traits,
+        fragments: Sequence[FragmentDefinitionNode],
         variables: Mapping[str, Any],
         make: Callable[[], SelectionPlan],
     ) -> SelectionPlan:
-        """The plan of an operation's root, made by `make` where it is not known. Call `traits`
-        before."""
-        key = (id(operation), tuple(bool(variables.get(name)) for name in traits.switches))
-        plan = self._plans.get(key)
+        """The plan of an operation's root, made by `make` where it is not known."""
+        known = self._of(operation, fragments)
+        switches = tuple(bool(variables.get(name)) for name in known.traits.switches)
+        plan = known.plans.get(switches)
         if plan is None:
-            plan = self._plans[key] = make()
-            if len(self._plans) > MAX_PLANS:
-                self._plans.popitem(last=False)
-        else:
-            self._plans.move_to_end(key)
+            plan = known.plans[switches] = make()
+            if len(known.plans) > MAX_PLANS:
+                known.plans.popitem(last=False)
         return plan
+
+    def _of(
+        self, operation: OperationDefinitionNode, fragments: Sequence[FragmentDefinitionNode]
+    ) -> _Known:
+        known = self._known.get(id(operation))
+        if known is not None:
+            self._known.move_to_end(id(operation))
+            return known
+        known = _Known(operation, traits_of((operation, *fragments)))
+        self._known[id(operation)] = known
+        if len(self._known) > MAX_OPERATIONS:
+            self._known.popitem(last=False)
+        return known
 
 
 class _Look(Visitor):
