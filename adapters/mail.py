@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from dataclasses import dataclass
 from email.headerregistry import Address
@@ -11,6 +10,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import formatdate, parseaddr
 from pathlib import Path
+from secrets import token_hex
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -56,7 +56,7 @@ class OutboxMailer:
     def _write(self, mail: Mail) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.folder / f"{mail.id}.eml"
-        draft = path.with_suffix(f".{os.getpid()}.tmp")
+        draft = path.with_suffix(f".{token_hex(4)}.tmp")  # the same mail may be sent twice at once
         draft.write_bytes(message_of(mail, self.sender).as_bytes())
         draft.replace(path)
         kept = sorted(self.folder.glob("*.eml"), key=lambda one: one.name)

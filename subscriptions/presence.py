@@ -48,6 +48,9 @@ USERS_MAX = 500
 CLOSED_MAX = 100_000
 """Closed sockets that Redis has not been told of; past it the oldest expire by themselves."""
 PAUSE_S = 0.5
+PATIENCE_MIN_S = 3.0
+"""However quick the heartbeat: what a process takes to hear that Redis is back and to tell it,
+with a try or two that failed between."""
 DRAIN = 1_000
 GOODBYE_S = 2.0
 
@@ -68,7 +71,7 @@ class Presence:
     def __init__(
         self, db: Database, signals: Signals, redis_url: str, *, prefix: str, times: PresenceTimes
     ) -> None:
-        patience_s = max(1.5 * times.heartbeat_s, 4 * times.sweep_s)
+        patience_s = max(1.5 * times.heartbeat_s, 4 * times.sweep_s, PATIENCE_MIN_S)
         self.store = PresenceStore(
             redis_url, prefix=prefix, expiry_s=times.expiry_s, patience_s=patience_s
         )

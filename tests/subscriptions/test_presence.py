@@ -22,7 +22,9 @@ from subscriptions.presence_seen import write_seen
 from subscriptions.presence_store import OpenConnection, PresenceStore
 from subscriptions.signals import Signals
 
-QUICK = PresenceTimes(heartbeat_s=0.2, expiry_s=0.8, sweep_s=0.1, write_s=0.2)
+QUICK = PresenceTimes(heartbeat_s=0.2, expiry_s=2.0, sweep_s=0.1, write_s=0.2)
+STEADY = PresenceTimes(heartbeat_s=0.5, expiry_s=30, sweep_s=0.1, write_s=0.2)
+"""Quick to tell, and nobody expires because the machine is busy."""
 PATIENT = PresenceTimes(heartbeat_s=60, expiry_s=600, sweep_s=60, write_s=60)
 
 
@@ -202,7 +204,7 @@ async def test_of_a_killed_process_each_goes_once_and_who_came_back_never_went(d
     # Two expiries more: whoever came back would have been swept by now.
     standing = await living.presence.read(back)
     before = [one.version for one in standing]
-    await until(lambda: _later(living.presence, back, before, 2 * QUICK.expiry_s))
+    await until(lambda: _later(living.presence, back, before, 1.5 * QUICK.expiry_s))
     assert sorted(said[60:]) == sorted((user_id.hex, "OFFLINE") for user_id in gone)
     for user_id in gone[:3]:
         await until(lambda user_id=user_id: seen_at(db, user_id))
@@ -274,7 +276,7 @@ async def test_what_push_lost_is_found_by_comparing(db, process, redis_url, redi
 
 async def test_all_that_redis_forgets_is_told_again_and_nobody_flickers(process, private_servers):
     url = private_servers.redis_url
-    here, there = await process(url=url), await process(url=url)
+    here, there = await process(STEADY, url), await process(STEADY, url)
     people = [new_id() for _ in range(30)]
     for user_id in people:
         here.presence.join(connection(user_id))
@@ -313,7 +315,7 @@ async def test_a_restart_of_redis_is_outlasted_and_who_left_meanwhile_has_gone_o
     process, private_servers
 ):
     url = private_servers.redis_url
-    here, there = await process(url=url), await process(url=url)
+    here, there = await process(STEADY, url), await process(STEADY, url)
     people = [new_id() for _ in range(20)]
     sockets = {user_id: connection(user_id) for user_id in people}
     for one in sockets.values():
