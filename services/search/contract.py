@@ -59,8 +59,14 @@ EntityKind = Literal[
     "AUCTION_STATE",
     "RUNTIME",
     "TAG",
+    "CATEGORY",
+    "CULTURAL_TAG",
+    "SELLER",
+    "STALL",
     "LANGUAGE",
     "CONTENT_RATING",
+    "ORDER",
+    "INTENT",
 ]
 
 
@@ -75,12 +81,25 @@ class InvalidFilter(BadUserInput):
 
 
 @dataclass(frozen=True, slots=True)
+class Without:
+    """What a hit must not be: one with any of `values` of `facet` is left out."""
+
+    facet: FacetName
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchFilters:
     """What a hit must be. Several values of one filter: any of them; several filters: all of them.
     `platforms` (slugs), `tiers` and `regions` are of one and the same offer. Ranges include both
-    ends; prices are in minor units of `price_asset`, which must be given with them."""
+    ends; prices are in minor units of `price_asset`, which must be given with them.
+
+    `people`: somebody of each group is credited in it. `title_kinds` are MOVIE, SERIES …"""
 
     kinds: tuple[Kind, ...] = ()
+    title_kinds: tuple[str, ...] = ()
+    people: tuple[tuple[UUID, ...], ...] = ()
+    without: tuple[Without, ...] = ()
     genres: tuple[str, ...] = ()
     year_from: int | None = None
     year_to: int | None = None
@@ -100,6 +119,8 @@ class SearchFilters:
     runtime_from_minutes: int | None = None
     runtime_to_minutes: int | None = None
     auction_states: tuple[str, ...] = ()
+    starts_after: datetime | None = None
+    starts_before: datetime | None = None
     ends_before: datetime | None = None
     published_after: datetime | None = None
 
