@@ -241,6 +241,11 @@ class SearchFacetValue(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint(one_of("facet", FACETS), name="facet_known"),
         UniqueConstraint("facet", "value", name="uq_search_facet_value_facet_value"),
+        Index(
+            "ix_search_facet_value_label",
+            text("search_key(label)"),
+            postgresql_where=text("facet IN ('SELLER', 'STALL')"),
+        ),
     )
 
     id: int | None = Field(
@@ -285,7 +290,8 @@ class SearchSynonym(SQLModel, table=True):
 
 
 class SearchPopular(SQLModel, table=True):
-    """How often a query was searched, as it is compared: lower case, without accents."""
+    """How often a query was searched, as it is compared: lower case, without accents. `searchers`
+    are those who did, counted until they are enough for it to be shown."""
 
     __tablename__ = "search_popular"
     __table_args__ = (
@@ -296,6 +302,7 @@ class SearchPopular(SQLModel, table=True):
 
     query: str = Field(primary_key=True, sa_type=Text)
     searches: int = _number(kind=BigInteger)
+    searchers: int = _number()
     last_at: datetime = moment(now=True)
 
 
