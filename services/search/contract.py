@@ -121,6 +121,7 @@ class SearchFilters:
     auction_states: tuple[str, ...] = ()
     starts_after: datetime | None = None
     starts_before: datetime | None = None
+    ends_after: datetime | None = None
     ends_before: datetime | None = None
     published_after: datetime | None = None
 
