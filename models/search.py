@@ -49,7 +49,8 @@ Facet = Literal[
     "CULTURAL_TAG",
     "LANGUAGE",
     "CONTENT_RATING",
-    "STATUS",
+    "AUCTION_STATE",
+    "TITLE_KIND",
 ]
 FACETS: tuple[str, ...] = get_args(Facet)
 SLOTS = (0, 1)

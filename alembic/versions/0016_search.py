@@ -16,7 +16,7 @@ depends_on = None
 KINDS = "kind IN ('TITLE', 'PERSON', 'POST', 'USER', 'PRODUCT', 'AUCTION')"
 FACETS = (
     "facet IN ('TYPE', 'GENRE', 'YEAR', 'DECADE', 'PLATFORM', 'TIER', 'REGION', 'OFFER', 'PRICE',"
-    " 'TAG', 'CATEGORY', 'SELLER', 'STALL', 'CULTURAL_TAG', 'LANGUAGE', 'CONTENT_RATING', 'STATUS')"
+    " 'TAG', 'CATEGORY', 'SELLER', 'STALL', 'CULTURAL_TAG', 'LANGUAGE', 'CONTENT_RATING', 'AUCTION_STATE', 'TITLE_KIND')"
 )
 SLOTS = (0, 1)
 PARTITIONED = ("search_document", "search_posting", "search_term", "search_name")
