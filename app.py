@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -42,7 +44,7 @@ from services.users.passwords import passwords_of
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from services.wallets.queue import TransferQueue
-from subscriptions.hub import Hub
+from subscriptions.hub import INDEX_BELL, LOG_BELL, Hub
 from subscriptions.live import make_live
 from web.availability_webhooks import availability_webhook_routes
 from web.downloads import download_routes
@@ -152,6 +154,14 @@ def make_server(settings: Settings) -> Server:
     )
 
 
+def job_bells(hub: Hub) -> dict[str, Any]:
+    """What wakes a process's jobs, and what they say to others."""
+    return {
+        "wake": partial(hub.bells.heard, LOG_BELL),
+        "indexed": partial(hub.bells.ring, INDEX_BELL),
+    }
+
+
 def pool_of(settings: Settings) -> PoolSettings:
     """The database's part of the settings."""
     return PoolSettings(
@@ -213,7 +223,7 @@ async def _start_background(server: Server, running: _Running, stack: AsyncExitS
     url = settings.database_url.get_secret_value()
     if settings.jobs:
         running.worker = await stack.enter_async_context(
-            run_jobs(settings, server.db, url, server.ports)
+            run_jobs(settings, server.db, url, server.ports, **job_bells(server.hub))
         )
     if settings.demo and read_demo(settings.state_dir) is not None:
         await stack.enter_async_context(

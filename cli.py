@@ -16,7 +16,7 @@ from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from starlette.types import ASGIApp
 
-from app import create_app, make_server
+from app import create_app, job_bells, make_server
 from core.embedded import (
     AlreadyRunning,
     EmbeddedError,
@@ -315,7 +315,8 @@ async def _work(settings: Settings) -> None:
     stop_telemetry, server = start_telemetry(settings), make_server(settings)
     await server.hub.start(server.db)
     try:
-        async with run_jobs(settings, server.db, _url(settings), server.ports):
+        bells = job_bells(server.hub)
+        async with run_jobs(settings, server.db, _url(settings), server.ports, **bells):
             await asyncio.Event().wait()
     finally:
         await asyncio.gather(server.hub.close(), server.platforms.close())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from core.database import Database
 from core.ports import Ports
 from core.settings import Settings
+from jobs.following import Wake
 from jobs.ledger_log import run_sequencer
 from jobs.notifications import run_notifier
 from jobs.running import Worker
@@ -20,9 +21,12 @@ async def run_jobs(
     db: Database,
     database_url: str,
     ports: Ports,
+    *,
+    wake: Wake | None = None,
+    indexed: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Worker]:
     """Jobs from the queue, the ledger's sequencer and the consumers of the event log, while the
-    context lasts.
+    context lasts. `wake` hurries the index of search, and `indexed` is called when it has changed.
 
     Raises `KeyFileError` if the keys of the ledger's log cannot be read.
     """
