@@ -16,7 +16,8 @@ depends_on = None
 KINDS = "kind IN ('TITLE', 'PERSON', 'POST', 'USER', 'PRODUCT', 'AUCTION')"
 FACETS = (
     "facet IN ('TYPE', 'GENRE', 'YEAR', 'DECADE', 'PLATFORM', 'TIER', 'REGION', 'OFFER', 'PRICE',"
-    " 'TAG', 'CATEGORY', 'SELLER', 'STALL', 'CULTURAL_TAG', 'LANGUAGE', 'CONTENT_RATING', 'AUCTION_STATE', 'TITLE_KIND')"
+    " 'TAG', 'CATEGORY', 'SELLER', 'STALL', 'CULTURAL_TAG', 'LANGUAGE', 'CONTENT_RATING',"
+    " 'AUCTION_STATE', 'TITLE_KIND')"
 )
 SLOTS = (0, 1)
 PARTITIONED = ("search_document", "search_posting", "search_term", "search_name")
@@ -354,6 +355,34 @@ def _make_habits() -> None:
     op.create_index("ix_search_history_user", "search_history", ["user_id", "at", "id"])
 
 
+def _make_watching() -> None:
+    op.create_table(
+        "search_change",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("document", sa.Integer(), nullable=True),
+        _words("kind", nullable=True),
+        sa.Column("entity_id", sa.Uuid(), nullable=True),
+        sa.Column("owner_id", sa.Uuid(), nullable=True),
+        _several("terms", sa.Text()),
+        _several("names", sa.Text()),
+        _several("facets", sa.Integer()),
+        _moment("at", now=True),
+        _key("search_change", "id"),
+        prefixes=["UNLOGGED"],
+    )
+    op.create_index("ix_search_change_at", "search_change", ["at"])
+    op.create_table(
+        "search_setting",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("keep_history", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        _moment("updated_at", now=True),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["user_account.id"], name=op.f("fk_search_setting_user_id_user_account")
+        ),
+        _key("search_setting", "user_id"),
+    )
+
+
 def upgrade() -> None:
     _make_language()
     _make_index_tables()
@@ -361,11 +390,14 @@ def upgrade() -> None:
     _make_state()
     _make_vectors()
     _make_habits()
+    _make_watching()
 
 
 def downgrade() -> None:
     op.execute("DROP TABLE IF EXISTS search_vector")
     for table in (
+        "search_setting",
+        "search_change",
         "search_history",
         "search_popular",
         "search_synonym",
