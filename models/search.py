@@ -327,3 +327,39 @@ class SearchHistory(SQLModel, table=True):
     results: int = _number()
     clicked: list[Any] = json(default="[]")
     at: datetime = moment(now=True)
+
+
+class SearchChange(SQLModel, table=True):
+    """What a document was or became when the index changed, for a few minutes: live results see by
+    it whom a change concerns. No document: anything may have changed. Not logged: a crash empties
+    it."""
+
+    __tablename__ = "search_change"
+    __table_args__ = (
+        Index("ix_search_change_at", "at"),
+        {"prefixes": ["UNLOGGED"]},
+    )
+
+    id: int | None = Field(
+        default=None, sa_column=Column("id", BigInteger, Identity(always=False), primary_key=True)
+    )
+    document: int | None = _maybe(Integer)
+    kind: str | None = words(nullable=True)
+    entity_id: UUID | None = _maybe(Uuid)
+    owner_id: UUID | None = _maybe(Uuid)
+    terms: list[str] = _several(Text)
+    names: list[str] = _several(Text)
+    facets: list[int] = _several(Integer)
+    at: datetime = moment(now=True)
+
+
+class SearchSetting(SQLModel, table=True):
+    """What someone wants of search; who has no row wants what is usual."""
+
+    __tablename__ = "search_setting"
+
+    user_id: UUID = reference("user_account.id", primary_key=True)
+    keep_history: bool = Field(
+        default=True, sa_type=Boolean, sa_column_kwargs={"server_default": text("true")}
+    )
+    updated_at: datetime = moment(now=True)
