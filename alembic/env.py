@@ -19,6 +19,7 @@ from models import (  # noqa: F401  (fill the metadata)
     parameters,
     presence,
     search,
+    search_changes,
     search_suggesting,
     shop,
     users,
