@@ -19,7 +19,7 @@ from models import (  # noqa: F401  (fill the metadata)
     parameters,
     presence,
     search,
-    search_changes,
+    search_columns,
     search_suggesting,
     shop,
     users,

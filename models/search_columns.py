@@ -10,15 +10,15 @@ from sqlmodel import Field, SQLModel
 from models.columns import moment
 
 
-class SearchChange(SQLModel, table=True):
+class SearchColumnChange(SQLModel, table=True):
     """A document of the active slot was written or deleted by the transaction `xact`. Triggers on
     search_document fill it. Read by `xact` and not by `id`: numbers are given before the commit, so
     a lower one may come to be seen later."""
 
-    __tablename__ = "search_change"
+    __tablename__ = "search_column_change"
     __table_args__ = (
-        Index("ix_search_change_xact", "xact", "id"),
-        Index("ix_search_change_at", "at"),
+        Index("ix_search_column_change_xact", "xact", "id"),
+        Index("ix_search_column_change_at", "at"),
     )
 
     id: int | None = Field(

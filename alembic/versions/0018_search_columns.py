@@ -16,7 +16,7 @@ depends_on = None
 FUNCTION = """
 CREATE FUNCTION search_document_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO search_change (slot, document)
+    INSERT INTO search_column_change (slot, document)
     SELECT DISTINCT c.slot, c.id
     FROM changed c JOIN search_slot s ON s.slot = c.slot AND s.state = 'ACTIVE';
     RETURN NULL;
@@ -28,7 +28,7 @@ EVENTS = (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD"))
 
 def upgrade() -> None:
     op.create_table(
-        "search_change",
+        "search_column_change",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column(
             "xact",
@@ -44,10 +44,10 @@ def upgrade() -> None:
             server_default=sa.text("clock_timestamp()"),
             nullable=False,
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_search_change")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_search_column_change")),
     )
-    op.create_index("ix_search_change_xact", "search_change", ["xact", "id"])
-    op.create_index("ix_search_change_at", "search_change", ["at"])
+    op.create_index("ix_search_column_change_xact", "search_column_change", ["xact", "id"])
+    op.create_index("ix_search_column_change_at", "search_column_change", ["at"])
     op.execute(FUNCTION)
     # On each partition as well: a statement that names one fires its own triggers alone.
     for table in TABLES:
@@ -64,4 +64,4 @@ def downgrade() -> None:
         for event, _ in EVENTS:
             op.execute(f"DROP TRIGGER {table}_told_{event.lower()} ON {table}")
     op.execute("DROP FUNCTION search_document_changed()")
-    op.drop_table("search_change")
+    op.drop_table("search_column_change")
