@@ -240,7 +240,7 @@ class Platforms(Protocol):
 
 class Embedder(Protocol):
     """Turns texts into vectors in which what means alike is near. It computes and blocks: never
-    called on the event loop, and by one thread at a time."""
+    called on the event loop; two threads may call it at once."""
 
     @property
     def name(self) -> str:
@@ -263,3 +263,4 @@ class Ports:
     storage: Storage
     couriers: Couriers
     platforms: Platforms
+    embedder: Embedder | None = None

@@ -106,9 +106,10 @@ class SearchDocument(SQLModel, table=True):
     SearchEntity's.
 
     Searched with falling weight: `name`, `names` (aliases), `details` (people, genres, kind, tags),
-    `body`. `length` is their weighted number of words, `terms` what they come to, for taking the
-    postings back. `digest` changes with the searched text: vectors made for another are old.
-    `owner_id`: whose it is, for blocks and follows.
+    `body`. `length` is their weighted number of words, `terms` what they come to: postings are made
+    and taken back by it. `digest` changes with the searched text: vectors made for another are old.
+    `version` is when its own row last changed, where that is known. `owner_id`: whose it is, for
+    blocks and follows.
     """
 
     __tablename__ = "search_document"
@@ -145,6 +146,7 @@ class SearchDocument(SQLModel, table=True):
     terms: Any = Field(sa_type=TSVECTOR, nullable=False)
     digest: bytes = Field(sa_type=LargeBinary, nullable=False)
     published_at: datetime | None = moment(nullable=True)
+    version: datetime | None = moment(nullable=True)
     changed_at: datetime = moment(now=True)
 
 
@@ -211,7 +213,8 @@ class SearchName(SQLModel, table=True):
 class SearchSlot(SQLModel, table=True):
     """What one of the two slots holds. One is ACTIVE; the other is EMPTY or BUILDING. The impacts
     were made with `mean_length`; what it is now follows from `documents` and `total_length`.
-    `builds_until`: the build is given up by then unless its builder says more.
+    `builds_until`: the build is given up by then unless its builder says more. `swept_at`: what
+    changes by time alone was looked for up to then.
     """
 
     __tablename__ = "search_slot"
@@ -228,11 +231,25 @@ class SearchSlot(SQLModel, table=True):
     generation: int = _number()
     documents: int = _number()
     total_length: float = _number(kind=DOUBLE_PRECISION)
-    mean_length: float = _number(default=1, kind=REAL)
+    mean_length: float = _number(default=40, kind=REAL)
     builder: UUID | None = _maybe(Uuid)
     builds_until: datetime | None = moment(nullable=True)
     begun_at: datetime | None = moment(nullable=True)
     ready_at: datetime | None = moment(nullable=True)
+    swept_at: datetime = moment(now=True)
+
+
+class SearchTouched(SQLModel, table=True):
+    """Something that was indexed while the next index is built, which must have it too."""
+
+    __tablename__ = "search_touched"
+
+    id: int | None = Field(
+        default=None,
+        sa_column=Column("id", BigInteger, Identity(always=False), primary_key=True),
+    )
+    kind: str = words()
+    entity_id: UUID = Field(sa_type=Uuid, nullable=False)
 
 
 class SearchFacetValue(SQLModel, table=True):
@@ -330,18 +347,25 @@ class SearchHistory(SQLModel, table=True):
 
 
 class SearchChange(SQLModel, table=True):
-    """What a document was or became when the index changed, for a few minutes: live results see by
-    it whom a change concerns. No document: anything may have changed. Not logged: a crash empties
-    it."""
+    """What a document of the active slot was or became, for a few minutes: live results see by it
+    whom a change concerns. Triggers fill it, by transaction as SearchColumnChange. No document:
+    anything may have changed. Not logged: a crash empties it."""
 
     __tablename__ = "search_change"
     __table_args__ = (
+        Index("ix_search_change_xact", "xact", "id"),
         Index("ix_search_change_at", "at"),
         {"prefixes": ["UNLOGGED"]},
     )
 
     id: int | None = Field(
         default=None, sa_column=Column("id", BigInteger, Identity(always=False), primary_key=True)
+    )
+    xact: int = Field(
+        sa_type=BigInteger,
+        sa_column_kwargs={
+            "server_default": text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
+        },
     )
     document: int | None = _maybe(Integer)
     kind: str | None = words(nullable=True)

@@ -48,6 +48,60 @@ CREATE FUNCTION search_key(name text) RETURNS text
         '[^[:alnum:]]+', ' ', 'g')), 200)
 """
 
+# What live results need to know of a change: each state of a document, old and new; but for more
+# than a hundred at once, that anything may have changed. Popularity alone is no change: it moves
+# everywhere, all the time.
+TELLING = """
+CREATE FUNCTION search_tell() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    active smallint := (SELECT slot FROM search_slot WHERE state = 'ACTIVE');
+    told integer;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        SELECT count(*) INTO told FROM (SELECT FROM new_rows WHERE slot = active LIMIT 101) AS n;
+    ELSIF TG_OP = 'INSERT' THEN
+        SELECT count(*) INTO told FROM (SELECT FROM new_rows WHERE slot = active LIMIT 101) AS n;
+    ELSE
+        SELECT count(*) INTO told FROM (SELECT FROM old_rows WHERE slot = active LIMIT 101) AS n;
+    END IF;
+    IF told > 100 THEN
+        INSERT INTO search_change DEFAULT VALUES;
+    ELSIF told > 0 AND TG_OP = 'UPDATE' THEN
+        INSERT INTO search_change (document, kind, entity_id, owner_id, terms, names, facets)
+        SELECT d.id, d.kind, d.entity_id, d.owner_id, tsvector_to_array(d.terms),
+            d.name || d.names, d.facets
+        FROM old_rows AS o JOIN new_rows AS n ON n.slot = o.slot AND n.id = o.id
+        CROSS JOIN LATERAL (VALUES (o), (n)) AS v(state)
+        CROSS JOIN LATERAL (SELECT (v.state).*) AS d
+        WHERE o.slot = active AND (o.digest, o.owner_id, o.facets, o.price_minor, o.ends_at)
+            IS DISTINCT FROM (n.digest, n.owner_id, n.facets, n.price_minor, n.ends_at);
+    ELSIF told > 0 AND TG_OP = 'INSERT' THEN
+        INSERT INTO search_change (document, kind, entity_id, owner_id, terms, names, facets)
+        SELECT d.id, d.kind, d.entity_id, d.owner_id, tsvector_to_array(d.terms),
+            d.name || d.names, d.facets
+        FROM new_rows AS d WHERE d.slot = active;
+    ELSIF told > 0 THEN
+        INSERT INTO search_change (document, kind, entity_id, owner_id, terms, names, facets)
+        SELECT d.id, d.kind, d.entity_id, d.owner_id, tsvector_to_array(d.terms),
+            d.name || d.names, d.facets
+        FROM old_rows AS d WHERE d.slot = active;
+    END IF;
+    RETURN NULL;
+END $$
+"""
+TOLD = (
+    ("INSERT", "NEW TABLE AS new_rows"),
+    ("UPDATE", "OLD TABLE AS old_rows NEW TABLE AS new_rows"),
+    ("DELETE", "OLD TABLE AS old_rows"),
+)
+TELLING_OF_SLOTS = """
+CREATE FUNCTION search_tell_all() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO search_change DEFAULT VALUES;
+    RETURN NULL;
+END $$
+"""
+
 
 def _words(name: str, *, nullable: bool = False, default: str | None = None) -> sa.Column:
     return sa.Column(name, sa.Text(), nullable=nullable, server_default=default)
@@ -214,11 +268,12 @@ def _make_state() -> None:
         _number("generation"),
         _number("documents"),
         _number("total_length", postgresql.DOUBLE_PRECISION()),
-        _number("mean_length", sa.REAL(), "1"),
+        _number("mean_length", sa.REAL(), "40"),
         sa.Column("builder", sa.Uuid(), nullable=True),
         _moment("builds_until"),
         _moment("begun_at"),
         _moment("ready_at"),
+        _moment("swept_at", now=True),
         *_check(
             "search_slot",
             two_slots="slot IN (0, 1)",
@@ -234,6 +289,20 @@ def _make_state() -> None:
         postgresql_where=sa.text("state = 'ACTIVE'"),
     )
     op.execute("INSERT INTO search_slot (slot, state) VALUES (0, 'ACTIVE'), (1, 'EMPTY')")
+    op.create_table(
+        "search_touched",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        _words("kind"),
+        sa.Column("entity_id", sa.Uuid(), nullable=False),
+        _key("search_touched", "id"),
+    )
+    # Offers that begin by themselves, which no event tells.
+    op.create_index(
+        "ix_availability_begins",
+        "availability",
+        ["available_from", "title_id"],
+        postgresql_where=sa.text("available AND available_from IS NOT NULL"),
+    )
     op.create_table(
         "search_facet_value",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
@@ -359,6 +428,12 @@ def _make_watching() -> None:
     op.create_table(
         "search_change",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column(
+            "xact",
+            sa.BigInteger(),
+            server_default=sa.text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)"),
+            nullable=False,
+        ),
         sa.Column("document", sa.Integer(), nullable=True),
         _words("kind", nullable=True),
         sa.Column("entity_id", sa.Uuid(), nullable=True),
@@ -370,7 +445,22 @@ def _make_watching() -> None:
         _key("search_change", "id"),
         prefixes=["UNLOGGED"],
     )
+    op.create_index("ix_search_change_xact", "search_change", ["xact", "id"])
     op.create_index("ix_search_change_at", "search_change", ["at"])
+    op.execute(TELLING)
+    # On each partition as well: a statement that names one fires its own triggers alone.
+    for table in ("search_document", *(f"search_document_{slot}" for slot in SLOTS)):
+        for event, rows in TOLD:
+            op.execute(
+                f"CREATE TRIGGER {table}_live_{event.lower()} AFTER {event} ON {table}"
+                f" REFERENCING {rows} FOR EACH STATEMENT EXECUTE FUNCTION search_tell()"
+            )
+    op.execute(TELLING_OF_SLOTS)
+    op.execute(
+        "CREATE TRIGGER search_slot_live AFTER UPDATE OF state ON search_slot FOR EACH ROW"
+        " WHEN (new.state = 'ACTIVE' AND old.state <> 'ACTIVE')"
+        " EXECUTE FUNCTION search_tell_all()"
+    )
     op.create_table(
         "search_setting",
         sa.Column("user_id", sa.Uuid(), nullable=False),
@@ -395,6 +485,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP TABLE IF EXISTS search_vector")
+    op.drop_index("ix_availability_begins", table_name="availability")
     for table in (
         "search_setting",
         "search_change",
@@ -403,11 +494,14 @@ def downgrade() -> None:
         "search_synonym",
         "search_model",
         "search_facet_value",
+        "search_touched",
         "search_slot",
         *PARTITIONED,
         "search_entity",
     ):
         op.drop_table(table)
+    op.execute("DROP FUNCTION search_tell()")
+    op.execute("DROP FUNCTION search_tell_all()")
     op.execute("DELETE FROM log_consumer WHERE name = 'search'")
     op.execute("DROP FUNCTION search_key(text)")
     op.execute("DROP FUNCTION search_words(text)")
