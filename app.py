@@ -19,6 +19,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from adapters.couriers import make_couriers
+from adapters.embedder import open_embedder
 from adapters.payments import SandboxPaymentProvider
 from adapters.platforms.making import make_platforms
 from adapters.storage import open_storage
@@ -39,6 +40,7 @@ from jobs.running import Worker
 from resolvers.context import Server
 from schema.build import build_schema
 from services.auctions.queue import BidQueue, Outcome
+from services.search.encoding import Encoder
 from services.seed.demo import read_demo
 from services.users.passwords import passwords_of
 from services.users.revocations import Revocations
@@ -151,6 +153,7 @@ def make_server(settings: Settings) -> Server:
         live=make_live(settings, db, redis_url),
         couriers=make_couriers(settings),
         platforms=make_platforms(settings),
+        encoder=Encoder(open_embedder(settings), capacity=settings.encode_queue_size),
     )
 
 
@@ -159,6 +162,7 @@ def job_bells(hub: Hub) -> dict[str, Any]:
     return {
         "wake": partial(hub.bells.heard, LOG_BELL),
         "indexed": partial(hub.bells.ring, INDEX_BELL),
+        "reindexed": partial(hub.bells.heard, INDEX_BELL),
     }
 
 
@@ -201,6 +205,7 @@ def _lifespan(
             stack.callback(server.passwords.close)
             stack.push_async_callback(server.throttle.close)
             stack.push_async_callback(server.platforms.close)
+            stack.push_async_callback(server.encoder.close)
             await server.hub.start(server.db)
             stack.push_async_callback(server.hub.close)
             await server.revocations.start()

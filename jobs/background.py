@@ -12,6 +12,7 @@ from jobs.following import Wake
 from jobs.ledger_log import run_sequencer
 from jobs.notifications import run_notifier
 from jobs.running import Worker
+from jobs.search_vectors import run_encoder
 from jobs.worker import run_worker
 
 
@@ -24,9 +25,11 @@ async def run_jobs(
     *,
     wake: Wake | None = None,
     indexed: Callable[[], None] = lambda: None,
+    reindexed: Wake | None = None,
 ) -> AsyncIterator[Worker]:
     """Jobs from the queue, the ledger's sequencer and the consumers of the event log, while the
-    context lasts. `wake` hurries the index of search, and `indexed` is called when it has changed.
+    context lasts. `wake` hurries the index of search, and `indexed` is called when it has changed;
+    `reindexed` says so of any process.
 
     Raises `KeyFileError` if the keys of the ledger's log cannot be read.
     """
@@ -42,5 +45,6 @@ async def run_jobs(
         ) as worker,
         run_sequencer(settings, db),
         run_notifier(settings, db),
+        run_encoder(db, ports.embedder, listen=reindexed),
     ):
         yield worker

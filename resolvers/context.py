@@ -20,6 +20,7 @@ from core.tokens import KeyRing, TokenPolicy
 from loaders.base import Loaders
 from loaders.pages import Order
 from services.auctions.queue import BidQueue
+from services.search.encoding import Encoder
 from services.users.access import Viewer
 from services.users.passwords import Passwords
 from services.users.revocations import Revocations
@@ -51,11 +52,13 @@ class Server:
     live: Live
     couriers: Couriers
     platforms: Platforms
+    encoder: Encoder
 
     @property
     def ports(self) -> Ports:
         """What jobs need of the world outside."""
-        return Ports(self.payments, self.storage, self.couriers, self.platforms)
+        embedder = self.encoder.embedder
+        return Ports(self.payments, self.storage, self.couriers, self.platforms, embedder)
 
 
 @dataclass(slots=True)

@@ -13,8 +13,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from core.database import Database, ReadSession, Transaction
-from core.errors import DomainError
 from core.ports import Embedder
+from core.preflight import NotReady
 from services.search.contract import Ranked, SemanticRetriever
 from services.search.encoding import Encoded, Encoder, encoded
 
@@ -78,6 +78,28 @@ _WRITE = text(
         digest = excluded.digest, embedding = excluded.embedding
     """
 )
+_TABLE = (
+    "CREATE EXTENSION IF NOT EXISTS vector",
+    """
+    CREATE TABLE IF NOT EXISTS search_vector (
+        document integer NOT NULL REFERENCES search_entity (id) ON DELETE CASCADE,
+        model text NOT NULL REFERENCES search_model (name) ON DELETE CASCADE,
+        digest bytea NOT NULL,
+        embedding vector NOT NULL,
+        CONSTRAINT pk_search_vector PRIMARY KEY (model, document)
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS ix_search_vector_document ON search_vector (document)",
+)
+_HAS_EXTENSION = text("SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')")
+_REGISTER = text(
+    """
+    INSERT INTO search_model (name, dimension) VALUES (:model, :dimension)
+    ON CONFLICT (name) DO UPDATE SET dimension = search_model.dimension RETURNING dimension
+    """
+)
+_DEACTIVATE = text("UPDATE search_model SET active = false WHERE active AND name <> :model")
+_ACTIVATE = text("UPDATE search_model SET ready = true, active = true WHERE name = :model")
 _FORGET = text(
     """
     DELETE FROM search_vector WHERE ctid = ANY (ARRAY(
@@ -88,7 +110,7 @@ _FORGET = text(
 )
 
 
-class VectorsMissing(DomainError):
+class VectorsMissing(NotReady):
     """The database has no pgvector: search goes by words and names alone."""
 
 
@@ -152,6 +174,41 @@ async def has_vectors(session: ReadSession | Transaction) -> bool:
     return bool(await session.scalar(_HAS_TABLE))
 
 
+async def make_table(tx: Transaction) -> None:
+    """Make what the migration left out for want of pgvector, which may be there by now. Raises
+    `VectorsMissing` where it is not, or may not be made."""
+    if not await tx.scalar(_HAS_EXTENSION):
+        raise VectorsMissing(
+            "this PostgreSQL has no pgvector: install the extension `vector` on the server; until"
+            " then search goes by words and names"
+        )
+    try:
+        for statement in _TABLE:
+            await tx.execute(text(statement))
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != "42501":
+            raise
+        raise VectorsMissing(
+            "pgvector is here, but this user may not make it: let a superuser run"
+            " CREATE EXTENSION vector"
+        ) from error
+
+
+async def register_model(tx: Transaction, *, embedder: Embedder) -> None:
+    """Make a model known, beside those that are. Raises `ValueError` where a model of this name
+    has vectors of another length."""
+    asked = {"model": checked_name(embedder.name), "dimension": embedder.dimension}
+    known = await tx.scalar(_REGISTER, asked)
+    if known != embedder.dimension:
+        raise ValueError(f"{embedder.name} is known with {known} dimensions: give it a new name")
+
+
+async def activate_model(tx: Transaction, *, model: str) -> None:
+    """All is encoded: let searches use it, and say that it is the one in use."""
+    await tx.execute(_DEACTIVATE, {"model": model})
+    await tx.execute(_ACTIVATE, {"model": model})
+
+
 async def model_ready(session: ReadSession, model: str) -> bool:
     """Whether all documents have, or had once, a vector of the model."""
     if not await has_vectors(session):
@@ -211,8 +268,3 @@ async def forget_vectors(tx: Transaction) -> int:
     """Delete vectors of what is no longer found, a thousand at most; how many."""
     result: Any = await tx.execute(_FORGET)
     return int(result.rowcount)
-
-
-def lacks_vectors(error: DBAPIError) -> bool:
-    """Whether a statement failed for want of pgvector or its table."""
-    return getattr(error.orig, "sqlstate", None) in ("42P01", "42704", "58P01", "0A000")

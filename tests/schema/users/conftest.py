@@ -17,6 +17,7 @@ from models.user_tables import roles
 from resolvers.context import OperationContext, Server
 from schema.build import build_schema
 from services.auctions.queue import BidQueue
+from services.search.encoding import Encoder
 from services.users.passwords import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
@@ -90,6 +91,7 @@ async def server(database_url, redis_url, redis_prefix, keys, passwords, tmp_pat
         live=make_live(settings, db, redis_url),
         couriers=make_couriers(settings),
         platforms=make_platforms(settings),
+        encoder=Encoder(None),
     )
     await hub.start(db)
     async with made.live.running():
