@@ -12,9 +12,9 @@ from models.columns import words
 
 
 class SearchStart(SQLModel, table=True):
-    """A name from one of its words on, as it is compared: `word` 0 is the whole name. Follows
-    `search_name`. The heavier `weight` is suggested first; the indexes on the first letters hold
-    that order, so that one letter typed reads ten rows and not all that begin with it."""
+    """A name from one of its words on, as it is compared: `word` 0 is the whole name. Triggers
+    keep it as `search_name` is. The heavier `weight` is suggested first; the indexes on the first
+    letters hold that order, so that one letter typed reads ten rows and not all of that letter."""
 
     __tablename__ = "search_start"
     __table_args__ = (
