@@ -194,6 +194,7 @@ def _make_index_tables() -> None:
         sa.Column("terms", postgresql.TSVECTOR(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         _moment("published_at"),
+        _moment("version"),
         _moment("changed_at", now=True),
         *_check("search_document", kind_known=KINDS, facets_bounded="cardinality(facets) <= 2000"),
         _key("search_document", "slot", "id"),
