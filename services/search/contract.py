@@ -30,6 +30,7 @@ Mode = Literal["ALL", "LEXICAL", "FUZZY", "SEMANTIC"]
 Intent = Literal["SEARCH", "BROWSE", "RECOMMEND"]
 FacetName = Literal[
     "TYPE",
+    "TITLE_KIND",
     "GENRE",
     "DECADE",
     "YEAR",

@@ -1,0 +1,69 @@
+"""Several rankings made one by their ranks alone (reciprocal rank fusion), and the place of a page
+in it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.pagination import OrderKey, decode_cursor, encode_cursor
+from services.search.contract import DEPTH_MAX, RETRIEVERS, Ranked, Retriever
+
+PLACES = 10**12
+"""A score in a cursor is a whole number of these."""
+ORDER = OrderKey("search", (int, int))
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """A document's place among all: `retrievers` are those that ranked it."""
+
+    document: int
+    score: float
+    retrievers: tuple[Retriever, ...]
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Where it stands, for a cursor: falling scores, and of equal ones falling numbers."""
+        return round(self.score * PLACES), self.document
+
+
+def fuse(
+    rankings: Mapping[Retriever, Sequence[Ranked]],
+    *,
+    weights: Mapping[str, float],
+    k: int,
+    limit: int = DEPTH_MAX,
+) -> list[Fused]:
+    """Each document's sum of weight / (k + rank) over the rankings that have it, the best first.
+    A ranking of weight 0 finds what it finds, and says nothing of its place."""
+    scores: dict[int, float] = {}
+    found: dict[int, list[Retriever]] = {}
+    for retriever in RETRIEVERS:
+        weight = weights[retriever]
+        for rank, ranked in enumerate(rankings.get(retriever, ()), start=1):
+            document = ranked.document
+            scores[document] = scores.get(document, 0.0) + weight / (k + rank)
+            found.setdefault(document, []).append(retriever)
+    fused = [Fused(document, scores[document], tuple(found[document])) for document in scores]
+    fused.sort(key=lambda hit: hit.position, reverse=True)
+    return fused[:limit]
+
+
+def cursor_of(hit: Fused) -> str:
+    """The opaque place of a hit in its list."""
+    return encode_cursor(ORDER, hit.position)
+
+
+def after_cursor(hits: Sequence[Fused], after: str | None) -> int:
+    """The index of the first hit after a cursor: behind its document, wherever that stands now; of
+    one that is no more in the list, behind where it stood. Raises `BadUserInput` for a cursor that
+    is not of a search."""
+    if after is None:
+        return 0
+    score, document = decode_cursor(ORDER, after)
+    for index, hit in enumerate(hits):
+        if hit.document == document:
+            return index + 1
+    stood = (score, document)
+    return next((i for i, hit in enumerate(hits) if hit.position < stood), len(hits))
