@@ -57,9 +57,7 @@ DECLARE
     active smallint := (SELECT slot FROM search_slot WHERE state = 'ACTIVE');
     told integer;
 BEGIN
-    IF TG_OP = 'UPDATE' THEN
-        SELECT count(*) INTO told FROM (SELECT FROM new_rows WHERE slot = active LIMIT 101) AS n;
-    ELSIF TG_OP = 'INSERT' THEN
+    IF TG_OP <> 'DELETE' THEN
         SELECT count(*) INTO told FROM (SELECT FROM new_rows WHERE slot = active LIMIT 101) AS n;
     ELSE
         SELECT count(*) INTO told FROM (SELECT FROM old_rows WHERE slot = active LIMIT 101) AS n;
@@ -70,11 +68,11 @@ BEGIN
         INSERT INTO search_change (document, kind, entity_id, owner_id, terms, names, facets)
         SELECT d.id, d.kind, d.entity_id, d.owner_id, tsvector_to_array(d.terms),
             d.name || d.names, d.facets
-        FROM old_rows AS o JOIN new_rows AS n ON n.slot = o.slot AND n.id = o.id
-        CROSS JOIN LATERAL (VALUES (o), (n)) AS v(state)
-        CROSS JOIN LATERAL (SELECT (v.state).*) AS d
-        WHERE o.slot = active AND (o.digest, o.owner_id, o.facets, o.price_minor, o.ends_at)
-            IS DISTINCT FROM (n.digest, n.owner_id, n.facets, n.price_minor, n.ends_at);
+        FROM (SELECT * FROM old_rows UNION ALL SELECT * FROM new_rows) AS d
+        WHERE d.slot = active AND d.id IN (
+            SELECT n.id FROM old_rows AS o JOIN new_rows AS n ON n.slot = o.slot AND n.id = o.id
+            WHERE (o.digest, o.owner_id, o.facets, o.price_minor, o.ends_at)
+                IS DISTINCT FROM (n.digest, n.owner_id, n.facets, n.price_minor, n.ends_at));
     ELSIF told > 0 AND TG_OP = 'INSERT' THEN
         INSERT INTO search_change (document, kind, entity_id, owner_id, terms, names, facets)
         SELECT d.id, d.kind, d.entity_id, d.owner_id, tsvector_to_array(d.terms),
