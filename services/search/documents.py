@@ -55,7 +55,8 @@ DOCUMENT_COLUMNS: Mapping[str, str] = {
 @dataclass(frozen=True, slots=True)
 class Builder:
     """How things of a kind become documents. `seen` is SQL of the ids (`id`) of all that everyone
-    may see, with the moment their row last changed (`version`, null where it has none)."""
+    may see, when their row last changed (`version`), and what their popularity is made of; both
+    null where events tell all there is."""
 
     documents: str
     seen: str

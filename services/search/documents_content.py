@@ -19,7 +19,7 @@ _LIVE = """
     AND coalesce(a.available_until > clock_timestamp(), true)
 """
 
-TITLE_SEEN = "SELECT id, updated_at AS version FROM title"
+TITLE_SEEN = "SELECT id, updated_at AS version, popularity FROM title"
 TITLE_DOCUMENTS = f"""
     SELECT t.id, t.name,
         CASE WHEN search_key(t.original_name) <> search_key(t.name)
@@ -75,7 +75,9 @@ TITLE_DOCUMENTS = f"""
     WHERE t.id = ANY (CAST(:ids AS uuid[]))
 """
 
-PERSON_SEEN = "SELECT id, CAST(NULL AS timestamptz) AS version FROM person"
+PERSON_SEEN = """
+    SELECT id, CAST(NULL AS timestamptz) AS version, CAST(NULL AS bigint) AS popularity FROM person
+"""
 PERSON_DOCUMENTS = f"""
     SELECT p.id, p.name, CAST('{{}}' AS text[]),
         concat_ws(' · ', c.roles, c.titles),
@@ -107,7 +109,10 @@ _POST_LISTED = """
         SELECT FROM user_account AS u JOIN profile AS f ON f.user_id = u.id
         WHERE u.id = p.author_id AND u.status = 'ACTIVE' AND f.visibility = 'PUBLIC')
 """
-POST_SEEN = f"SELECT p.id, CAST(NULL AS timestamptz) AS version FROM post AS p WHERE {_POST_LISTED}"
+POST_SEEN = f"""
+    SELECT p.id, CAST(NULL AS timestamptz) AS version, p.popularity
+    FROM post AS p WHERE {_POST_LISTED}
+"""
 POST_DOCUMENTS = f"""
     SELECT p.id, p.title, CAST('{{}}' AS text[]),
         coalesce(p.excerpt, p.opening),

@@ -9,7 +9,7 @@ from services.search.tokens import price_token, tag_tokens, token
 
 _USER_SEEN = "u.status = 'ACTIVE' AND f.visibility = 'PUBLIC'"
 USER_SEEN = f"""
-    SELECT u.id, CAST(NULL AS timestamptz) AS version
+    SELECT u.id, CAST(NULL AS timestamptz) AS version, CAST(NULL AS bigint) AS popularity
     FROM user_account AS u JOIN profile AS f ON f.user_id = u.id WHERE {_USER_SEEN}
 """
 USER_DOCUMENTS = f"""
@@ -36,7 +36,7 @@ _STALL_TOKENS = (
 
 _PRODUCT_SEEN = f"p.deleted_at IS NULL AND {_STALL_OPEN}"
 PRODUCT_SEEN = f"""
-    SELECT p.id, CAST(NULL AS timestamptz) AS version
+    SELECT p.id, CAST(NULL AS timestamptz) AS version, CAST(NULL AS bigint) AS popularity
     FROM product AS p JOIN stall AS s ON s.id = p.stall_id
     JOIN user_account AS u ON u.id = s.owner_id WHERE {_PRODUCT_SEEN}
 """
@@ -64,7 +64,7 @@ PRODUCT_DOCUMENTS = f"""
 
 _AUCTION_SEEN = f"a.status IN ('OPEN', 'SOLD', 'UNSOLD') AND {_STALL_OPEN}"
 AUCTION_SEEN = f"""
-    SELECT a.id, CAST(NULL AS timestamptz) AS version
+    SELECT a.id, CAST(NULL AS timestamptz) AS version, CAST(NULL AS bigint) AS popularity
     FROM auction AS a JOIN stall AS s ON s.id = a.stall_id
     JOIN user_account AS u ON u.id = a.seller_id WHERE {_AUCTION_SEEN}
 """

@@ -20,6 +20,7 @@ import asyncpg
 from sqlalchemy import text
 
 from core.database import Database, PoolSettings, Transaction, database_now
+from core.events import NewEvent
 from services.auctions.closing import schedule_auction
 from services.auctions.state import auction_topic
 from services.seed import lots, market, money, people, rows
@@ -31,6 +32,9 @@ Progress = Callable[[str, int, int], None]
 
 USERS, STALLS, PRODUCTS, AUCTIONS, BIDS = 5_000, 500, 3_000, 2_000, 100_000
 """What a world of scale 1 has; products include those on auction."""
+
+SEED_TOPIC = "seed"
+"""People and what they sell come by COPY and not by the rules: one event says so for all."""
 
 MAX_SCALE = 50.0
 LOTS_AT_ONCE = 100
@@ -148,6 +152,8 @@ async def _fill(tx: Transaction, plan: _Plan) -> SeedSummary:
     plan.tell("statistics", 0, 1)
     await tx.execute(_ANALYSE)
     plan.tell("statistics", 1, 1)
+    tx.collect(NewEvent(SEED_TOPIC, "WorldSeeded", {"users": summary.users}))
+    summary.events += 1
     return summary
 
 
