@@ -95,13 +95,15 @@ class SearchFilters:
     `platforms` (slugs), `tiers` and `regions` are of one and the same offer. Ranges include both
     ends; prices are in minor units of `price_asset`, which must be given with them.
 
-    `people`: somebody of each group is credited in it. `title_kinds` are MOVIE, SERIES …"""
+    `people`: somebody of each group is credited in it. `genres_all`: it has every one of these.
+    `title_kinds` are MOVIE, SERIES …"""
 
     kinds: tuple[Kind, ...] = ()
     title_kinds: tuple[str, ...] = ()
     people: tuple[tuple[UUID, ...], ...] = ()
     without: tuple[Without, ...] = ()
     genres: tuple[str, ...] = ()
+    genres_all: tuple[str, ...] = ()
     year_from: int | None = None
     year_to: int | None = None
     platforms: tuple[str, ...] = ()

@@ -124,6 +124,7 @@ def conditions_of(
     found += _ranges(filters)
     for without in filters.without:
         found.append(_none_of(values.flags(without.facet, without.values)))
+    found += [_any_of("GENRE", (genre,), values) for genre in filters.genres_all]
     found += [_among(documents) for documents in credited]
     return found
 

@@ -21,6 +21,7 @@ from services.search.understanding.readings import EITHER, TITLES, Reading, Scan
 
 DIGITS_MAX = 12
 LONGEST_MINUTES = 100_000
+_PLAIN_MAX_MINUTES = 600
 _NEAR = Decimal("0.11")
 
 
@@ -139,7 +140,7 @@ def _plain(scan: Scan, at: int) -> Reading | None:
     if scan.key(at) in ("a", "an"):
         return None
     amount = _amount_at(scan, at)
-    if amount is None or amount.unit != "MINUTES":
+    if amount is None or amount.unit != "MINUTES" or amount.value > _PLAIN_MAX_MINUTES:
         return None
     low, high = _sides(amount, "ABOUT")
     return _reading(at, amount.end, "MINUTES", low, high, Trust.BESIDE)

@@ -31,8 +31,12 @@ from services.search.understanding.words import OPAQUE, WORDS_MAX, runs, words_o
 TITLE_WORDS_MAX = 8
 PLAIN_MAX = 6
 """More words than these that say nothing to us: it is a sentence, and no wish."""
+_SENTENCE_MIN = 3
+_TELLING = frozenset({"is", "was", "were", "has", "had", "tells", "follows", "stars", "becomes"})
 _LOOSE = 0.1
 """Weight of a kind that is only likely: `film` in `film camera`."""
+_NEVER_ALONE = frozenset({"TIER", "RUNTIME"})
+"""Kinds of which one word says too little where nothing names what is looked for."""
 _COMMAS = " \t\r\n\v\f,;:.#-–—'’\"“”()&+/!?"  # noqa: RUF001
 
 
@@ -52,7 +56,7 @@ def interpret(text: str, dictionaries: Dictionaries, now: datetime) -> Interpret
     if not readings:
         return Interpretation("SEARCH", text.strip())
     settled = _settle(scan, readings)
-    filters, settled = _filters(settled)
+    filters, settled = _filters(scan, settled)
     return _said(scan, settled, filters)
 
 
@@ -86,7 +90,7 @@ def _settle(scan: Scan, readings: Sequence[Reading]) -> list[_Settled]:
     named = _whole_title(scan, readings, titles)
     doubted = {each.first for each in readings if _is_doubted(scan, each, readings, titles, named)}
     plain = _plain(scan, readings, doubted)
-    if len(plain) > PLAIN_MAX:
+    if len(plain) > PLAIN_MAX or _is_sentence(scan):
         return [_Settled(each, False) for each in readings]
     heads = {
         each.first
@@ -105,6 +109,13 @@ def _settle(scan: Scan, readings: Sequence[Reading]) -> list[_Settled]:
     sure |= _asked(scan, readings, sure, titles, doubted)
     sure |= _regions(readings, sure, doubted, about)
     return [_Settled(each, each.first in sure) for each in readings]
+
+
+def _is_sentence(scan: Scan) -> bool:
+    """Whether it tells of something, and asks for nothing: `The film stars Tom Hanks.`"""
+    words = [word.key for word in scan.words]
+    ended = scan.text.rstrip().endswith(".") and len(words) > _SENTENCE_MIN
+    return ended or (len(words) > 2 * _SENTENCE_MIN and not _TELLING.isdisjoint(words))
 
 
 def _titles(scan: Scan) -> list[tuple[int, int]]:
@@ -179,10 +190,11 @@ def _is_head(
     if not reading.head or reading.trust < Trust.HEAD:
         return False
     end = reading.end
+    after = _next(scan, end)
     goes_on = (
         end < len(scan.words)
         and scan.key(end) not in FOLLOWERS
-        and not any(each.first == end for each in readings)
+        and not any(each.first in (end, after) and each.trust > Trust.LIKELY for each in readings)
         and not any(sign in scan.words[end].gap for sign in ",;:.(")
     )
     if goes_on:
@@ -211,12 +223,13 @@ def _beside(
         for each in readings
         if each.first not in doubted and each.trust == Trust.BESIDE and _fits(each, about)
     ]
-    several = len(open_) + len(sure) > 1
+    several = sum(each.kind not in _NEVER_ALONE for each in open_) + len(sure) > 1
     found: set[int] = set()
     for reading in open_:
         if reading.kind in ("ORDER", "INTENT"):
             continue
-        if (not plain and several) or _in_row(scan, reading, readings, heads | sure, doubted):
+        enough = not plain and several and reading.kind not in _NEVER_ALONE
+        if enough or _in_row(scan, reading, readings, heads | sure, doubted):
             found.add(reading.first)
     certain = sure | found
     for reading in open_:
@@ -306,8 +319,9 @@ def _regions(
     }
 
 
-def _filters(settled: Sequence[_Settled]) -> tuple[SearchFilters, list[_Settled]]:
-    """All certain filters in one; of two that contradict each other the first stays certain."""
+def _filters(scan: Scan, settled: Sequence[_Settled]) -> tuple[SearchFilters, list[_Settled]]:
+    """All certain filters in one; of two that contradict each other the first stays certain.
+    `horror comedies` are both, unless an `or` stands among the genres."""
     filters = SearchFilters()
     found = []
     for each in settled:
@@ -315,6 +329,10 @@ def _filters(settled: Sequence[_Settled]) -> tuple[SearchFilters, list[_Settled]
         if more is not None:
             filters = more
         found.append(_Settled(each.reading, more is not None))
+    genres = [each.reading for each in found if each.certain and each.reading.filters.genres]
+    between = range(genres[0].end, genres[-1].first) if genres else range(0)
+    if len(filters.genres) > 1 and not any(scan.key(at) == "or" for at in between):
+        filters = replace(filters, genres=(), genres_all=filters.genres)
     return whole(filters), found
 
 
@@ -387,7 +405,7 @@ def _intent(settled: Sequence[_Settled], remaining: str) -> Intent:
 
 
 def _boosts(settled: Sequence[_Settled]) -> tuple[Boost, ...]:
-    """Of what is only likely; and of several genres, so that what is of all comes first."""
+    """Of what is only likely; and of several genres, so that what is of both comes first."""
     found: list[Boost] = []
     genres = [each for each in settled if each.certain and each.reading.filters.genres]
     for each in settled:

@@ -13,6 +13,7 @@ _FLOORS = frozenset(name for name in _FIELDS if "_from" in name or name.endswith
 _FACETS: tuple[tuple[str, FacetName], ...] = (
     ("kinds", "TYPE"),
     ("genres", "GENRE"),
+    ("genres_all", "GENRE"),
     ("platforms", "PLATFORM"),
     ("tiers", "TIER"),
     ("regions", "REGION"),

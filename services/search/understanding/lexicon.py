@@ -47,7 +47,6 @@ KINDS: Mapping[str, tuple[str, Head]] = {
     "short film": ("SHORT", "one"),
     **dict.fromkeys(("auctions", "auction lots"), ("AUCTION", "many")),
     "auction": ("AUCTION", "one"),
-    "lots": ("AUCTION", "lead"),
     **dict.fromkeys(("products", "items", "goods", "things to buy"), ("PRODUCT", "lead")),
     **dict.fromkeys(("posts", "blog posts", "articles"), ("POST", "lead")),
     **dict.fromkeys(("people", "persons"), ("PEOPLE", "lead")),
@@ -127,7 +126,11 @@ RATINGS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("suitable for kids", "suitable for children"), ("G", "PG")),
     **dict.fromkeys(("kids", "children's", "kids'"), ("G", "PG")),
 }
-RATINGS_LOOSE = _many("pg kids children's kids'")
+RATINGS_LOOSE = _many("pg kids children's kids'") | {
+    "for kids", "for children", "for the kids", "for small children", "for toddlers",
+    "for little kids", "suitable for kids", "suitable for children", "kid friendly",
+    "child friendly", "family friendly",
+}  # fmt: skip
 """Of those: words that mean it only beside what is looked for."""
 
 LANGUAGES: Mapping[str, str] = {

@@ -54,7 +54,7 @@ def _trust(scan: Scan, person: Person, first: int, at: int, end: int, *, strong:
     if not person.surname:
         return Trust.SURE if strong or end - at > 1 else Trust.LIKELY
     if person.near:
-        return Trust.LIKELY
+        return Trust.SURE if strong else Trust.LIKELY
     named = strong or person.rare or (scan.words[at].capital and scan.words[first].key != "of")
     return Trust.SURE if named and scan.key(first) not in ("from", "of") else Trust.LIKELY
 

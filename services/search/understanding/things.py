@@ -65,7 +65,7 @@ def _cued(scan: Scan, at: int) -> Iterator[Reading]:
         after = scan.after(at, cues)
         if after > at:
             yield from _of(scan, at, after, make)
-    if scan.words[at].gap.endswith("#"):
+    if at < len(scan.words) and scan.words[at].gap.endswith("#"):
         yield from _of(scan, at, at, _tag)
 
 
@@ -180,7 +180,7 @@ def _facet(first: int, end: int, sense: Sense, trust: Trust, about: frozenset[st
         first,
         end,
         sense.kind,
-        "|".join(sense.values),
+        ("+" if sense.kind == "GENRE" else "|").join(sense.values),
         trust,
         SearchFilters(**wanted),
         (Boost(facet, sense.values),),
