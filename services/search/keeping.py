@@ -7,6 +7,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import structlog
@@ -61,9 +62,17 @@ class Keeper:
         return (slot, generation, seen) == (mark.slot, mark.generation, mark.seen)
 
 
-async def bring_up(keeper: Keeper, db: Database) -> None:
+_KEPT: WeakKeyDictionary[Database, Keeper] = WeakKeyDictionary()
+
+
+def keeper_of(db: Database) -> Keeper:
+    """The columns of a database in this process: nothing at first, see `bring_up`."""
+    return _KEPT.setdefault(db, Keeper())
+
+
+async def bring_up(keeper: Keeper, session: ReadSession) -> None:
     """Read what changed since the last look, or everything where that is too long ago."""
-    async with keeper.lock, db.read() as session:
+    async with keeper.lock:
         state = (await session.execute(_STATE, {"since": keeper.mark.since})).one()
         stale = time.monotonic() - keeper.looked_at > CHANGES_KEPT_S / 2
         whole = (state.slot, state.generation) != (keeper.mark.slot, keeper.mark.generation)
@@ -144,7 +153,8 @@ def _rows(slot: int, which: str) -> Any:
     return text(
         f"""
         WITH wanted AS MATERIALIZED (
-            SELECT {_COLUMNS} FROM search_document_{slot} WHERE slot = {slot} AND {which} ORDER BY id
+            SELECT {_COLUMNS} FROM search_document_{slot}
+            WHERE slot = {slot} AND {which} ORDER BY id
         )
         SELECT {arrays},
             (SELECT array_send(array_agg(v)) FROM wanted, unnest(facets) AS v) AS values
