@@ -127,6 +127,20 @@ class Settings(BaseSettings):
     )
     live_searches_per_socket: int = Field(10, ge=1, description="Of them, on one WebSocket")
 
+    search_lexical_weight: float = Field(
+        1.0, ge=0, le=100, description="What the ranking by words weighs in the fused one"
+    )
+    search_fuzzy_weight: float = Field(
+        1.0, ge=0, le=100, description="The ranking by names like it"
+    )
+    search_semantic_weight: float = Field(1.0, ge=0, le=100, description="The ranking by meaning")
+    search_fusion_k: int = Field(
+        60,
+        ge=1,
+        le=1_000,
+        description="k of reciprocal rank fusion: greater, and firsts weigh less",
+    )
+
     bid_queue_size: int = Field(1_000, ge=1, description="Bids waiting on one auction")
     bid_batch_size: int = Field(200, ge=1, description="Bids taken in one transaction")
 

@@ -163,14 +163,16 @@ class Interpretation:
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A question. `first` hits after `after` (a cursor of the same question); `facets` are those to
-    be counted; `total` and `highlights` where somebody asks for them. `text` is as it was typed."""
+    """A question. `first` hits after `after` (a cursor of the same question), or the `last` before
+    `before`; `facets` are those to be counted; `total` and `highlights` where somebody asks for them. `text` is as it was typed."""
 
     text: str
     filters: SearchFilters = field(default_factory=SearchFilters)
     facets: tuple[FacetName, ...] = ()
     first: int = 20
     after: str | None = None
+    last: int | None = None
+    before: str | None = None
     mode: Mode = "ALL"
     viewer_id: UUID | None = None
     personalize: bool = True

@@ -55,15 +55,29 @@ def cursor_of(hit: Fused) -> str:
     return encode_cursor(ORDER, hit.position)
 
 
-def after_cursor(hits: Sequence[Fused], after: str | None) -> int:
-    """The index of the first hit after a cursor: behind its document, wherever that stands now; of
-    one that is no more in the list, behind where it stood. Raises `BadUserInput` for a cursor that
-    is not of a search."""
-    if after is None:
-        return 0
-    score, document = decode_cursor(ORDER, after)
+def page_of(
+    hits: Sequence[Fused],
+    *,
+    first: int,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+) -> tuple[int, int]:
+    """Where a page begins and ends in the list, by Relay's arguments; `first` does not count where
+    `last` is given. Raises `BadUserInput` for a cursor that is not of a search."""
+    begin = 0 if after is None else _place(hits, after, beyond=True)
+    end = len(hits) if before is None else _place(hits, before, beyond=False)
+    if last is not None:
+        return max(begin, end - last), max(begin, end)
+    return begin, max(begin, min(end, begin + first))
+
+
+def _place(hits: Sequence[Fused], cursor: str, *, beyond: bool) -> int:
+    """The index of a cursor's document, wherever that stands now, or of the next one; of one that
+    is no more in the list, where it stood."""
+    score, document = decode_cursor(ORDER, cursor)
     for index, hit in enumerate(hits):
         if hit.document == document:
-            return index + 1
+            return index + beyond
     stood = (score, document)
     return next((i for i, hit in enumerate(hits) if hit.position < stood), len(hits))

@@ -32,7 +32,7 @@ from services.search.correcting import did_you_mean
 from services.search.counting import count_facets, judge
 from services.search.facet_values import FacetValues
 from services.search.filters import Candidates, check_filters, conditions_of
-from services.search.fusing import Fused, after_cursor, cursor_of, fuse
+from services.search.fusing import Fused, cursor_of, fuse, page_of
 from services.search.highlights import highlight
 from services.search.keeping import Keeper, bring_up, keeper_of
 from services.search.matching import (
@@ -130,11 +130,12 @@ async def search(
     async with db.read() as session:
         asking = _Asking(session, keeper_of(db), query, ranking, nearest, reorder)
         understood, found = await _find_understood(asking, understood)
-        hits, start = await _page(asking, found)
+        start, end = _place(query, found.fused)
+        hits = await _page(asking, found, found.fused[start:end])
         better = await _correction(asking, found)
     return SearchPage(
         hits=hits,
-        has_next_page=start + query.first < len(found.fused),
+        has_next_page=end < len(found.fused),
         has_previous_page=start > 0,
         total=found.total,
         facets=found.facets,
@@ -152,7 +153,7 @@ def check_question(query: SearchQuery) -> None:
     if "\0" in query.text:
         raise BadUserInput("query: no NUL characters")
     check_filters(query.filters)
-    after_cursor((), query.after)
+    _place(query, ())
 
 
 async def _understood(db: Database, query: SearchQuery, now: datetime | None) -> Interpretation:
@@ -345,13 +346,17 @@ def _wants_names(query: SearchQuery, opening: Opening, lexical: Matches) -> bool
     return not lexical.complete or len(lexical.documents) < FEW
 
 
-async def _page(asking: _Asking, found: Found) -> tuple[tuple[Hit, ...], int]:
+def _place(query: SearchQuery, fused: Sequence[Fused]) -> tuple[int, int]:
+    return page_of(
+        fused, first=query.first, after=query.after, last=query.last, before=query.before
+    )
+
+
+async def _page(asking: _Asking, found: Found, shown: Sequence[Fused]) -> tuple[Hit, ...]:
     """One page's hits with their highlights. What was taken out meanwhile is left out."""
     query = asking.query
-    start = after_cursor(found.fused, query.after)
-    shown = found.fused[start : start + query.first]
     if not shown:
-        return (), start
+        return ()
     texts = await read_texts(
         asking.session,
         [hit.document for hit in shown],
@@ -379,7 +384,7 @@ async def _page(asking: _Asking, found: Found) -> tuple[tuple[Hit, ...], int]:
                 cursor=cursor_of(hit),
             )
         )
-    return tuple(hits), start
+    return tuple(hits)
 
 
 async def _correction(asking: _Asking, found: Found) -> str | None:
