@@ -41,7 +41,13 @@ GRACE_S = 6.0
 """Who began to read the old index may do so for as long as a statement may take."""
 STATEMENT_TIMEOUT_S = 300.0
 _LENGTH_STEP = 1.25
-_PARTITIONS = ("search_document", "search_posting", "search_term", "search_name")
+_PARTITIONS = (
+    "search_document",
+    "search_posting",
+    "search_term",
+    "search_name",
+    "search_start",
+)
 
 Progress = Callable[[str, int, int], None]
 """Told of each step: its name, how much is done, how much there is."""
@@ -305,7 +311,7 @@ async def _put_into_use(tx: Transaction, *, slot: int) -> tuple[int, int]:
     return row.generation, row.documents
 
 
-_UNUSED = text("SELECT FROM search_slot WHERE slot = :slot AND state = 'EMPTY' FOR UPDATE")
+_UNUSED = text("SELECT 1 FROM search_slot WHERE slot = :slot AND state = 'EMPTY' FOR UPDATE")
 _FORGET_VALUES = {
     slot: text(
         f"""
