@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     )
     typing_s: float = Field(5.0, gt=0, description="Typing ends by itself after so long")
     log_follow_s: float = Field(1.0, gt=0, description="Pause between looks into the event log")
+    search_follow_s: float = Field(
+        0.25, gt=0, description="As above, for search: how soon another server's change is found"
+    )
     ending_soon_s: int = Field(
         15 * 60, ge=60, description="Watchers hear of a lot's end so long before it"
     )

@@ -12,6 +12,7 @@ from jobs.following import Wake
 from jobs.ledger_log import run_sequencer
 from jobs.notifications import run_notifier
 from jobs.running import Worker
+from jobs.search import run_indexer
 from jobs.search_vectors import run_encoder
 from jobs.worker import run_worker
 
@@ -45,6 +46,7 @@ async def run_jobs(
         ) as worker,
         run_sequencer(settings, db),
         run_notifier(settings, db),
+        run_indexer(settings, db, wake=wake, told=indexed),
         run_encoder(db, ports.embedder, listen=reindexed),
     ):
         yield worker

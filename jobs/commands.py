@@ -14,11 +14,17 @@ from core.settings import Settings
 from jobs.import_commands import import_commands
 from jobs.ledger_commands import ledger_commands
 from jobs.recommend_commands import recommend_commands
+from jobs.search_commands import search_commands
 from jobs.simulate_commands import simulate_commands
 
 Servers = Callable[[Path | None], AbstractContextManager[tuple[Settings, Any]]]
 
-GROUPS = {"ledger": ledger_commands, "import": import_commands, "recommend": recommend_commands}
+GROUPS = {
+    "ledger": ledger_commands,
+    "import": import_commands,
+    "recommend": recommend_commands,
+    "search": search_commands,
+}
 
 
 def grouped_commands(servers: Servers, out: Console) -> Iterator[tuple[str, typer.Typer]]:

@@ -67,7 +67,8 @@ _BEGUN = text(
     """
     SELECT DISTINCT a.title_id FROM availability AS a, search_slot AS g
     WHERE g.state = 'ACTIVE' AND a.available AND a.available_from > g.swept_at
-      AND a.available_from <= CAST(:now AS timestamptz) LIMIT :limit
+      AND a.available_from <= CAST(:now AS timestamptz)
+    ORDER BY a.title_id OFFSET :skip LIMIT :limit
     """
 )
 _NOW = text("SELECT clock_timestamp()")
@@ -110,11 +111,12 @@ async def count_missing(tx: Transaction) -> int:
     return sum(count for _, count in await tx.execute(_MISSING[slots.active]))
 
 
-async def sweep_begun_offers(tx: Transaction) -> int:
-    """Write titles of which an offer has begun since the last sweep; how many."""
+async def sweep_begun_offers(tx: Transaction, *, skip: int = 0) -> int:
+    """Write titles of which an offer has begun since the last sweep, after the first `skip`; how
+    many, `BEGUN_MAX` where there may be more."""
     await take_turn(tx)
     now = await tx.scalar(_NOW)
-    ids = list((await tx.execute(_BEGUN, {"now": now, "limit": BEGUN_MAX})).scalars())
+    ids = list((await tx.execute(_BEGUN, {"now": now, "skip": skip, "limit": BEGUN_MAX})).scalars())
     await index_entities(tx, (("TITLE", id) for id in ids))
     if len(ids) < BEGUN_MAX:
         await tx.execute(_SWEPT, {"now": now})
