@@ -41,13 +41,9 @@ GRACE_S = 6.0
 """Who began to read the old index may do so for as long as a statement may take."""
 STATEMENT_TIMEOUT_S = 300.0
 _LENGTH_STEP = 1.25
-_PARTITIONS = (
-    "search_document",
-    "search_posting",
-    "search_term",
-    "search_name",
-    "search_start",
-)
+_PARTITIONS = ("search_document", "search_posting", "search_term", "search_name")
+# Its rows follow those of search_name, by triggers: so it is emptied with them, too.
+_ANALYSED = (*_PARTITIONS, "search_start")
 
 Progress = Callable[[str, int, int], None]
 """Told of each step: its name, how much is done, how much there is."""
@@ -263,9 +259,9 @@ async def _write_words_after(tx: Transaction, *, slot: int, after: int) -> None:
 async def _vacuum(build: _Build) -> None:
     """So that lists of postings are read from the index alone, and the planner knows the tables."""
     async with build.db.read() as session:
-        for done, table in enumerate(_PARTITIONS, start=1):
+        for done, table in enumerate(_ANALYSED, start=1):
             await session.execute(text(f"VACUUM (ANALYZE) {table}_{build.slot}"))
-            build.tell("statistics", done, len(_PARTITIONS))
+            build.tell("statistics", done, len(_ANALYSED))
 
 
 _TOUCHED = text("SELECT id, kind, entity_id FROM search_touched ORDER BY id LIMIT :limit")
