@@ -164,7 +164,8 @@ class Interpretation:
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
     """A question. `first` hits after `after` (a cursor of the same question), or the `last` before
-    `before`; `facets` are those to be counted; `total` and `highlights` where somebody asks for them. `text` is as it was typed."""
+    `before`; `facets` are those to be counted; `total` and `highlights` where somebody asks for
+    them. `text` is as it was typed."""
 
     text: str
     filters: SearchFilters = field(default_factory=SearchFilters)
