@@ -15,6 +15,7 @@ from rich.table import Table
 
 from core.database import Database
 from core.settings import Settings
+from jobs.search_synonym_commands import synonym_commands
 from services.search.health import documents_by_kind, index_lag, slot_states
 from services.search.reindexing import BuildRuns, reindex
 
@@ -51,6 +52,7 @@ def search_commands(servers: Servers, out: Console) -> typer.Typer:
         with servers(state_dir) as (settings, _):
             out.print(asyncio.run(_status(_url(settings))))
 
+    commands.add_typer(synonym_commands(servers, out), name="synonyms")
     return commands
 
 

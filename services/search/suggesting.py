@@ -71,7 +71,10 @@ def _statement(letters: int, popular: bool) -> TextClause:
                    OR b.blocker_id = CAST(:viewer AS uuid) AND b.blocked_id = n.owner_id))
             ORDER BY n.weight DESC LIMIT :rows
         ) AS n
-        JOIN search_document AS d ON d.slot = n.slot AND d.id = n.document)
+        JOIN search_document AS d ON d.slot = n.slot AND d.id = n.document
+        WHERE coalesce(d.maturity <= (
+            SELECT maturity_limit FROM user_preference WHERE user_id = CAST(:viewer AS uuid)
+        ), true))
         {queries if popular else ""}
         ORDER BY place, weight DESC, name
         """
