@@ -41,6 +41,7 @@ from resolvers.context import Server
 from schema.build import build_schema
 from services.auctions.queue import BidQueue, Outcome
 from services.search.encoding import Encoder
+from services.search.engine import make_engine
 from services.seed.demo import read_demo
 from services.users.passwords import passwords_of
 from services.users.revocations import Revocations
@@ -48,6 +49,7 @@ from services.users.throttle import Throttle
 from services.wallets.queue import TransferQueue
 from subscriptions.hub import INDEX_BELL, LOG_BELL, Hub
 from subscriptions.live import make_live
+from subscriptions.search import make_live_searches
 from web.availability_webhooks import availability_webhook_routes
 from web.downloads import download_routes
 from web.graphiql_page import GraphiQLConfig, graphiql_routes
@@ -125,6 +127,8 @@ def make_server(settings: Settings) -> Server:
         pool=pool_of(settings),
         after_commit=hub.publish,
     )
+    encoder = Encoder(open_embedder(settings), capacity=settings.encode_queue_size)
+    engine = make_engine(settings, db, encoder)
     return Server(
         settings=settings,
         db=db,
@@ -153,7 +157,9 @@ def make_server(settings: Settings) -> Server:
         live=make_live(settings, db, redis_url),
         couriers=make_couriers(settings),
         platforms=make_platforms(settings),
-        encoder=Encoder(open_embedder(settings), capacity=settings.encode_queue_size),
+        encoder=encoder,
+        engine=engine,
+        searches=make_live_searches(settings, db, hub.bells, engine.search),
     )
 
 
@@ -211,6 +217,7 @@ def _lifespan(
             await server.revocations.start()
             stack.push_async_callback(server.revocations.close)
             await stack.enter_async_context(server.live.running())
+            stack.push_async_callback(server.searches.close)
             stack.push_async_callback(server.bids.close)
             stack.push_async_callback(server.transfers.close)
             await _start_background(server, running, stack)

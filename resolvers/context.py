@@ -21,6 +21,7 @@ from loaders.base import Loaders
 from loaders.pages import Order
 from services.auctions.queue import BidQueue
 from services.search.encoding import Encoder
+from services.search.engine import SearchEngine
 from services.users.access import Viewer
 from services.users.passwords import Passwords
 from services.users.revocations import Revocations
@@ -29,6 +30,7 @@ from services.wallets.queue import TransferQueue
 from subscriptions.hub import Hub
 from subscriptions.live import Live
 from subscriptions.log import LogEvent
+from subscriptions.search import LiveSearches
 
 T = TypeVar("T")
 
@@ -53,6 +55,8 @@ class Server:
     couriers: Couriers
     platforms: Platforms
     encoder: Encoder
+    engine: SearchEngine
+    searches: LiveSearches
 
     @property
     def ports(self) -> Ports:

@@ -27,7 +27,6 @@ from services.search.contract import (
     SearchQuery,
 )
 from services.search.fusing import ORDER
-from services.search.searching import Ranking, search
 
 NODES: Mapping[str, Loader] = {
     "TITLE": titles.title_by_id,
@@ -176,19 +175,8 @@ def check_page(
 
 async def search_page(context: OperationContext, query: SearchQuery) -> PageRow:
     """The page that answers a question, with its nodes: one statement a kind."""
-    page = await search(context.server.db, query, ranking=ranking_of(context))
+    page = await context.server.engine.search(query)
     return await with_nodes(context, page)
-
-
-def ranking_of(context: OperationContext) -> Ranking:
-    """How this server fuses."""
-    settings = context.server.settings
-    weights = {
-        "LEXICAL": settings.search_lexical_weight,
-        "FUZZY": settings.search_fuzzy_weight,
-        "SEMANTIC": settings.search_semantic_weight,
-    }
-    return Ranking(weights, settings.search_fusion_k)
 
 
 async def with_nodes(context: OperationContext, page: SearchPage) -> PageRow:

@@ -69,26 +69,26 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A document as it was, or as it became. `document` None: anything may have changed. `facets`
-    are `facet`, a separator and the value."""
+    """A document as it was, or as it became. `document` None: anything may have changed. `names`
+    are the trigrams of each, `facets` are `facet`, a separator and the value."""
 
     document: int | None
     kind: str | None = None
     entity_id: UUID | None = None
     owner_id: UUID | None = None
     terms: frozenset[str] = frozenset()
-    keys: tuple[str, ...] = ()
+    names: tuple[frozenset[str], ...] = ()
     facets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """What a search waits for: words by their stems (none: whatever passes the filters), the words
-    as names are compared, values of facets of which a hit has one each, and `shown`, the documents
-    of its page. With `lifted`, one filter may fail: facets are counted without their own."""
+    """What a search waits for: words by their stems and a name by its trigrams (neither: whatever
+    passes the filters), values of facets of which a hit has one each, and `shown`, the documents of
+    its page. With `lifted`, one filter may fail: facets are counted without their own."""
 
     terms: frozenset[str] = frozenset()
-    key: str = ""
+    name: frozenset[str] = frozenset()
     fuzzy: bool = True
     kinds: frozenset[str] = frozenset()
     facets: Mapping[str, frozenset[str]] | None = None
@@ -114,10 +114,10 @@ async def read_changes(session: ReadSession, place: Place) -> tuple[list[Change]
     return [_change(row) for row in found], Place(since, left)
 
 
-async def words_of(session: ReadSession, words: str) -> tuple[frozenset[str], str]:
-    """The stems of what is looked for, and how it is compared with names."""
+async def words_of(session: ReadSession, words: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The stems of what is looked for, and its trigrams."""
     terms, key = (await session.execute(_WORDS, {"words": words})).one()
-    return frozenset(terms), key
+    return frozenset(terms), trigrams(key)
 
 
 def _change(row: Any) -> Change:
@@ -127,7 +127,7 @@ def _change(row: Any) -> Change:
         row.entity_id,
         row.owner_id,
         frozenset(row.terms),
-        tuple(row.keys),
+        tuple(trigrams(key) for key in row.keys),
         frozenset(row.facets),
     )
 
@@ -136,19 +136,19 @@ def awaited(
     query: SearchQuery,
     understood: SearchFilters,
     terms: frozenset[str],
-    key: str,
+    name: frozenset[str],
     shown: Iterable[int],
 ) -> Awaited:
     """What a search waits for, by what was asked and what was understood of it."""
     chosen = [selected_values(query.filters), selected_values(understood)]
     facets: dict[str, frozenset[str]] = {}
-    for name in chosen[0].keys() | chosen[1].keys():
+    for facet in chosen[0].keys() | chosen[1].keys():
         # Whether the two narrow or widen each other is the search's matter: either may do here.
-        facets[name] = frozenset().union(*(one.get(name, frozenset()) for one in chosen))
+        facets[facet] = frozenset().union(*(one.get(facet, frozenset()) for one in chosen))
     kinds = facets.pop("TYPE", frozenset())
     return Awaited(
         terms=terms,
-        key=key,
+        name=name,
         fuzzy=query.mode in ("ALL", "FUZZY"),
         kinds=kinds,
         facets=facets,
@@ -161,10 +161,9 @@ def concerns(change: Change, wanted: Awaited) -> bool:
     """Whether the answer may differ by this change: false only where it surely does not."""
     if change.document is None or change.document in wanted.shown:
         return True
-    if wanted.terms or wanted.key:
-        named = wanted.fuzzy and any(near(wanted.key, key) for key in change.keys)
-        if not named and wanted.terms.isdisjoint(change.terms):
-            return False
+    said = wanted.terms or wanted.name
+    if said and wanted.terms.isdisjoint(change.terms) and not _named(change, wanted):
+        return False
     failed = 1 if wanted.kinds and change.kind not in wanted.kinds else 0
     for name, values in (wanted.facets or {}).items():
         own = f"{name}\x1f"
@@ -174,19 +173,22 @@ def concerns(change: Change, wanted: Awaited) -> bool:
     return failed <= (1 if wanted.lifted else 0)
 
 
+def _named(change: Change, wanted: Awaited) -> bool:
+    return wanted.fuzzy and any(near(wanted.name, name) for name in change.names)
+
+
 def concerned(changes: Sequence[Change], wanted: Awaited) -> bool:
     """Whether the answer may differ by any of these."""
     return any(concerns(change, wanted) for change in changes)
 
 
-def near(one: str, other: str) -> bool:
-    """Whether two names are alike but for mistakes, as trigrams compare them."""
-    first, second = _trigrams(one), _trigrams(other)
-    if not first or not second:
-        return False
-    return len(first & second) >= NEAR * len(first | second)
+def near(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether two names are alike but for mistakes, by their trigrams."""
+    both = len(one & other)
+    return both > 0 and both >= NEAR * (len(one) + len(other) - both)
 
 
-def _trigrams(key: str) -> set[str]:
+def trigrams(key: str) -> frozenset[str]:
+    """A name's trigrams as PostgreSQL has them."""
     padded = (f"  {word} " for word in key.split())
-    return {word[n : n + 3] for word in padded for n in range(len(word) - 2)}
+    return frozenset(word[n : n + 3] for word in padded for n in range(len(word) - 2))
