@@ -17,7 +17,8 @@ NAMES = ("search_name", "search_name_0", "search_name_1")
 
 # Follows search_name whatever writes it: a name from each of its first eight words on, but not from
 # a small word within it (`of the rings`). What is popular comes first, then the beginning of a name
-# before its middle, the name before its aliases, the short before the long.
+# before its middle, the name before its aliases, the short before the long. People's popularity is
+# their credits, which most have: other things are given a start.
 FUNCTIONS = """
 CREATE FUNCTION search_name_added() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -25,6 +26,7 @@ BEGIN
     SELECT n.slot, n.document, n.place, w.word - 1,
         array_to_string(s.words[w.word:], ' '), n.kind, n.owner_id,
         n.popularity * CASE w.word WHEN 1 THEN 1 ELSE 0.8 END
+            + CASE n.kind WHEN 'PERSON' THEN 0 ELSE 1.5 END
             - least(length(n.key), 200) / 1000.0 - CASE n.place WHEN 0 THEN 0 ELSE 0.05 END
     FROM added AS n
     CROSS JOIN LATERAL (SELECT string_to_array(n.key, ' ') AS words) AS s

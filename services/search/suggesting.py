@@ -45,8 +45,10 @@ def compared(typed: str, *, whole: bool = True) -> str:
 @cache
 def _statement(letters: int, popular: bool) -> TextClause:
     """By how many letters there are: for few, the index that holds the order; for more, all names
-    that begin so, which are few enough to be sorted."""
-    if letters <= 3:
+    that begin so, which are few enough to be sorted. 0: the article, which is neither."""
+    if letters == 0:
+        begins = '"left"(n.key, 3) = \'the\' AND "left"(n.key, 4) = CAST(:prefix AS text)'
+    elif letters <= 3:
         begins = f'"left"(n.key, {letters}) = CAST(:prefix AS text)'
     else:
         begins = "n.key >= CAST(:prefix AS text) AND n.key < CAST(:beyond AS text)"
@@ -103,13 +105,14 @@ async def suggest(
         "viewer": viewer_id,
         "rows": _READ_MORE * first,
     }
-    if len(key) > 3:
+    letters = 0 if key == "the " else min(len(key), 4)
+    if letters == 4:
         wanted["beyond"] = key + _LAST
     if not kinds:
         asked = _SPACES.sub(" ", fold(prefix)).lstrip()
         more = {"asked": asked, "asked_beyond": asked + _LAST, "searchers": SEARCHERS_MIN}
         wanted |= more | {"first": first}
-    rows = await session.execute(_statement(min(len(key), 4), not kinds), wanted)
+    rows = await session.execute(_statement(letters, not kinds), wanted)
     return _shown([Suggestion(row.name, row.kind, row.entity_id) for row in rows], first)
 
 

@@ -143,7 +143,7 @@ async def _whole(
         else:
             people.setdefault((keys[row.key], row.word == 0), []).append(row)
     for (key, is_whole), bearers in people.items():
-        if key in found.people:
+        if key in found.people or key in STOP:
             continue  # a whole name comes first, and beats a last name
         ids = tuple(dict.fromkeys(UUID(bytes=row.entity_id.bytes) for row in bearers))
         name = bearers[0].name if is_whole or len(ids) == 1 else key
@@ -161,14 +161,14 @@ async def _after_cue(
 ) -> None:
     """Judge a last name, or look for one that is spelt nearly so."""
     known = _longest(words, at, found)
-    if known is not None:
+    run = _run_of_name(words, at, dictionaries)
+    if known is not None and (len(run) < 2 or not found.people[known].surname):
         person = found.people[known]
         if person.surname and not strong:
             bearers = {"name": known, "ids": list(person.ids)}
             rare = bool((await session.execute(_RARE, bearers)).scalar())
             found.people[known] = Person(person.name, person.ids, surname=True, rare=rare)
         return
-    run = _run_of_name(words, at, dictionaries)
     if not run or (len(run) == 1 and not strong):
         return
     key = " ".join(run)
