@@ -9,8 +9,9 @@ from core.database import Database
 from core.settings import Settings
 from services.search.contract import SearchPage, SearchQuery
 from services.search.encoding import Encoder
+from services.search.finding import Ranking
 from services.search.personal import Profiles, personalised
-from services.search.searching import Ranking, search
+from services.search.searching import search
 from services.search.vectors import Semantic
 
 

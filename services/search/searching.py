@@ -1,108 +1,36 @@
-"""One search from its question to its page: what was understood, what each retriever finds, what
-passes the filters, the facets over all of it, and one page in the fused order."""
+"""One search from its question to its page: what was understood of it, what that finds, and one
+page of it with highlights."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
-import numpy as np
-
-from core.database import Database, ReadSession, database_now
+from core.database import Database, database_now
 from core.errors import BadUserInput
-from services.search.columns import UNKNOWN, Columns, Flags, Floats, Ints
 from services.search.contract import (
-    DEPTH_MAX,
     QUERY_MAX,
     RETRIEVED_MAX,
-    Boost,
-    Facet,
     Hit,
     Interpretation,
-    Ranked,
-    Retriever,
     SearchFilters,
     SearchPage,
     SearchQuery,
     SemanticRetriever,
 )
 from services.search.correcting import did_you_mean
-from services.search.counting import count_facets, judge
-from services.search.facet_values import FacetValues
-from services.search.filters import Candidates, check_filters, conditions_of
-from services.search.fusing import Fused, cursor_of, fuse, page_of
+from services.search.filters import check_filters
+from services.search.finding import FEW, RANKING, Asking, Found, Ranking, Reorder, find
+from services.search.fusing import Fused, cursor_of, page_of
 from services.search.highlights import highlight
-from services.search.keeping import Keeper, bring_up, keeper_of
-from services.search.matching import (
-    ALL_NEEDED,
-    NO_MATCHES,
-    Matches,
-    best,
-    candidates,
-    looked_up,
-    matching,
-    plan_reading,
-    weighed,
-)
-from services.search.retrieving import (
-    Opening,
-    credited_documents,
-    look_up,
-    open_search,
-    read_postings,
-    read_texts,
-    similar_names,
-)
+from services.search.keeping import keeper_of
+from services.search.retrieving import read_texts
 from services.search.understanding.joining import joined, loosened
 from services.search.understanding.understand import understand
 
-FEW = 3
-"""With fewer matches than these, names that are nearly like the query are looked for as well."""
-KEY_MAX = 100
-"""Characters of a query that may be a name with mistakes in it."""
-WORDS_OF_NAME_MAX = 12
 ALL_FIELDS = SearchFilters()
-
-Reorder = Callable[[list[Fused], Columns, FacetValues], list[Fused]]
-"""What puts the fused list into one viewer's order: a permutation of its beginning."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """How rankings become one: `weights` by retriever, `k` of reciprocal rank fusion."""
-
-    weights: Mapping[str, float] = field(
-        default_factory=lambda: {"LEXICAL": 1.0, "FUZZY": 1.0, "SEMANTIC": 1.0}
-    )
-    k: int = 60
-
-
-RANKING = Ranking()
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """All that a question finds, before a page of it is shown."""
-
-    opening: Opening
-    fused: list[Fused]
-    total: int
-    facets: tuple[Facet, ...]
-    retrievers: tuple[Retriever, ...]
-
-
-@dataclass(slots=True)
-class _Asking:
-    """One question on its way: what it reads with and what is decided already."""
-
-    session: ReadSession
-    keeper: Keeper
-    query: SearchQuery
-    ranking: Ranking
-    nearest: Sequence[Ranked] | None = None
-    reorder: Reorder | None = None
 
 
 async def search(
@@ -128,7 +56,7 @@ async def search(
     if semantic is not None and words and query.mode in ("ALL", "SEMANTIC"):
         nearest = await semantic(words, RETRIEVED_MAX["SEMANTIC"])
     async with db.read() as session:
-        asking = _Asking(session, keeper_of(db), query, ranking, nearest, reorder)
+        asking = Asking(session, keeper_of(db), query, ranking, nearest, reorder)
         understood, found = await _find_understood(asking, understood)
         start, end = _place(query, found.fused)
         hits = await _page(asking, found, found.fused[start:end])
@@ -169,181 +97,16 @@ async def _understood(db: Database, query: SearchQuery, now: datetime | None) ->
 
 
 async def _find_understood(
-    asking: _Asking, understood: Interpretation
+    asking: Asking, understood: Interpretation
 ) -> tuple[Interpretation, Found]:
     """What was understood as certain is a filter only as long as it leaves something."""
     text, filters = asking.query.text, joined(asking.query.filters, understood.filters)
     if filters is not None:
-        found = await _find(asking, understood, filters)
+        found = await find(asking, understood, filters)
         if found.total or understood.filters == ALL_FIELDS:
             return understood, found
     understood = loosened(text, understood)
-    return understood, await _find(asking, understood, asking.query.filters)
-
-
-async def _find(asking: _Asking, understood: Interpretation, filters: SearchFilters) -> Found:
-    words, query = understood.remaining, asking.query
-    opening = await _open(asking, words)
-    columns = asking.keeper.columns
-    credited = [await credited_documents(asking.session, group) for group in filters.people]
-    if not words:
-        lexical = _everything(columns, opening)
-    elif query.mode in ("ALL", "LEXICAL"):
-        lexical = await _by_words(asking, opening)
-    else:
-        lexical = NO_MATCHES
-    lists: dict[Retriever, Sequence[Ranked]] = {}
-    if words and _wants_names(query, opening, lexical):
-        names = await similar_names(asking.session, opening.key, slot=opening.slot)
-        lists["FUZZY"] = _visible_of(columns, opening, names)
-    if words and asking.nearest is not None:
-        lists["SEMANTIC"] = _visible_of(columns, opening, asking.nearest)
-    ran: list[Retriever] = ["LEXICAL"] if words and query.mode in ("ALL", "LEXICAL") else []
-    found = _judged(asking, lexical, lists, filters, credited, understood.boosts)
-    fused = found.fused if words else [replace(hit, retrievers=()) for hit in found.fused]
-    if asking.reorder is not None and query.personalize:
-        fused = asking.reorder(fused, columns, asking.keeper.values)
-    return Found(opening, fused, found.total, found.facets, (*ran, *lists))
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    fused: list[Fused]
-    total: int
-    facets: tuple[Facet, ...]
-
-
-def _judged(
-    asking: _Asking,
-    lexical: Matches,
-    lists: Mapping[Retriever, Sequence[Ranked]],
-    filters: SearchFilters,
-    credited: Sequence[Ints],
-    boosts: Sequence[Boost],
-) -> _Judged:
-    """What passes the filters of all that was found, counted and ranked."""
-    columns, values, query = asking.keeper.columns, asking.keeper.values, asking.query
-    others = [hit.document for ranked in lists.values() for hit in ranked]
-    documents = lexical.documents
-    if others:
-        documents = np.union1d(documents, np.asarray(others, np.int32)).astype(np.int32)
-    found = Candidates(columns, values, documents)
-    passing = judge(found, conditions_of(filters, values, credited))
-    facets = count_facets(found, passing, query.facets, filters)
-    kept = documents[passing.all]
-    rankings: dict[Retriever, Sequence[Ranked]] = {
-        "LEXICAL": _ranked(columns, values, lexical, kept, boosts)
-    }
-    passed = set(kept.tolist()) if others else set()
-    for name, ranked in lists.items():
-        rankings[name] = [hit for hit in ranked if hit.document in passed]
-    fused = fuse(rankings, weights=asking.ranking.weights, k=asking.ranking.k)
-    return _Judged(fused, len(kept), facets)
-
-
-def _ranked(
-    columns: Columns,
-    values: FacetValues,
-    lexical: Matches,
-    kept: Ints,
-    boosts: Sequence[Boost],
-) -> list[Ranked]:
-    """The best of the lexical matches that were kept."""
-    keep = np.isin(lexical.documents, kept, assume_unique=True)
-    documents, scores = lexical.documents[keep], lexical.scores[keep]
-    if boosts:
-        liked = Candidates(columns, values, documents)
-        for boost in boosts:
-            flags = liked.having(values.flags(boost.facet, boost.values))
-            scores = np.where(flags, scores * np.float32(1 + boost.weight), scores)
-    return [Ranked(*hit) for hit in best(documents, scores, DEPTH_MAX)]
-
-
-async def _open(asking: _Asking, words: str) -> Opening:
-    """The words, with columns that hold at least what this statement saw."""
-    keeper = asking.keeper
-    for _ in range(3):
-        opening = await open_search(
-            asking.session, words=words, viewer_id=asking.query.viewer_id, mark=keeper.mark
-        )
-        if keeper.is_fresh(opening.slot, opening.generation, opening.seen):
-            break
-        slot = keeper.mark.slot
-        await bring_up(keeper, asking.session)
-        if slot == opening.slot == keeper.mark.slot:
-            break
-    return opening
-
-
-async def _by_words(asking: _Asking, opening: Opening) -> Matches:
-    columns, session = asking.keeper.columns, asking.session
-    reading = plan_reading(opening.terms)
-    if not reading.whole:
-        return NO_MATCHES
-    size, terms = len(columns.kind), opening.terms
-    postings = await read_postings(session, reading.whole, slot=opening.slot)
-    documents, scores, shares = candidates(terms, postings, size)
-    seen = _visible(columns, opening, documents)
-    documents, scores, shares = documents[seen], scores[seen], shares[seen]
-    found, complete = matching(terms, shares, reading.common)
-    if reading.common and complete:
-        matches = Matches(documents[found], scores[found], complete)
-        within = looked_up(terms, matches)
-        postings += await look_up(session, reading.common, within, slot=opening.slot)
-        documents, scores, shares = candidates(terms, postings, size)
-        seen = _visible(columns, opening, documents)
-        documents, scores, shares = documents[seen], scores[seen], shares[seen]
-        if len(terms) > ALL_NEEDED:
-            found = np.isin(documents, matches.documents, assume_unique=True)
-        else:
-            found, complete = matching(terms, shares, ())
-    return _weighed(columns, opening, Matches(documents[found], scores[found], complete))
-
-
-def _weighed(columns: Columns, opening: Opening, matches: Matches) -> Matches:
-    documents = matches.documents
-    named = np.isin(documents, opening.named)
-    popularity = columns.popularity[documents]
-    scores = weighed(matches.scores, popularity, columns.top_popularity, named)
-    return Matches(documents, scores, matches.complete)
-
-
-def _everything(columns: Columns, opening: Opening) -> Matches:
-    """What a question without words finds: all there is, the most popular first."""
-    documents = columns.all()
-    documents = documents[_visible(columns, opening, documents)]
-    scores: Floats = columns.popularity[documents] + np.float32(1)
-    return Matches(documents, scores, True)
-
-
-def _visible(columns: Columns, opening: Opening, documents: Ints) -> Flags:
-    """Which this viewer may find: nobody's whom they blocked or who blocked them, and no title
-    above their rating limit."""
-    seen = columns.known(documents)
-    if opening.blocked:
-        seen[seen] = ~columns.owned_by(documents[seen], opening.blocked)
-    if opening.maturity_limit is not None:
-        maturity = columns.narrow["maturity"][documents[seen]]
-        seen[seen] = (maturity <= opening.maturity_limit) | (maturity == UNKNOWN)
-    return seen
-
-
-def _visible_of(columns: Columns, opening: Opening, ranked: Sequence[Ranked]) -> list[Ranked]:
-    documents = np.asarray([hit.document for hit in ranked], np.int32)
-    seen = _visible(columns, opening, documents)
-    return [hit for hit, visible in zip(ranked, seen.tolist(), strict=True) if visible]
-
-
-def _wants_names(query: SearchQuery, opening: Opening, lexical: Matches) -> bool:
-    """Whether to look for names nearly like the query: where one is it exactly, or the words find
-    enough, mistakes are unlikely, and the look is dear."""
-    if query.mode != "ALL":
-        return query.mode == "FUZZY"
-    if len(opening.key) > KEY_MAX or len(opening.terms) > WORDS_OF_NAME_MAX:
-        return False
-    if len(opening.named):
-        return False
-    return not lexical.complete or len(lexical.documents) < FEW
+    return understood, await find(asking, understood, asking.query.filters)
 
 
 def _place(query: SearchQuery, fused: Sequence[Fused]) -> tuple[int, int]:
@@ -352,7 +115,7 @@ def _place(query: SearchQuery, fused: Sequence[Fused]) -> tuple[int, int]:
     )
 
 
-async def _page(asking: _Asking, found: Found, shown: Sequence[Fused]) -> tuple[Hit, ...]:
+async def _page(asking: Asking, found: Found, shown: Sequence[Fused]) -> tuple[Hit, ...]:
     """One page's hits with their highlights. What was taken out meanwhile is left out."""
     query = asking.query
     if not shown:
@@ -387,7 +150,7 @@ async def _page(asking: _Asking, found: Found, shown: Sequence[Fused]) -> tuple[
     return tuple(hits)
 
 
-async def _correction(asking: _Asking, found: Found) -> str | None:
+async def _correction(asking: Asking, found: Found) -> str | None:
     """Another spelling of the query, where this one finds little."""
     query = asking.query
     if query.mode != "ALL" or not query.text.strip() or query.after is not None:
@@ -396,7 +159,7 @@ async def _correction(asking: _Asking, found: Found) -> str | None:
     async def count(text: str) -> int:
         again = replace(asking, query=replace(query, text=text, facets=()), nearest=None)
         plain = Interpretation("SEARCH", text)
-        return (await _find(again, plain, query.filters)).total
+        return (await find(again, plain, query.filters)).total
 
     by_words = sum(1 for hit in found.fused[: FEW + 1] if "LEXICAL" in hit.retrievers)
     if by_words and found.total >= FEW:
