@@ -26,6 +26,7 @@ from schema.executing import ExecutorName, MelaSchema
 from schema.projection import project
 from schema.scalars import SCALARS
 from schema.search.queries import SearchQuery
+from schema.search.subscriptions import SearchSubscription
 from schema.users.errors import ERRORS as USER_ERRORS
 from schema.users.mutations import UserMutation
 from schema.users.queries import UserQuery
@@ -72,6 +73,7 @@ class Mutation(
 class Subscription(
     UserSubscription,
     ContentSubscription,
+    SearchSubscription,
     WalletSubscription,
     AuctionSubscription,
     StallSubscription,

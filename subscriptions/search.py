@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import structlog
 
+from core.clock import utc_now
 from core.database import Database
 from core.errors import RequestError, Unavailable
 from core.settings import Settings
@@ -61,6 +63,7 @@ class Push:
     anew."""
 
     page: SearchPage
+    found_at: datetime = field(default_factory=utc_now)
     shared: dict[str, Any] = field(default_factory=dict)
 
 
