@@ -1,4 +1,4 @@
-"""The root field that finds."""
+"""The root field that finds. Those that suggest stand in suggesting.py."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from resolvers import search as resolvers
 from schema.fields import After, Before, Context, First, Last, argument, page_size, resolved
 from schema.scalars import code_of
 from schema.search.inputs import SearchFilterInput, facets_of, filters_of
+from schema.search.suggesting import SuggestionQuery
 from schema.search.types import SearchConnection, SearchFacetName, SearchMode, SearchResultType
 from services.search import contract
 
 
 @strawberry.type
-class SearchQuery:
+class SearchQuery(SuggestionQuery):
     @resolved(
         "Everything that everyone may find, by words, by names that are nearly so, and by meaning "
         "where a model is installed. Plain words become filters where they are certain: see "

@@ -117,13 +117,10 @@ async def suggest(
 
 
 def _shown(found: Sequence[Suggestion], first: int) -> list[Suggestion]:
-    """Each thing once, and no query that is a name already shown."""
-    shown: dict[object, Suggestion] = {}
-    names: set[str] = set()
+    """Each name of a kind once, and no query that is a name already shown."""
+    shown: dict[tuple[str, SearchKind | None], Suggestion] = {}
     for each in found:
-        if each.entity_id is not None:
-            shown.setdefault(each.entity_id, each)
-            names.add(compared(each.text))
-        elif compared(each.text) not in names:
-            shown.setdefault(each.text, each)
+        named = each.kind is None and any(key == compared(each.text) for key, _ in shown)
+        if not named:
+            shown.setdefault((compared(each.text), each.kind), each)
     return list(shown.values())[:first]
