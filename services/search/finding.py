@@ -12,6 +12,7 @@ from core.database import ReadSession
 from services.search.columns import UNKNOWN, Columns, Flags, Floats, Ints
 from services.search.contract import (
     DEPTH_MAX,
+    RETRIEVED_MAX,
     Boost,
     Facet,
     Interpretation,
@@ -46,7 +47,11 @@ from services.search.retrieving import (
 )
 
 FEW = 3
-"""With fewer matches than these, names that are nearly like the query are looked for as well."""
+"""With fewer matches than these another spelling is looked for."""
+NEAR_ENOUGH = 0.8
+"""How like the query a name must be, where the words find something as they are."""
+NEAR_MAX = 3
+"""So many such names at most."""
 KEY_MAX = 100
 """Characters of a query that may be a name with mistakes in it."""
 WORDS_OF_NAME_MAX = 12
@@ -60,7 +65,7 @@ class Ranking:
     """How rankings become one: `weights` by retriever, `k` of reciprocal rank fusion."""
 
     weights: Mapping[str, float] = field(
-        default_factory=lambda: {"LEXICAL": 1.0, "FUZZY": 1.0, "SEMANTIC": 1.0}
+        default_factory=lambda: {"LEXICAL": 1.0, "FUZZY": 1.5, "SEMANTIC": 1.0}
     )
     k: int = 60
 
@@ -105,9 +110,8 @@ async def find(asking: Asking, understood: Interpretation, filters: SearchFilter
     else:
         lexical = NO_MATCHES
     lists: dict[Retriever, Sequence[Ranked]] = {}
-    if words and _wants_names(query, opening, lexical):
-        names = await similar_names(asking.session, opening.key, slot=opening.slot)
-        lists["FUZZY"] = _visible_of(columns, opening, names)
+    if words and _wants_names(query, opening):
+        lists["FUZZY"] = await _by_names(asking, opening, lexical)
     if words and asking.nearest is not None:
         lists["SEMANTIC"] = _visible_of(columns, opening, asking.nearest)
     ran: list[Retriever] = ["LEXICAL"] if words and query.mode in ("ALL", "LEXICAL") else []
@@ -212,6 +216,26 @@ async def _by_words(asking: Asking, opening: Opening) -> Matches:
     return _weighed(columns, opening, Matches(documents[found], scores[found], complete))
 
 
+async def _by_names(asking: Asking, opening: Opening, lexical: Matches) -> list[Ranked]:
+    """Names that the query may mean. Those with a mistake or two in it; where there are none, and
+    the words find nothing either, those that are like it in part."""
+    columns = asking.keeper.columns
+    near = [
+        Ranked(document, 1 - mistakes / max(len(opening.key), 1))
+        for document, mistakes in asking.keeper.names.near(opening.key)
+    ]
+    near = _visible_of(columns, opening, near)
+    doubted = lexical.complete and asking.query.mode == "ALL"
+    if doubted:
+        near = [hit for hit in near if hit.score >= NEAR_ENOUGH]
+    elif not near:
+        like = await similar_names(asking.session, opening.key, slot=opening.slot)
+        return _visible_of(columns, opening, like)
+    popularity = columns.popularity
+    near.sort(key=lambda hit: (-hit.score, -popularity[hit.document], -hit.document))
+    return near[: NEAR_MAX if doubted else RETRIEVED_MAX["FUZZY"]]
+
+
 def _weighed(columns: Columns, opening: Opening, matches: Matches) -> Matches:
     documents = matches.documents
     named = np.isin(documents, opening.named)
@@ -246,13 +270,13 @@ def _visible_of(columns: Columns, opening: Opening, ranked: Sequence[Ranked]) ->
     return [hit for hit, visible in zip(ranked, seen.tolist(), strict=True) if visible]
 
 
-def _wants_names(query: SearchQuery, opening: Opening, lexical: Matches) -> bool:
-    """Whether to look for names nearly like the query: where one is it exactly, or the words find
-    enough, mistakes are unlikely, and the look is dear."""
+def _wants_names(query: SearchQuery, opening: Opening) -> bool:
+    """Whether to look for names nearly like the query: not where one is it exactly, nor for what is
+    too long to be one."""
     if query.mode != "ALL":
         return query.mode == "FUZZY"
-    if len(opening.key) > KEY_MAX or len(opening.terms) > WORDS_OF_NAME_MAX:
-        return False
-    if len(opening.named):
-        return False
-    return not lexical.complete or len(lexical.documents) < FEW
+    return (
+        not len(opening.named)
+        and len(opening.key) <= KEY_MAX
+        and len(opening.terms) <= WORDS_OF_NAME_MAX
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,6 +18,7 @@ from core.database import Database, ReadSession
 from models.search import SEARCH_KINDS, SLOTS
 from services.search.columns import NEVER, NOBODY, UNKNOWN, Columns, Floats, Ints, Longs, Rows
 from services.search.facet_values import FacetValues
+from services.search.name_index import NameIndex
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,7 @@ class Keeper:
 
     columns: Columns = field(default_factory=Columns)
     values: FacetValues = field(default_factory=FacetValues)
+    names: NameIndex = field(default_factory=NameIndex)
     mark: Mark = NOTHING_READ
     looked_at: float = 0.0
     labels_at: float = 0.0
@@ -165,16 +168,30 @@ def _rows(slot: int, which: str) -> Any:
 
 _SOME = {slot: _rows(slot, "id = ANY(CAST(:documents AS integer[]))") for slot in SLOTS}
 _BETWEEN = {slot: _rows(slot, f"id > :above AND id <= :above + {CHUNK}") for slot in SLOTS}
+_NAMES = {
+    slot: text(
+        f"""
+        SELECT string_agg(key, E'\\n') AS keys, array_send(array_agg(document)) AS documents
+        FROM (SELECT key, document FROM search_name_{slot} WHERE slot = {slot}
+            AND (document = ANY(CAST(:documents AS integer[]))
+                OR document > CAST(:above AS integer)
+                    AND document <= CAST(:above AS integer) + {CHUNK})
+            ORDER BY document, place) AS n
+        """
+    )
+    for slot in SLOTS
+}
 _LAST = {slot: text(f"SELECT coalesce(max(id), 0) FROM search_document_{slot}") for slot in SLOTS}
 
 
 async def _read_whole(keeper: Keeper, session: ReadSession, state: Any) -> None:
-    began, columns = time.monotonic(), Columns()
+    began, columns, names = time.monotonic(), Columns(), NameIndex()
     last = (await session.execute(_LAST[state.slot])).scalar_one()
     for above in range(0, last, CHUNK):
         read = await session.execute(_BETWEEN[state.slot], {"above": above})
         columns.put(rows_of(read.one()))
-    keeper.columns, keeper.mark = columns, _mark(state)
+        await _read_names(names, session, state.slot, above=above)
+    keeper.columns, keeper.names, keeper.mark = columns, names, _mark(state)
     log.info("search_columns_read", documents=last, took_s=round(time.monotonic() - began, 2))
 
 
@@ -186,7 +203,23 @@ async def _read_changes(keeper: Keeper, session: ReadSession, state: Any) -> Non
     gone = np.setdiff1d(np.asarray(changed, np.int64), rows.documents)
     keeper.columns.take_out(gone.tolist())
     keeper.columns.put(rows)
+    keeper.names.take_out(np.asarray(changed, np.int32))
+    await _read_names(keeper.names, session, state.slot, documents=changed)
     keeper.mark = _mark(state)
+
+
+async def _read_names(
+    names: NameIndex,
+    session: ReadSession,
+    slot: int,
+    *,
+    documents: Sequence[int] = (),
+    above: int | None = None,
+) -> None:
+    asked = {"documents": list(documents), "above": above}
+    found = (await session.execute(_NAMES[slot], asked)).one()
+    if found.keys is not None:
+        names.put(ints(found.documents), found.keys.split("\n"))
 
 
 def _mark(state: Any) -> Mark:
