@@ -42,6 +42,7 @@ from schema.build import build_schema
 from services.auctions.queue import BidQueue, Outcome
 from services.search.encoding import Encoder
 from services.search.engine import make_engine
+from services.search.history import SearchRecorder
 from services.seed.demo import read_demo
 from services.users.passwords import passwords_of
 from services.users.revocations import Revocations
@@ -159,6 +160,7 @@ def make_server(settings: Settings) -> Server:
         platforms=make_platforms(settings),
         encoder=encoder,
         engine=engine,
+        searched=SearchRecorder(db),
         searches=make_live_searches(settings, db, hub.bells, engine.search),
     )
 
@@ -218,6 +220,7 @@ def _lifespan(
             stack.push_async_callback(server.revocations.close)
             await stack.enter_async_context(server.live.running())
             stack.push_async_callback(server.searches.close)
+            stack.push_async_callback(server.searched.close)
             stack.push_async_callback(server.bids.close)
             stack.push_async_callback(server.transfers.close)
             await _start_background(server, running, stack)

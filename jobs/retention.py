@@ -26,6 +26,9 @@ AVAILABILITY_CHECKS = timedelta(days=1)
 """They matter for an hour."""
 TITLE_SIGNALS = timedelta(days=30)
 """They matter for a week."""
+SEARCHES = timedelta(days=180)
+INDEX_CHANGES = timedelta(hours=2)
+"""They matter for seconds; servers that lag further read everything anew."""
 
 KEPT_TOPICS = ("auction:%", "wallet:%", "impact:%", "audit:%")
 """Events of these are kept for ever (realtime.md, Facts)."""
@@ -48,6 +51,9 @@ _RULES: Mapping[str, tuple[str, timedelta]] = {
     "platform_message": ("expires_at", timedelta(0)),
     "availability_check": ("claimed_until", AVAILABILITY_CHECKS),
     "title_signal": ("day", TITLE_SIGNALS),
+    "search_history": ("at", SEARCHES),
+    "search_change": ("at", INDEX_CHANGES),
+    "search_column_change": ("at", INDEX_CHANGES),
     "pgqueuer_log": ("created", JOB_LOG),
 }
 
@@ -82,7 +88,8 @@ async def delete_expired(db: Database, *, stopping: Stopping = bool) -> dict[str
     """Rows deleted by table: idempotency keys (7 days), expired refresh tokens and challenges,
     payment providers' messages (90 days), events (90 days; those of auctions, wallets, impact and
     audit stay), the log of jobs (7 days), notifications (180 days), platforms'
-    messages too old to be taken, checks of availability (1 day), signals of titles (30 days).
+    messages too old to be taken, checks of availability (1 day), signals of titles (30 days),
+    searches (180 days), changes of the index (2 hours).
 
     Each batch is a transaction. Safe to run twice at once; stops between batches when `stopping()`.
     """

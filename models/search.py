@@ -334,6 +334,7 @@ class SearchHistory(SQLModel, table=True):
         CheckConstraint("results >= 0", name="results_not_negative"),
         CheckConstraint("jsonb_array_length(clicked) <= 100", name="clicked_bounded"),
         Index("ix_search_history_user", "user_id", "at", "id"),
+        Index("ix_search_history_at", "at"),
     )
 
     id: UUID = key()

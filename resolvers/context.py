@@ -22,6 +22,7 @@ from loaders.pages import Order
 from services.auctions.queue import BidQueue
 from services.search.encoding import Encoder
 from services.search.engine import SearchEngine
+from services.search.history import SearchRecorder
 from services.users.access import Viewer
 from services.users.passwords import Passwords
 from services.users.revocations import Revocations
@@ -57,6 +58,7 @@ class Server:
     encoder: Encoder
     engine: SearchEngine
     searches: LiveSearches
+    searched: SearchRecorder
 
     @property
     def ports(self) -> Ports:

@@ -16,6 +16,7 @@ from loaders import auctions, users
 from loaders.base import Loader
 from loaders.content import posts, titles
 from resolvers.context import OperationContext
+from resolvers.search_history import note_search
 from services.search.contract import (
     Facet,
     FacetValue,
@@ -176,6 +177,7 @@ def check_page(
 async def search_page(context: OperationContext, query: SearchQuery) -> PageRow:
     """The page that answers a question, with its nodes: one statement a kind."""
     page = await context.server.engine.search(query)
+    note_search(context, query, page)
     return await with_nodes(context, page)
 
 

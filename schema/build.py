@@ -25,6 +25,7 @@ from schema.errors import SHARED, exception_handlers
 from schema.executing import ExecutorName, MelaSchema
 from schema.projection import project
 from schema.scalars import SCALARS
+from schema.search.history import SearchMutation
 from schema.search.queries import SearchQuery
 from schema.search.subscriptions import SearchSubscription
 from schema.users.errors import ERRORS as USER_ERRORS
@@ -59,6 +60,7 @@ class Query(
 class Mutation(
     UserMutation,
     ContentMutation,
+    SearchMutation,
     WalletMutation,
     AuctionMutation,
     ListingMutation,

@@ -421,6 +421,7 @@ def _make_habits() -> None:
         _key("search_history", "id"),
     )
     op.create_index("ix_search_history_user", "search_history", ["user_id", "at", "id"])
+    op.create_index("ix_search_history_at", "search_history", ["at"])
 
 
 def _make_watching() -> None:

@@ -19,6 +19,7 @@ from schema.build import build_schema
 from services.auctions.queue import BidQueue
 from services.search.encoding import Encoder
 from services.search.engine import make_engine
+from services.search.history import SearchRecorder
 from services.users.passwords import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
@@ -97,6 +98,7 @@ async def server(database_url, redis_url, redis_prefix, keys, passwords, tmp_pat
         platforms=make_platforms(settings),
         encoder=encoder,
         engine=engine,
+        searched=SearchRecorder(db),
         searches=make_live_searches(settings, db, hub.bells, engine.search),
     )
     await hub.start(db)
