@@ -22,6 +22,8 @@ LOOKED_UP_MAX = 16
 """Words from the start of a query in which names are looked for."""
 TITLE_WORDS_MAX = 8
 NAMESAKES_MAX = 10
+CUES_MAX = 2
+"""Places of a query where a name that is none, or a last name, is looked into further."""
 NEAR = 0.5
 """Trigram similarity from which a name is taken for another one that is spelt nearly so."""
 
@@ -69,7 +71,7 @@ _RARE = text(
           AND term = ANY (tsvector_to_array(to_tsvector('mela_search_names', :name)))
     ), 0) <= 2 * (
         SELECT count(*) FROM credit WHERE person_id = ANY (CAST(:ids AS uuid[]))
-    ) + 2
+    ) + cardinality(CAST(:ids AS uuid[]))
     """
 )
 _SELLERS = text(
@@ -98,7 +100,7 @@ async def names_of(session: ReadSession, query: str, dictionaries: Dictionaries)
     cued = _cued(words, dictionaries)
     found = _Found()
     await _whole(session, words, cued, found)
-    for end, strong in cued:
+    for end, strong in cued[:CUES_MAX]:
         await _after_cue(session, words, end, found, dictionaries, strong=strong)
     stalls, sellers = await _sellers(session, words)
     return Names(frozenset(found.titles), found.people, stalls, sellers)
@@ -110,13 +112,15 @@ def _compared(key: str) -> str:
 
 
 def _cued(words: tuple[Word, ...], dictionaries: Dictionaries) -> list[tuple[int, bool]]:
-    """Where a name may begin: after `by`, `with`, and (strongly) after `directed by`."""
+    """Where a name may begin: after `by`, `with`, and (strongly) after `directed by`. After `from`
+    and `of` so much else may follow that a last name would say nothing."""
     scan = Scan("", words, dictionaries, _ANY_TIME)
     found: dict[int, bool] = {}
     for at in range(len(words)):
         strong = max(scan.after(at, DIRECTED), scan.after(at, STARRING))
         end = max(strong, scan.after(at, BY))
-        if at < end < len(words) and words[end].key not in STOP:
+        vague = strong == at and words[at].key in ("from", "of")
+        if at < end < len(words) and words[end].key not in STOP and not vague:
             found[end] = found.get(end, False) or strong > at
     return sorted(found.items())
 
