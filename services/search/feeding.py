@@ -116,7 +116,6 @@ IRRELEVANT: Mapping[str, str] = MappingProxyType(
         "StockChanged": "stock is not searched",
         "TitleRated": "a viewer's own; popularity is swept",
         "TitleReviewed": "a viewer's own; popularity is swept",
-        "TransferPosted": "money is not searched",
         "WalletChanged": "money is not searched",
         "WalletStatusChanged": "money is not searched",
         "WatchlistAvailabilityChanged": "a viewer's own",
