@@ -4,6 +4,7 @@ found, or it is said why it does not."""
 import ast
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 from services.search.feeding import IRRELEVANT, TOUCHES
@@ -30,20 +31,23 @@ def constants():
     return found
 
 
-def calls(name):
-    """Every call of a function of this name, with the function that it stands in."""
+@cache
+def calls():
+    """Every call by the name that is called, with the function that it stands in."""
+    found = defaultdict(list)
     for tree in MODULES.values():
-        yield from _calls(tree, None, name)
+        _collect(tree, None, found)
+    return found
 
 
-def _calls(node, inside, name):
+def _collect(node, inside, found):
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Call):
             called = child.func
-            if getattr(called, "id", getattr(called, "attr", None)) == name:
-                yield child, inside
+            name = getattr(called, "id", getattr(called, "attr", None))
+            found[name].append((child, inside))
         is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
-        yield from _calls(child, child if is_function else inside, name)
+        _collect(child, child if is_function else inside, found)
 
 
 def argument(call, place, name):
@@ -67,7 +71,7 @@ def values(expression, inside, known):
             names = [each.arg for each in (*inside.args.posonlyargs, *inside.args.args)]
             place = names.index(name) if name in names else None
             found = set()
-            for call, outside in calls(inside.name):
+            for call, outside in calls()[inside.name]:
                 given = argument(call, place, name)
                 if given is not None:
                     found |= values(given, outside, known)
@@ -75,11 +79,12 @@ def values(expression, inside, known):
     return set()
 
 
+@cache
 def told():
     """The types of all events, by the calls of NewEvent; every call must say some."""
     known = constants()
     found = set()
-    for call, inside in calls("NewEvent"):
+    for call, inside in calls()["NewEvent"]:
         types = values(argument(call, 1, "type"), inside, known)
         assert types, f"which events does line {call.lineno} tell? {ast.unparse(call)}"
         found |= types
