@@ -27,6 +27,9 @@ CUES_MAX = 2
 NEAR = 0.5
 """Trigram similarity from which a name is taken for another one that is spelt nearly so."""
 
+NEAR_A_TITLE = 0.6
+"""And from which a whole query is taken for a title that is misspelt."""
+
 _SLOT = "(SELECT slot FROM search_slot WHERE state = 'ACTIVE')"
 _NAMES = text(
     f"""
@@ -82,6 +85,17 @@ _SELLERS = text(
     """
 )
 _ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+# The limit is set for this statement alone, on the way to the row from which the index is entered.
+_LIKE_A_TITLE = text(
+    f"""
+    SELECT EXISTS (
+        SELECT FROM (SELECT search_key(:query) AS key,
+            set_config('pg_trgm.similarity_threshold', CAST(:near AS text), true) AS near) AS said
+        JOIN search_name AS n ON n.slot = {_SLOT} AND n.key % said.key
+        WHERE said.near IS NOT NULL AND n.kind = 'TITLE'
+    )
+    """
+)
 _STALL_WORDS = frozenset({"stall", "shop", "store", "booth", "stand", "seller", "sold", "made"})
 
 
@@ -104,6 +118,12 @@ async def names_of(session: ReadSession, query: str, dictionaries: Dictionaries)
         await _after_cue(session, words, end, found, dictionaries, strong=strong)
     stalls, sellers = await _sellers(session, words)
     return Names(frozenset(found.titles), found.people, stalls, sellers)
+
+
+async def is_like_a_title(session: ReadSession, query: str) -> bool:
+    """Whether a title is called nearly so, a letter or two apart."""
+    asked = {"query": query, "near": str(NEAR_A_TITLE)}
+    return bool((await session.execute(_LIKE_A_TITLE, asked)).scalar())
 
 
 def _compared(key: str) -> str:

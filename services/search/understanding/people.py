@@ -52,7 +52,9 @@ def _trust(scan: Scan, person: Person, first: int, at: int, end: int, *, strong:
     """A whole name after a cue is sure. A last name alone is a word like others (`with love`):
     sure after `directed by`, or where it is written as a name or hardly means anything else."""
     if not person.surname:
-        return Trust.SURE if strong or end - at > 1 else Trust.LIKELY
+        if strong or end - at == 1:
+            return Trust.SURE if strong else Trust.LIKELY
+        return Trust.BESIDE if scan.key(first) in ("of", "from") else Trust.SURE
     if person.near:
         return Trust.SURE if strong else Trust.LIKELY
     named = strong or person.rare or (scan.words[at].capital and scan.words[first].key != "of")

@@ -31,7 +31,7 @@ def settle(scan: Scan, readings: Sequence[Reading]) -> list[Settled]:
     named = _whole_title(scan, readings, titles)
     doubted = {each.first for each in readings if _is_doubted(scan, each, readings, titles, named)}
     plain = _plain(scan, readings, doubted)
-    if len(plain) > PLAIN_MAX or _is_sentence(scan):
+    if len(plain) > PLAIN_MAX or _is_sentence(scan) or _is_written_as_title(scan, plain):
         return [Settled(each, False) for each in readings]
     heads = {
         each.first
@@ -57,6 +57,13 @@ def _is_sentence(scan: Scan) -> bool:
     words = [word.key for word in scan.words]
     ended = scan.text.rstrip().endswith(".") and len(words) > _SENTENCE_MIN
     return ended or (len(words) > 2 * _SENTENCE_MIN and not _TELLING.isdisjoint(words))
+
+
+def _is_written_as_title(scan: Scan, plain: Sequence[int]) -> bool:
+    """Whether all words are written as in a title, some of which say nothing to us: one that is
+    misspelt, perhaps. `Tom Hanks Comedies` is no such."""
+    said = [word.capital for word in scan.words if word.key.isalpha() and word.key not in STOP]
+    return bool(plain) and len(said) > 1 and all(said)
 
 
 def titles_in(scan: Scan) -> list[tuple[int, int]]:

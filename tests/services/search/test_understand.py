@@ -119,6 +119,12 @@ async def test_names_are_those_of_the_catalogue(told, query, sure, likely, remai
     assert await told(query) == (sure, likely, remaining)
 
 
+@pytest.mark.parametrize("query", ["scaary movie", "slepless in seattle movie"])
+async def test_a_misspelt_title_is_text_whatever_it_is_taken_for(told, query):
+    sure, _, remaining = await told(query)
+    assert (sure, remaining) == ([], query)
+
+
 async def test_a_last_name_stands_for_all_who_bear_it(db):
     found = await understand(db, "directed by kurosawa", NOW)
     [group] = found.filters.people
