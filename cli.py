@@ -16,6 +16,7 @@ from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from starlette.types import ASGIApp
 
+from adapters.embedder import open_embedder
 from app import create_app, job_bells, make_server
 from core.embedded import (
     AlreadyRunning,
@@ -59,7 +60,7 @@ auction_commands = typer.Typer(no_args_is_help=True, help="Auctions and their lo
 mela.add_typer(auction_commands, name="auction")
 mela.add_typer(db_commands, name="db")
 mela.add_typer(schema_commands, name="schema")
-for group, commands in grouped_commands(lambda folder: _attached(folder), out):
+for group, commands in grouped_commands(lambda folder: _attached(folder), out, open_embedder):
     mela.add_typer(commands, name=group)
 
 _UNUSED, _SCRATCH = SecretStr("redis://unused"), (ScratchRefused, RecordingError)
