@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from core.errors import BadUserInput, NotFound
+from core.errors import BadUserInput, InvalidInput, NotFound
 from core.ids import decode_id, split_id
 from loaders import search as loaders
 from resolvers.context import OperationContext
@@ -73,14 +73,17 @@ async def delete_entry(context: OperationContext, public_id: str) -> str:
     return public_id
 
 
-async def clear(context: OperationContext, before: datetime | None) -> int:
-    """Forget the viewer's searches; how many."""
+async def clear(context: OperationContext, before: datetime | None, *, confirmed: bool) -> int:
+    """Forget the viewer's searches; how many. Raises `InvalidInput`."""
+    if not confirmed:
+        raise InvalidInput("confirm", "must be true: what is forgotten is gone")
     user_id = context.signed_in().user_id
     return await context.transact(partial(history.clear_searches, user_id=user_id, before=before))
 
 
 async def keep(context: OperationContext, *, keep_history: bool) -> int:
-    """Whether to keep the viewer's searches from now on; how many were forgotten."""
+    """Whether to keep the viewer's searches from now on; how many were forgotten. Raises
+    `NotFound`."""
     user_id = context.signed_in().user_id
     return await context.transact(
         partial(history.keep_searches, user_id=user_id, keep=keep_history)

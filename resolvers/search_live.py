@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
 
 from resolvers.context import OperationContext
-from resolvers.search import PageRow, with_nodes
+from resolvers.search import HitRow, PageRow, with_nodes
 from services.search.contract import SearchQuery
 from services.search.searching import check_question
-from subscriptions.search import Push
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow(PageRow):
+    """A page, and when it was found."""
+
+    found_at: datetime
+
+    @property
+    def hits(self) -> list[HitRow]:
+        """The hits alone."""
+        return self.nodes
 
 
 async def watch_search(
     context: OperationContext, query: SearchQuery
-) -> AsyncGenerator[tuple[Push, PageRow], None]:
+) -> AsyncGenerator[ChangeRow, None]:
     """The page of now, then each other one. Raises `BadUserInput` for a question that cannot be,
     and as `LiveSearches.watch`."""
     check_question(query)
@@ -23,4 +36,5 @@ async def watch_search(
             context.renew()
             # Those who asked the same read what does not depend on them once.
             context.read_with(push.shared)
-            yield push, await with_nodes(context, push.page)
+            found = await with_nodes(context, push.page)
+            yield ChangeRow(found.page, found.edges, push.found_at)

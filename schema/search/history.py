@@ -66,6 +66,7 @@ class DeleteSearchHistoryEntryInput:
 
 @strawberry.input(description="Which searches are to be forgotten.")
 class ClearSearchHistoryInput:
+    confirm: bool = strawberry.field(description="True: for good.")
     before: datetime | None = strawberry.field(
         default=None, description="Only those before this moment; all if not given."
     )
@@ -117,7 +118,7 @@ ClearSearchHistoryResult = Annotated[
     strawberry.union("ClearSearchHistoryResult", description="What became of the searches."),
 ]
 UpdateSearchSettingsResult = Annotated[
-    UpdateSearchSettingsSuccess | InvalidInput,
+    UpdateSearchSettingsSuccess | NotFound,
     strawberry.union("UpdateSearchSettingsResult", description="What became of the settings."),
 ]
 RecordSearchClickResult = Annotated[
@@ -141,7 +142,8 @@ class SearchMutation:
     async def clear_search_history(
         self, info: Context, input: Annotated[ClearSearchHistoryInput, argument("Which ones.")]
     ) -> ClearSearchHistoryResult:
-        return ClearSearchHistorySuccess(deleted=await resolvers.clear(info.context, input.before))
+        deleted = await resolvers.clear(info.context, input.before, confirmed=input.confirm)
+        return ClearSearchHistorySuccess(deleted=deleted)
 
     @mutation("Choose whether your searches are kept for you.", authenticated=True)
     async def update_search_settings(
@@ -154,7 +156,6 @@ class SearchMutation:
         "Tell that you opened a result: it says what is good for a query, and how much a title is "
         "wanted. Once for each result of a search.",
         authenticated=True,
-        cost=2,
     )
     async def record_search_click(
         self, info: Context, input: Annotated[RecordSearchClickInput, argument("Which one.")]

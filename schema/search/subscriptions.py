@@ -5,24 +5,49 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import strawberry
 
 from resolvers.search import check_page
-from resolvers.search_live import watch_search
-from schema.fields import Context, argument, attribute, subscription
+from resolvers.search_live import ChangeRow, watch_search
+from schema.common import PAGE_LIMIT, PageInfo
+from schema.fields import Context, argument, attribute, bounded, subscription
 from schema.scalars import code_of
 from schema.search.inputs import SearchFilterInput, facets_of, filters_of
 from schema.search.queries import selects
-from schema.search.types import SearchConnection, SearchFacetName, SearchMode, SearchResultType
+from schema.search.types import (
+    SearchFacet,
+    SearchFacetName,
+    SearchHit,
+    SearchInterpretation,
+    SearchMode,
+    SearchResultType,
+)
 from services.search import contract
+from services.search.contract import FACETS
 
 
-@strawberry.type(description="A search's result, as it is now.")
+@strawberry.type(
+    description="A search's result, as it is now. `search` pages on from `pageInfo.endCursor`."
+)
 class SearchChange:
     found_at: datetime = attribute("When it was found, by the server's clock.")
-    result: SearchConnection = attribute("The first page, with its facets and its counts.")
+    hits: list[SearchHit] = attribute("The first page of hits.", list_size=bounded(PAGE_LIMIT))
+    page_info: PageInfo = attribute("Where this page stands.")
+    total_count: int = attribute("How many match, exactly.")
+    facets: list[SearchFacet] = attribute(
+        "The facets asked for, counted over all matches.", list_size=bounded(len(FACETS))
+    )
+    took_ms: int = attribute("How long the search took at the server, in milliseconds.")
+    interpretation: SearchInterpretation = attribute("What was understood of the query.")
+    did_you_mean: str | None = attribute(
+        "The query with its mistakes corrected, where that finds more; else null."
+    )
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: Any) -> bool:
+        return isinstance(obj, ChangeRow)
 
 
 @strawberry.type
@@ -66,5 +91,5 @@ class SearchSubscription:
             highlights=selects(info, "highlights"),
         )
         async with aclosing(watch_search(info.context, asked)) as pushes:
-            async for push, page in pushes:
-                yield SearchChange(found_at=push.found_at, result=cast(SearchConnection, page))
+            async for change in pushes:
+                yield cast(SearchChange, change)

@@ -78,9 +78,11 @@ _DELETE_ALL = text(
 )
 _KEEP = text(
     """
-    INSERT INTO search_setting (user_id, keep_history) VALUES (:user, :keep)
+    INSERT INTO search_setting (user_id, keep_history)
+    SELECT id, :keep FROM user_account WHERE id = :user
     ON CONFLICT (user_id) DO UPDATE SET
         keep_history = :keep, updated_at = clock_timestamp()
+    RETURNING user_id
     """
 )
 _IN_INDEX = text(
@@ -205,8 +207,9 @@ async def clear_searches(tx: Transaction, *, user_id: UUID, before: datetime | N
 
 async def keep_searches(tx: Transaction, *, user_id: UUID, keep: bool) -> int:
     """Whether to keep a person's searches from now on; where not, those kept are forgotten. How
-    many were."""
-    await tx.execute(_KEEP, {"user": user_id, "keep": keep})
+    many were. Raises `NotFound` for an account that is not there."""
+    if await tx.scalar(_KEEP, {"user": user_id, "keep": keep}) is None:
+        raise NotFound("user")
     return 0 if keep else await clear_searches(tx, user_id=user_id)
 
 

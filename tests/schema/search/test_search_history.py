@@ -34,7 +34,7 @@ mutation ($input: DeleteSearchHistoryEntryInput!) { deleteSearchHistoryEntry(inp
 """
 CLEAR = """
 mutation ($input: ClearSearchHistoryInput!) { clearSearchHistory(input: $input) {
-  ... on ClearSearchHistorySuccess { deleted } } }
+  __typename ... on ClearSearchHistorySuccess { deleted } } }
 """
 SETTINGS = """
 mutation ($input: UpdateSearchSettingsInput!) { updateSearchSettings(input: $input) {
@@ -122,7 +122,10 @@ async def test_history_can_be_deleted_and_switched_off(
     assert deleted["deletedId"] == last["id"]
     assert [e["query"] for e in await history(ada)] == ["kagemusha", "ran"]
     before = (await history(ada))[0]["at"]
-    assert (await ask(CLEAR, ada, input={"before": before}))["clearSearchHistory"]["deleted"] == 1
+    refused = (await ask(CLEAR, ada, input={"confirm": False}))["clearSearchHistory"]
+    assert refused == {"__typename": "InvalidInput"}
+    cleared = await ask(CLEAR, ada, input={"confirm": True, "before": before})
+    assert cleared["clearSearchHistory"]["deleted"] == 1
     assert [e["query"] for e in await history(ada)] == ["kagemusha"]
     off = (await ask(SETTINGS, ada, input={"keepHistory": False}))["updateSearchSettings"]
     assert off == {"keepHistory": False, "deleted": 1}

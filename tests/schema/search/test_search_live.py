@@ -22,8 +22,8 @@ CHANGED = """
 subscription ($q: String!, $facets: [SearchFacetName!], $first: Int, $filters: SearchFilterInput) {
   searchChanged(query: $q, facets: $facets, first: $first, filters: $filters) {
     foundAt
-    result { totalCount facets { name values { value count } }
-      nodes { node { __typename ... on Product { id name } } } } } }
+    totalCount facets { name values { value count } }
+    hits { node { __typename ... on Product { id name } } } } }
 """
 WRITES = 20
 GENEROUS_S = 5.0
@@ -67,7 +67,7 @@ async def watch(stream, shapes):
                     result = await anext(results)
                 if result.errors:
                     return shapes.codes(result)
-                return result.data["searchChanged"]["result"]
+                return result.data["searchChanged"]
 
             return following
 
@@ -75,7 +75,7 @@ async def watch(stream, shapes):
 
 
 def names(result):
-    return [hit["node"]["name"] for hit in result["nodes"]]
+    return [hit["node"]["name"] for hit in result["hits"]]
 
 
 async def until_names(following, wanted):
@@ -97,7 +97,7 @@ async def test_a_write_is_pushed_with_facets_and_counts_soon(indexed, shop, watc
         result = await following(GENEROUS_S)
         took.append(time.monotonic() - began)
         assert result["totalCount"] == n + 1
-        assert len(result["nodes"]) == min(n + 1, 5)
+        assert len(result["hits"]) == min(n + 1, 5)
         counts = {f["name"]: [tuple(v.values()) for v in f["values"]] for f in result["facets"]}
         assert counts == {"TYPE": [("PRODUCT", n + 1)], "CATEGORY": [("pottery", n + 1)]}
     took.sort()
