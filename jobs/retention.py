@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import text
 
 from core.database import Database, Transaction
+from services.search.popular import forget_queries
 
 BATCH = 1_000
 MAX_BATCHES = 1_000
@@ -89,7 +90,7 @@ async def delete_expired(db: Database, *, stopping: Stopping = bool) -> dict[str
     payment providers' messages (90 days), events (90 days; those of auctions, wallets, impact and
     audit stay), the log of jobs (7 days), notifications (180 days), platforms'
     messages too old to be taken, checks of availability (1 day), signals of titles (30 days),
-    searches (180 days), changes of the index (2 hours).
+    searches (180 days), changes of the index (2 hours), queries that nobody searched (90 days).
 
     Each batch is a transaction. Safe to run twice at once; stops between batches when `stopping()`.
     """
@@ -98,7 +99,18 @@ async def delete_expired(db: Database, *, stopping: Stopping = bool) -> dict[str
         for table, (column, age) in _RULES.items()
     }
     deleted["event"] = await _delete_events(db, stopping)
+    deleted["search_popular"] = await _forget_queries(db, stopping)
     return deleted
+
+
+async def _forget_queries(db: Database, stopping: Stopping) -> int:
+    total = 0
+    for _ in range(MAX_BATCHES):
+        gone = 0 if stopping() else await db.transaction(partial(forget_queries, limit=BATCH))
+        total += gone
+        if gone < BATCH:
+            break
+    return total
 
 
 async def _delete_all(
