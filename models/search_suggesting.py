@@ -10,6 +10,9 @@ from sqlmodel import Field, SQLModel
 
 from models.columns import words
 
+ORDERED_LETTERS = 4
+"""First letters by which names stand in the order that they are shown in. Four, for `the `."""
+
 
 class SearchStart(SQLModel, table=True):
     """A name from one of its words on, as it is compared: `word` 0 is the whole name. Triggers
@@ -20,7 +23,7 @@ class SearchStart(SQLModel, table=True):
     __table_args__ = (
         *(
             Index(f"ix_search_start_{n}", text(f'"left"(key, {n})'), text("weight DESC"))
-            for n in (1, 2, 3)
+            for n in range(1, ORDERED_LETTERS + 1)
         ),
         Index("ix_search_start_key", "key"),
         {"postgresql_partition_by": "LIST (slot)"},

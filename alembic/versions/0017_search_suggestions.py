@@ -81,7 +81,7 @@ def upgrade() -> None:
         op.execute(
             f"CREATE TABLE search_start_{slot} PARTITION OF search_start FOR VALUES IN ({slot})"
         )
-    for letters in (1, 2, 3):
+    for letters in (1, 2, 3, 4):
         op.create_index(
             f"ix_search_start_{letters}",
             "search_start",

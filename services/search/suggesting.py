@@ -13,6 +13,7 @@ from sqlalchemy import TextClause, text
 
 from core.database import ReadSession
 from models.search import SEARCH_KINDS, SearchKind
+from models.search_suggesting import ORDERED_LETTERS
 from services.search.popular import SEARCHERS_MIN
 from services.search.understanding.words import fold
 
@@ -45,10 +46,8 @@ def compared(typed: str, *, whole: bool = True) -> str:
 @cache
 def _statement(letters: int, popular: bool) -> TextClause:
     """By how many letters there are: for few, the index that holds the order; for more, all names
-    that begin so, which are few enough to be sorted. 0: the article, which is neither."""
-    if letters == 0:
-        begins = '"left"(n.key, 3) = \'the\' AND "left"(n.key, 4) = CAST(:prefix AS text)'
-    elif letters <= 3:
+    that begin so, which are few enough to be sorted."""
+    if letters <= ORDERED_LETTERS:
         begins = f'"left"(n.key, {letters}) = CAST(:prefix AS text)'
     else:
         begins = "n.key >= CAST(:prefix AS text) AND n.key < CAST(:beyond AS text)"
@@ -105,8 +104,8 @@ async def suggest(
         "viewer": viewer_id,
         "rows": _READ_MORE * first,
     }
-    letters = 0 if key == "the " else min(len(key), 4)
-    if letters == 4:
+    letters = min(len(key), ORDERED_LETTERS + 1)
+    if letters > ORDERED_LETTERS:
         wanted["beyond"] = key + _LAST
     if not kinds:
         asked = _SPACES.sub(" ", fold(prefix)).lstrip()
