@@ -141,7 +141,7 @@ def _ids(name: str, given: Sequence[str] | None, prefix: str) -> tuple[UUID, ...
 def _price(given: SearchPriceInput | None) -> dict[str, Any]:
     if given is None:
         return {}
-    asset = str(given.asset)
+    asset = code_of(given.asset)
     if asset not in ASSETS:
         raise InvalidFilter("price.asset", f"one of {', '.join(ASSETS)}")
     return {

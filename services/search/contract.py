@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 from uuid import UUID
 
 from core.errors import BadUserInput
@@ -190,6 +190,13 @@ class Ranked:
     score: float
 
 
+class Span(NamedTuple):
+    """A run of characters: from `start` on, `end` not included."""
+
+    start: int
+    end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Highlight:
     """A piece of a document's own text as it stands, and where in it the query's words are: ranges
@@ -197,7 +204,7 @@ class Highlight:
 
     field: Literal["NAME", "SUMMARY", "BODY"]
     text: str
-    ranges: tuple[tuple[int, int], ...]
+    ranges: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import Stemmer
 
-from services.search.contract import Highlight
+from services.search.contract import Highlight, Span
 
 PIECE = 200
 """Characters of a piece of a long text, about."""
@@ -61,13 +61,13 @@ def _marks(terms: frozenset[str], text: str) -> list[tuple[int, int, str]]:
     return found
 
 
-def _piece(text: str, marks: Sequence[tuple[int, int, str]]) -> tuple[str, list[tuple[int, int]]]:
+def _piece(text: str, marks: Sequence[tuple[int, int, str]]) -> tuple[str, list[Span]]:
     if len(text) <= PIECE:
-        return text, [(start, end) for start, end, _ in marks]
+        return text, [Span(start, end) for start, end, _ in marks]
     first = max(range(len(marks)), key=lambda i: (_worth(marks, i), -i))
     begin = _begin(text, marks[first][0])
     end = _end(text, begin + PIECE, marks[first][1])
-    ranges = [(s - begin, e - begin) for s, e, _ in marks if begin <= s and e <= end]
+    ranges = [Span(s - begin, e - begin) for s, e, _ in marks if begin <= s and e <= end]
     return text[begin:end], ranges
 
 
