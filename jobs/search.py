@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 REBUILT_FROM = 2_000
 """Where so many things are missing, and more than are there, building anew is quicker."""
+PASSES_MAX = 5
 BEGIN_TIMEOUT_S = 5.0
 
 
@@ -54,14 +55,20 @@ async def catch_up_index(
 ) -> int:
     """Write whatever the index lacks, or build it anew where that is most of it; how many things
     were written. Safe beside others."""
+    written = 0
     missing = await db.transaction(count_missing)
     if missing > REBUILT_FROM and await _is_most(db, missing):
         try:
-            return (await reindex(database_url)).documents
+            written = (await reindex(database_url)).documents
         except BuildRuns:
             log.info("index_is_being_built")
-            return 0
-    return await sweep_index(db, stopping=stopping)
+    # Again where there was something: what came meanwhile may have asked for no job of its own.
+    for _ in range(PASSES_MAX):
+        more = await sweep_index(db, stopping=stopping)
+        written += more
+        if not more or stopping():
+            break
+    return written
 
 
 async def sweep_index(db: Database, *, stopping: Callable[[], bool] = bool) -> int:
