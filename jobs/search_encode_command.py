@@ -46,11 +46,7 @@ def add_encode(
         where `make semantic` was not run or the database has no pgvector.
         """
         with servers(state_dir) as (settings, _):
-            try:
-                embedder = embedder_of(settings.model_copy(update={"semantic": True}))
-            except ValueError:
-                out.print("mela: no model is installed: run make semantic first", markup=False)
-                raise typer.Exit(1) from None
+            embedder = embedder_of(settings.model_copy(update={"semantic": True}))
             assert embedder is not None
             with _bar(out) as progress:
                 done = asyncio.run(_encode(settings, embedder, progress))

@@ -7,8 +7,9 @@ import struct
 import numpy as np
 import pytest
 
-from adapters.embedder import FunctionEmbedder, open_embedder, semantic_installed
+from adapters.embedder import FunctionEmbedder, open_embedder
 from adapters.minilm import _gelu, _together, read_safetensors
+from core.preflight import ModelNotReady, semantic_installed
 from core.settings import Settings
 
 installed = pytest.mark.skipif(
@@ -27,8 +28,8 @@ def test_any_function_is_an_embedder_if_it_keeps_its_word():
 
 def test_there_is_no_model_unless_it_is_asked_for(monkeypatch):
     assert open_embedder(Settings(profile="test")) is None
-    monkeypatch.setattr("adapters.embedder.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="run make semantic"):
+    monkeypatch.setattr("core.preflight.find_spec", lambda name: None)
+    with pytest.raises(ModelNotReady, match="run make semantic"):
         open_embedder(Settings(profile="test", semantic=True))
 
 
