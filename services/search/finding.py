@@ -34,6 +34,7 @@ from services.search.matching import (
     candidates,
     looked_up,
     matching,
+    merged,
     plan_reading,
     weighed,
 )
@@ -45,6 +46,7 @@ from services.search.retrieving import (
     read_postings,
     similar_names,
 )
+from services.search.synonyms import Synonyms, expand
 
 FEW = 3
 """With fewer matches than these another spelling is looked for."""
@@ -94,6 +96,7 @@ class Asking:
     ranking: Ranking
     nearest: Sequence[Ranked] | None = None
     reorder: Reorder | None = None
+    synonyms: Synonyms = field(default_factory=dict)
 
 
 async def find(asking: Asking, understood: Interpretation, filters: SearchFilters) -> Found:
@@ -107,6 +110,8 @@ async def find(asking: Asking, understood: Interpretation, filters: SearchFilter
         lexical = _everything(columns, opening)
     elif query.mode in ("ALL", "LEXICAL"):
         lexical = await _by_words(asking, opening)
+        for other in expand(words, asking.synonyms):
+            lexical = merged(lexical, await _said_otherwise(asking, other.words), other.weight)
     else:
         lexical = NO_MATCHES
     lists: dict[Retriever, Sequence[Ranked]] = {}
@@ -214,6 +219,13 @@ async def _by_words(asking: Asking, opening: Opening) -> Matches:
         else:
             found, complete = matching(terms, shares, ())
     return _weighed(columns, opening, Matches(documents[found], scores[found], complete))
+
+
+async def _said_otherwise(asking: Asking, words: str) -> Matches:
+    """What the query finds in other words, read as the columns are."""
+    viewer, mark = asking.query.viewer_id, asking.keeper.mark
+    opening = await open_search(asking.session, words=words, viewer_id=viewer, mark=mark)
+    return await _by_words(asking, opening)
 
 
 async def _by_names(asking: Asking, opening: Opening, lexical: Matches) -> list[Ranked]:

@@ -128,6 +128,21 @@ def weighed(scores: Floats, popularity: Floats, top_popularity: float, named: Fl
     return weighed
 
 
+def merged(one: Matches, other: Matches, weight: float) -> Matches:
+    """Matches of a query, and of the same in other words, which weigh less. Only what has all of
+    the other words counts; where nothing has all of the query's own, it is the better answer."""
+    if not other.complete or not len(other.documents):
+        return one
+    if not one.complete:
+        return other
+    documents = np.union1d(one.documents, other.documents).astype(np.int32)
+    scores = np.zeros(len(documents), np.float32)
+    scores[np.searchsorted(documents, other.documents)] = other.scores * np.float32(weight)
+    at = np.searchsorted(documents, one.documents)
+    scores[at] = np.maximum(scores[at], one.scores)
+    return Matches(documents, scores, True)
+
+
 def best(documents: Ints, scores: Floats, limit: int) -> list[tuple[int, float]]:
     """The `limit` best, of equal ones the later first."""
     if len(documents) > limit:

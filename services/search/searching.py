@@ -27,6 +27,7 @@ from services.search.fusing import Fused, cursor_of, page_of
 from services.search.highlights import highlight
 from services.search.keeping import keeper_of
 from services.search.retrieving import read_texts
+from services.search.synonyms import synonyms
 from services.search.understanding.joining import joined, loosened
 from services.search.understanding.understand import understand
 
@@ -55,8 +56,9 @@ async def search(
     nearest = None
     if semantic is not None and words and query.mode in ("ALL", "SEMANTIC"):
         nearest = await semantic(words, RETRIEVED_MAX["SEMANTIC"])
+    known = await synonyms(db) if query.understand and query.mode == "ALL" else {}
     async with db.read() as session:
-        asking = Asking(session, keeper_of(db), query, ranking, nearest, reorder)
+        asking = Asking(session, keeper_of(db), query, ranking, nearest, reorder, known)
         understood, found = await _find_understood(asking, understood)
         start, end = _place(query, found.fused)
         hits = await _page(asking, found, found.fused[start:end])

@@ -15,12 +15,12 @@ from sqlalchemy import text
 from core.database import Database, ReadSession, Transaction
 from core.errors import InvalidInput
 from core.jsontext import to_json
-from services.search.understanding.words import phrase, words_of
+from services.search.understanding.words import Word, phrase, words_of
 
 WEIGHT = 0.4
 """What a synonym's score is worth beside that of the word itself."""
-EXPANSIONS_MAX = 12
-"""Synonyms of one query."""
+EXPANSIONS_MAX = 2
+"""Other ways in which a query is looked up: each costs as much as the query itself."""
 TERM_MAX = 60
 MEANS_MAX = 20
 SYNONYMS_MAX = 10_000
@@ -62,7 +62,7 @@ Synonyms = Mapping[str, tuple[str, ...]]
 
 
 class Expansion(NamedTuple):
-    """Words to be looked up as well, and what their score is worth."""
+    """A query in other words, and what its score is worth beside that of the query itself."""
 
     words: str
     weight: float
@@ -125,18 +125,40 @@ async def set_synonyms(session: ReadSession) -> dict[str, tuple[str, ...]]:
     return {row.term: tuple(row.means) for row in rows}
 
 
-def expand(words: str, known: Synonyms) -> tuple[Expansion, ...]:
-    """What else to look up for the words of a query: meanings of its words and of phrases in it,
-    the longest first, `EXPANSIONS_MAX` at most; nothing that the query says itself."""
-    keys = [word.key for word in words_of(words)]
-    said = f" {' '.join(keys)} "
-    found: dict[str, None] = {}
-    for length in range(min(_TERM_WORDS_MAX, len(keys)), 0, -1):
-        for at in range(len(keys) - length + 1):
-            for meant in known.get(" ".join(keys[at : at + length]), ()):
-                if f" {meant} " not in said:
-                    found.setdefault(meant)
-    return tuple(Expansion(meant, WEIGHT) for meant in list(found)[:EXPANSIONS_MAX])
+def expand(query: str, known: Synonyms) -> tuple[Expansion, ...]:
+    """The query said in other words: each word or phrase of it that is known is replaced by what it
+    means, in the first by its first meaning, in the next by its second; `EXPANSIONS_MAX` at most.
+    The longest phrases first; what stands in quotes is meant as it is."""
+    words = words_of(query)
+    found = _known_phrases(words, known)
+    if not found:
+        return ()
+    said: dict[str, None] = {}
+    for number in range(min(EXPANSIONS_MAX, max(len(means) for _, _, means in found))):
+        parts: list[str] = []
+        at = 0
+        for first, end, means in found:
+            parts.append(query[at : words[first].start])
+            parts.append(means[min(number, len(means) - 1)])
+            at = words[end - 1].end
+        said.setdefault("".join([*parts, query[at:]]))
+    return tuple(Expansion(each, WEIGHT) for each in said)
+
+
+def _known_phrases(
+    words: Sequence[Word], known: Synonyms
+) -> list[tuple[int, int, tuple[str, ...]]]:
+    found = []
+    at = 0
+    while at < len(words):
+        for end in range(min(at + _TERM_WORDS_MAX, len(words)), at, -1):
+            key = " ".join(word.key for word in words[at:end])
+            if means := known.get(key):
+                found.append((at, end, means))
+                at = end - 1
+                break
+        at += 1
+    return found
 
 
 def read_synonyms(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -118,3 +118,16 @@ async def test_strings_that_break_software_are_text(ask, title):
             assert isinstance((await ask(SUGGEST, prefix=string))["suggest"], list)
             asked += 1
     assert asked > 500
+
+
+async def test_what_words_mean_is_found_after_the_words_themselves(ask, server, title, sql):
+    words = "query ($q: String!) { search(query: $q) { totalCount nodes { node {"
+    words += " ... on Title { name } } } } }"
+    for name in ("Earthenware Jar", "Clay Jar", "Clay Bowl"):
+        await title(name)
+    await sql("INSERT INTO search_synonym (term, means) VALUES ('clay', '{earthenware}')")
+    found = (await ask(words, q="clay jar"))["search"]
+    assert [hit["node"]["name"] for hit in found["nodes"]] == ["Clay Jar", "Earthenware Jar"]
+    assert found["totalCount"] == 2
+    quoted = (await ask(words, q='"clay" jar'))["search"]
+    assert quoted["totalCount"] == 1
