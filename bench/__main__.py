@@ -21,7 +21,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from bench import ledger, ledger_report
+from bench import ledger, ledger_report, search
 from bench.measuring import Measured, Plan, Tell, measure
 from bench.processes import ROOT, BenchError, allow_many_sockets
 from bench.report import (
@@ -51,7 +51,8 @@ class Found(NamedTuple):
 
 def main(
     only: Annotated[
-        str, typer.Option("--only", "--workloads", help="Which of w1, w2, w3, w4, ledger.")
+        str,
+        typer.Option("--only", "--workloads", help="Which of w1, w2, w3, w4, ledger; or search."),
     ] = ",".join(CHOICES),
     rounds: Annotated[int, typer.Option(min=1, max=50, help="Of w1 to w3, and ledger.")] = 3,
     fan_out_rounds: Annotated[int, typer.Option(min=1, max=50, help="Of w4.")] = 1,
@@ -67,6 +68,9 @@ def main(
     Starts a database and a Redis of its own in a temporary folder; touches nothing else. CPU is
     the server process alone. Takes about eight minutes; --quick two.
     """
+    if only == search.KEY:
+        search.main(quick=quick, out=out)
+        return
     chosen = _chosen(only)
     crowds = [int(size) for size in subscribers.split(",")]
     plan = Plan(_reads(chosen), rounds, fan_out_rounds, crowds, rate=rate)

@@ -94,7 +94,17 @@ def plain_bids_command(port: int) -> list[str]:
     return plain_command(port, "bench.plain_bids:app")
 
 
-COMMANDS = {"mela": mela_command, "plain": plain_command, "plain-bids": plain_bids_command}
+def plain_search_command(port: int) -> list[str]:
+    """PostgreSQL's own full text."""
+    return plain_command(port, "bench.plain_search:app")
+
+
+COMMANDS = {
+    "mela": mela_command,
+    "plain": plain_command,
+    "plain-bids": plain_bids_command,
+    "plain-search": plain_search_command,
+}
 
 
 @contextmanager
