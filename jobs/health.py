@@ -21,7 +21,7 @@ from sqlalchemy import text
 from core.database import Database, Transaction
 from core.metrics import claim_gathering, mark_gathered, set_gathered
 from services.auctions.health import overdue_auctions, sold_without_order
-from services.search.health import index_lag, slot_states
+from services.search.health import index_glance
 from services.wallets.health import (
     ledger_sums,
     log_lag,
@@ -117,10 +117,10 @@ async def _orders(tx: Transaction) -> list[Reading]:
 
 
 async def _search(tx: Transaction) -> list[Reading]:
-    lag, used = await index_lag(tx), (await slot_states(tx))[0]
+    lag, documents, generation = await index_glance(tx)
     return [
-        ("mela_search_documents", used.documents, ()),
-        ("mela_search_generation", used.generation, ()),
+        ("mela_search_documents", documents, ()),
+        ("mela_search_generation", generation, ()),
         ("mela_search_waiting_events", lag.events, ()),
         ("mela_search_waiting_oldest_seconds", lag.oldest_s, ()),
     ]

@@ -68,7 +68,6 @@ _AUCTION = _of_topic("AUCTION")
 TOUCHES: Mapping[str, Touch] = MappingProxyType(
     {
         "TitlesImported": _anything,
-        "WorldSeeded": _anything,
         "AvailabilityChanged": _of_payload("TITLE", "title"),
         "PostPublished": _POST,
         "PostChanged": _POST,

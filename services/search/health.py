@@ -45,6 +45,12 @@ _LAG = text(
     FROM waiting
     """
 )
+_GLANCE = text(
+    f"""
+    SELECT lag.events, lag.oldest_s, s.documents, s.generation
+    FROM ({_LAG.text}) AS lag(events, oldest_s), search_slot AS s WHERE s.state = 'ACTIVE'
+    """
+)
 _STATES = text(
     """
     SELECT slot, state, generation, documents, mean_length, begun_at, ready_at FROM search_slot
@@ -58,6 +64,13 @@ _KINDS = text(
     GROUP BY kind ORDER BY kind
     """
 )
+
+
+async def index_glance(session: ReadSession | Transaction) -> tuple[IndexLag, int, int]:
+    """How far the index is behind, its documents, and its generation, by one statement."""
+    asked: dict[str, Any] = {"consumer": CONSUMER, "limit": COUNTED_MAX}
+    row = (await session.execute(_GLANCE, asked)).one()
+    return IndexLag(row.events, max(float(row.oldest_s), 0.0)), row.documents, row.generation
 
 
 async def index_lag(session: ReadSession | Transaction) -> IndexLag:

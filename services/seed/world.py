@@ -20,9 +20,10 @@ import asyncpg
 from sqlalchemy import text
 
 from core.database import Database, PoolSettings, Transaction, database_now
-from core.events import NewEvent
 from services.auctions.closing import schedule_auction
 from services.auctions.state import auction_topic
+from services.jobs import enqueue
+from services.search.feeding import CATCH_UP
 from services.seed import lots, market, money, people, rows
 from services.seed.ids import IdMaker
 from services.wallets.endowing import endow
@@ -32,9 +33,6 @@ Progress = Callable[[str, int, int], None]
 
 USERS, STALLS, PRODUCTS, AUCTIONS, BIDS = 5_000, 500, 3_000, 2_000, 100_000
 """What a world of scale 1 has; products include those on auction."""
-
-SEED_TOPIC = "seed"
-"""People and what they sell come by COPY and not by the rules: one event says so for all."""
 
 MAX_SCALE = 50.0
 LOTS_AT_ONCE = 100
@@ -152,8 +150,8 @@ async def _fill(tx: Transaction, plan: _Plan) -> SeedSummary:
     plan.tell("statistics", 0, 1)
     await tx.execute(_ANALYSE)
     plan.tell("statistics", 1, 1)
-    tx.collect(NewEvent(SEED_TOPIC, "WorldSeeded", {"users": summary.users}))
-    summary.events += 1
+    # People and what they sell come by COPY, and no event tells of them.
+    await enqueue(tx, CATCH_UP, {}, dedupe_key=CATCH_UP)
     return summary
 
 
