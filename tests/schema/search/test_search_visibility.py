@@ -1,5 +1,5 @@
-"""Whatever people show, hide, remove and whom they block, in whatever order: what is found, counted
-and marked for each viewer is just what that viewer may find, at the API itself."""
+"""Whatever people show, hide, remove and whom they block, in whatever order: what is found,
+counted, suggested and marked for each viewer is just what that viewer may find, at the API."""
 
 import random
 from collections import Counter
@@ -18,6 +18,10 @@ query ($q: String!, $types: [SearchResultType!], $mode: SearchMode!) {
     facets { name values { value count } }
     edges { node { node { ... on User { id } ... on Post { id } ... on Product { id }
                           ... on Auction { id } } } } } }
+"""
+SUGGEST = """
+query ($prefix: String!, $types: [SearchResultType!]) {
+  suggest(prefix: $prefix, types: $types) { nodeId } }
 """
 PREFIXES = {"USER": "usr", "POST": "pst", "PRODUCT": "prd", "AUCTION": "auc"}
 ROUNDS, STEPS = 4, 7
@@ -137,3 +141,6 @@ async def check(ask, person, allowed):
             found = {edge["node"]["node"]["id"] for edge in page["edges"]}
             assert found <= of_kind
             assert page["totalCount"] == len(found)
+        suggested = (await ask(SUGGEST, person, prefix=words[:3], types=[kind]))["suggest"]
+        assert {each["nodeId"] for each in suggested} <= of_kind
+        assert bool(suggested) == bool(of_kind)

@@ -266,6 +266,10 @@ class IndexWorld:
         assert await self.sql(f"({kept}) EXCEPT ({counted})") == []
         named = f"SELECT DISTINCT document FROM search_name_{n}"
         assert await self.sql(f"({named}) EXCEPT (SELECT id FROM search_document_{n})") == []
+        starts = f"SELECT document, place, key FROM search_start_{n} WHERE word = 0"
+        names = f"SELECT document, place, key FROM search_name_{n}"
+        assert await self.sql(f"({starts}) EXCEPT ({names})") == []
+        assert await self.sql(f"({names}) EXCEPT ({starts})") == []
         sums = f"SELECT count(*), coalesce(sum(length), 0) FROM search_document_{n}"
         [(documents, length)] = await self.sql(sums)
         assert documents == slot.documents
