@@ -71,8 +71,12 @@ BEGIN
         FROM (SELECT * FROM old_rows UNION ALL SELECT * FROM new_rows) AS d
         WHERE d.slot = active AND d.id IN (
             SELECT n.id FROM old_rows AS o JOIN new_rows AS n ON n.slot = o.slot AND n.id = o.id
-            WHERE (o.digest, o.owner_id, o.facets, o.price_minor, o.ends_at)
-                IS DISTINCT FROM (n.digest, n.owner_id, n.facets, n.price_minor, n.ends_at));
+            WHERE (o.digest, o.summary, o.owner_id, o.facets, o.year, o.runtime_minutes,
+                    o.maturity, o.price_minor, o.price_asset, o.starts_at, o.ends_at,
+                    o.published_at)
+                IS DISTINCT FROM (n.digest, n.summary, n.owner_id, n.facets, n.year,
+                    n.runtime_minutes, n.maturity, n.price_minor, n.price_asset, n.starts_at,
+                    n.ends_at, n.published_at));
     ELSIF told > 0 AND TG_OP = 'INSERT' THEN
         INSERT INTO search_change (document, kind, entity_id, owner_id, terms, names, facets)
         SELECT d.id, d.kind, d.entity_id, d.owner_id, tsvector_to_array(d.terms),
