@@ -72,6 +72,7 @@ class Columns:
     values: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
     used: int = 0
     top_popularity: float = 0.0
+    _whole: tuple[Ints, Ints, Ints] | None = None
 
     def __post_init__(self) -> None:
         self.narrow = self.narrow or {name: np.zeros(0, np.int32) for name in _NARROW}
@@ -81,6 +82,7 @@ class Columns:
         """Write documents, those that were there before as well."""
         if not len(rows.documents):
             return
+        self._whole = None
         self._make_room(int(rows.documents.max()) + 1)
         at = rows.documents
         self.kind[at] = rows.kinds
@@ -95,14 +97,19 @@ class Columns:
 
     def take_out(self, documents: Sequence[int]) -> None:
         """Forget documents; numbers that have none are passed over."""
+        self._whole = None
         at = np.asarray(documents, np.int64)
         at = at[at < len(self.kind)]
         self.kind[at] = ABSENT
         self.sizes[at] = 0
 
     def all(self) -> Ints:
-        """Every document."""
-        return np.flatnonzero(self.kind != ABSENT).astype(np.int32)
+        """Every document. The same array, and `values_of` it, until something is written: who
+        looks without words looks at everything."""
+        if self._whole is None:
+            documents = np.flatnonzero(self.kind != ABSENT).astype(np.int32)
+            self._whole = (documents, *self._gather(documents))
+        return self._whole[0]
 
     def known(self, documents: Ints) -> Flags:
         """Which of these numbers have a document."""
@@ -121,6 +128,11 @@ class Columns:
 
     def values_of(self, documents: Ints) -> tuple[Ints, Ints]:
         """The facets' numbers of documents, and for each the place in `documents` that has it."""
+        if self._whole is not None and documents is self._whole[0]:
+            return self._whole[1:]
+        return self._gather(documents)
+
+    def _gather(self, documents: Ints) -> tuple[Ints, Ints]:
         sizes = self.sizes[documents]
         total = int(sizes.sum())
         places = np.repeat(np.arange(len(documents), dtype=np.int32), sizes)

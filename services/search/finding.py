@@ -259,7 +259,8 @@ def _weighed(columns: Columns, opening: Opening, matches: Matches) -> Matches:
 def _everything(columns: Columns, opening: Opening) -> Matches:
     """What a question without words finds: all there is, the most popular first."""
     documents = columns.all()
-    documents = documents[_visible(columns, opening, documents)]
+    if opening.blocked or opening.maturity_limit is not None:
+        documents = documents[_visible(columns, opening, documents)]
     scores: Floats = columns.popularity[documents] + np.float32(1)
     return Matches(documents, scores, True)
 
