@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import strawberry
 from starlette.applications import Starlette
+from starlette.routing import Route
 from strawberry.asgi import GraphQL
 
 from core.database import plain_url
@@ -53,5 +54,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
 
 
-app = Starlette(lifespan=lifespan)
-app.mount("/graphql", GraphQL(strawberry.Schema(Query)))
+app = Starlette(
+    lifespan=lifespan,
+    routes=[Route("/graphql", GraphQL(strawberry.Schema(Query)), methods=["POST"])],
+)
