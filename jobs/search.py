@@ -17,7 +17,14 @@ from services.search.documents import BUILDERS
 from services.search.feeding import CONSUMER, begin_following, take_events
 from services.search.postings import slot_in_use
 from services.search.reindexing import BuildRuns, reindex
-from services.search.sweeping import BEGUN_MAX, FIRST, count_missing, sweep_begun_offers, sweep_kind
+from services.search.sweeping import (
+    BEGUN_MAX,
+    FIRST,
+    count_missing,
+    sweep_begun_offers,
+    sweep_kind,
+    sweep_labels,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +80,7 @@ async def catch_up_index(
 
 async def sweep_index(db: Database, *, stopping: Callable[[], bool] = bool) -> int:
     """Compare every kind of thing with the index, and write what differs; how many."""
+    await db.transaction(sweep_labels)
     written = 0
     for kind in BUILDERS:
         after = FIRST

@@ -17,7 +17,7 @@ from core.database import Database
 from core.settings import Settings
 from jobs.search_synonym_commands import synonym_commands
 from services.search.health import documents_by_kind, index_lag, slot_states
-from services.search.reindexing import BuildRuns, reindex
+from services.search.reindexing import GRACE_S, BuildRuns, reindex
 
 Servers = Callable[[Path | None], AbstractContextManager[tuple[Settings, Any]]]
 """Settings with a database that is there as long as the context lasts, for a state folder."""
@@ -25,8 +25,8 @@ Servers = Callable[[Path | None], AbstractContextManager[tuple[Settings, Any]]]
 StateDir = Annotated[Path | None, typer.Option(help="Folder of the embedded servers.")]
 
 
-def search_commands(servers: Servers, out: Console) -> typer.Typer:
-    """The commands, as a part of `mela`."""
+def search_commands(servers: Servers, out: Console, *, grace_s: float = GRACE_S) -> typer.Typer:
+    """The commands, as a part of `mela`. `grace_s` is how long the old index is kept for readers."""
     commands = typer.Typer(no_args_is_help=True, help="The index: build it anew, look at it.")
 
     @commands.command(name="reindex")
@@ -38,7 +38,7 @@ def search_commands(servers: Servers, out: Console) -> typer.Typer:
         with servers(state_dir) as (settings, _):
             try:
                 with _steps(out) as tell:
-                    built = asyncio.run(reindex(_url(settings), progress=tell))
+                    built = asyncio.run(reindex(_url(settings), progress=tell, grace_s=grace_s))
             except BuildRuns:
                 out.print("mela: the index is being built already")
                 raise typer.Exit(1) from None

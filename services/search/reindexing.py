@@ -70,15 +70,21 @@ class _Build:
     tell: Progress
 
     async def do(self, work: Callable[[Transaction], Any]) -> Any:
-        """One transaction of the build. Raises `BuildRuns` where it is somebody else's by now."""
+        """One transaction of the build. Raises `BuildRuns` where it is somebody else's by now; that
+        is asked last, so that what only reads holds up nobody who follows the log."""
 
         async def unit(tx: Transaction) -> Any:
-            mine = {"slot": self.slot, "builder": self.builder, "seconds": GIVEN_UP_S}
-            if (await tx.execute(_GO_ON, mine)).first() is None:
-                raise BuildRuns
-            return await work(tx)
+            done = await work(tx)
+            await self.require(tx)
+            return done
 
         return await self.db.transaction(unit)
+
+    async def require(self, tx: Transaction) -> None:
+        """Go on being the builder, or raise `BuildRuns`."""
+        mine = {"slot": self.slot, "builder": self.builder, "seconds": GIVEN_UP_S}
+        if (await tx.execute(_GO_ON, mine)).first() is None:
+            raise BuildRuns
 
 
 async def reindex(
@@ -97,9 +103,10 @@ async def reindex(
         await _write_words(build)
         await _vacuum(build)
         await _catch_up(build)
-        generation, documents = await build.do(partial(_put_into_use, slot=slot))
+        generation, documents = await db.transaction(partial(_put_into_use, build=build))
         await asyncio.sleep(grace_s)
         await db.transaction(partial(_empty_unused, slot=1 - slot))
+        await db.transaction(_forget_values)
         return Rebuilt(generation, documents, time.perf_counter() - began)
     finally:
         await db.close()
@@ -298,11 +305,12 @@ _USE = text(
 )
 
 
-async def _put_into_use(tx: Transaction, *, slot: int) -> tuple[int, int]:
-    while await _write_touched(tx, slot=slot) == CHUNK:
+async def _put_into_use(tx: Transaction, *, build: _Build) -> tuple[int, int]:
+    while await _write_touched(tx, slot=build.slot) == CHUNK:
         pass
+    await build.require(tx)
     generation = await tx.scalar(_RETIRE)
-    used = await tx.execute(_USE, {"slot": slot, "generation": int(generation or 0) + 1})
+    used = await tx.execute(_USE, {"slot": build.slot, "generation": int(generation or 0) + 1})
     row = used.one()
     return row.generation, row.documents
 
@@ -322,8 +330,14 @@ _FORGET_VALUES = {
 
 
 async def _empty_unused(tx: Transaction, *, slot: int) -> None:
-    """Empty a slot that nobody reads or builds, and forget values of facets that nothing has."""
+    """Empty a slot that nobody reads or builds."""
     await take_turn(tx)
     if (await tx.execute(_UNUSED, {"slot": slot})).first() is not None:
         await tx.execute(_truncate(slot))
-        await tx.execute(_FORGET_VALUES[1 - slot])
+
+
+async def _forget_values(tx: Transaction) -> None:
+    """Forget values of facets that nothing has."""
+    slots = await take_turn(tx)
+    if slots.building is None:
+        await tx.execute(_FORGET_VALUES[slots.active])

@@ -105,6 +105,24 @@ _KNOWN = {
 }
 
 
+# Names of platforms and of whatever else no event tells of, as facets show them.
+_LABELS = text(
+    """
+    UPDATE search_facet_value AS v SET label = n.name FROM (
+        SELECT 'PLATFORM' AS facet, slug, name FROM platform
+        UNION ALL SELECT 'GENRE', slug, name FROM genre
+    ) AS n
+    WHERE v.facet = n.facet AND v.value = n.slug AND v.label <> n.name
+    """
+)
+
+
+async def sweep_labels(tx: Transaction) -> None:
+    """Show platforms and genres by the names that they have now."""
+    await take_turn(tx)
+    await tx.execute(_LABELS)
+
+
 async def count_missing(tx: Transaction) -> int:
     """How many things everyone may see and nobody finds: a pass over all tables."""
     slots = await take_turn(tx)
