@@ -28,7 +28,7 @@ from services.search.highlights import highlight
 from services.search.keeping import keeper_of
 from services.search.retrieving import read_texts
 from services.search.synonyms import synonyms
-from services.search.understanding.joining import joined, loosened
+from services.search.understanding.joining import loosened, narrowed
 from services.search.understanding.understand import understand
 
 ALL_FIELDS = SearchFilters()
@@ -102,7 +102,7 @@ async def _find_understood(
     asking: Asking, understood: Interpretation
 ) -> tuple[Interpretation, Found]:
     """What was understood as certain is a filter only as long as it leaves something."""
-    text, filters = asking.query.text, joined(asking.query.filters, understood.filters)
+    text, filters = asking.query.text, narrowed(asking.query.filters, understood.filters)
     if filters is not None:
         found = await find(asking, understood, filters)
         if found.total or understood.filters == ALL_FIELDS:

@@ -26,28 +26,54 @@ _FACETS: tuple[tuple[str, FacetName], ...] = (
     ("content_ratings", "CONTENT_RATING"),
     ("auction_states", "AUCTION_STATE"),
 )
+_ALL_OF = frozenset({"people", "without", "genres_all"})
+"""Filters of which a hit must meet every part."""
 _DECADES_MAX = 15
 
 
 def joined(one: SearchFilters, other: SearchFilters) -> SearchFilters | None:
-    """What both ask for: any of both's values, the part that two ranges share. None where they
-    contradict each other: empty ranges, prices in two assets."""
+    """What two parts of one query ask for: any of both's values, the part that two ranges share.
+    None where they contradict each other: empty ranges, prices in two assets."""
     changed: dict[str, Any] = {}
     for name in _FIELDS:
         value, more = getattr(one, name), getattr(other, name)
-        if more is None or more == ():
-            continue
         if isinstance(more, tuple):
             changed[name] = (*value, *(each for each in more if each not in value))
-        elif value is None:
-            changed[name] = more
-        elif name == "price_asset":
-            if value != more:
+        elif not _ranged(name, value, more, changed):
+            return None
+    return _unless_empty(replace(one, **changed))
+
+
+def narrowed(asked: SearchFilters, understood: SearchFilters) -> SearchFilters | None:
+    """What was asked for by filters, and of that what the words ask for: they never widen it. None
+    where nothing can be both."""
+    changed: dict[str, Any] = {}
+    for name in _FIELDS:
+        value, more = getattr(asked, name), getattr(understood, name)
+        if isinstance(more, tuple):
+            if not value or not more or name in _ALL_OF:
+                changed[name] = (*value, *(each for each in more if each not in value))
+                continue
+            changed[name] = tuple(each for each in value if each in more)
+            if not changed[name]:
                 return None
-        else:
-            changed[name] = max(value, more) if name in _FLOORS else min(value, more)
-    found = replace(one, **changed)
-    return None if _empty(found) else found
+        elif not _ranged(name, value, more, changed):
+            return None
+    return _unless_empty(replace(asked, **changed))
+
+
+def _ranged(name: str, value: Any, more: Any, changed: dict[str, Any]) -> bool:
+    """The part that two ends of ranges share; False for two assets."""
+    if name == "price_asset" and None not in (value, more) and value != more:
+        return False
+    if more is not None:
+        narrower = max if name in _FLOORS else min
+        changed[name] = more if value is None else narrower(value, more)
+    return True
+
+
+def _unless_empty(filters: SearchFilters) -> SearchFilters | None:
+    return None if _empty(filters) else filters
 
 
 def _empty(filters: SearchFilters) -> bool:

@@ -131,3 +131,11 @@ async def test_what_words_mean_is_found_after_the_words_themselves(ask, server, 
     assert found["totalCount"] == 2
     quoted = (await ask(words, q='"clay" jar'))["search"]
     assert quoted["totalCount"] == 1
+
+
+async def test_words_never_widen_the_filters_that_were_asked_for(ask, title):
+    await title("Ran", 1985)
+    asked = "query ($q: String!, $types: [SearchResultType!]) {"
+    asked += " search(query: $q, types: $types) { totalCount } }"
+    assert (await ask(asked, q="films", types=["TITLE"]))["search"]["totalCount"] == 1
+    assert (await ask(asked, q="films", types=["POST"]))["search"]["totalCount"] == 0

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from services.search.contract import Boost, SearchFilters
 from services.search.understanding.dictionaries import dictionaries_of
 from services.search.understanding.interpreting import interpret
-from services.search.understanding.joining import joined, loosened
+from services.search.understanding.joining import joined, loosened, narrowed
 from services.search.understanding.readings import Names, Person
 from services.search.understanding.words import words_of
 
@@ -253,6 +253,19 @@ def test_readings_that_contradict_each_other_are_not_both_filters():
     found = interpret("films after 2000 before 1990", DICTIONARIES, NOW)
     assert (found.filters.year_from, found.filters.year_to) == (2001, None)
     assert found.remaining == "before 1990"
+
+
+def test_words_never_widen_what_was_asked_for_by_filters():
+    films = SearchFilters(kinds=("TITLE",), genres=("horror",), year_from=1990, year_to=1999)
+    asked = SearchFilters(kinds=("TITLE", "POST"), genres=("horror", "comedy"), year_from=1995)
+    assert narrowed(asked, films) == replace(films, year_from=1995)
+    assert narrowed(SearchFilters(kinds=("POST",)), films) is None
+    assert narrowed(SearchFilters(year_from=2001), films) is None
+    assert narrowed(SearchFilters(), films) == films
+    assert narrowed(films, SearchFilters()) == films
+    ids = [each.ids for each in PEOPLE.values()][:2]
+    both = narrowed(SearchFilters(people=(ids[0],)), SearchFilters(people=(ids[1],)))
+    assert both == SearchFilters(people=tuple(ids))
 
 
 def test_time_is_passed():
