@@ -26,7 +26,7 @@ StateDir = Annotated[Path | None, typer.Option(help="Folder of the embedded serv
 
 
 def search_commands(servers: Servers, out: Console, *, grace_s: float = GRACE_S) -> typer.Typer:
-    """The commands, as a part of `mela`. `grace_s` is how long the old index is kept for readers."""
+    """The commands, as a part of `mela`. The old index is kept for readers for `grace_s`."""
     commands = typer.Typer(no_args_is_help=True, help="The index: build it anew, look at it.")
 
     @commands.command(name="reindex")

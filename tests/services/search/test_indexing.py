@@ -154,6 +154,32 @@ async def test_offers_are_facets_while_they_last(world, films):
     await world.catch_up()
     assert not any("FR" in value for _, value, _ in await facets(world, lantern))
 
+    await world.do(upsert_platform, details=PlatformDetails("moonlamp", "Moon & Lamp"))
+    await sweep_index(world.db)
+    assert ("PLATFORM", "moonlamp", "Moon & Lamp") in await facets(world, lantern)
+
+
+async def test_what_is_taken_out_leaves_nothing_behind(world, search):
+    author = await world.person()
+    post = await world.post(author, title="Celadon under ash", tags=["Kiln"])
+    kept = await world.post(author, title="Ash alone")
+    await world.catch_up()
+    [(document,)] = await world.sql("SELECT id FROM search_document WHERE entity_id = :id", id=post)
+    await world.sql("INSERT INTO search_model (name, dimension) VALUES ('words-1', 2)")
+    await world.sql(
+        "INSERT INTO search_vector SELECT id, 'words-1', digest, '[1,2]' FROM search_document"
+        " WHERE kind = 'POST'"
+    )
+    await world.change_post(post, "REMOVED")
+    await world.catch_up()
+    assert await search("celadon ash") == ["Ash alone"]
+    for table in ("search_posting", "search_name", "search_vector"):
+        gone = f"SELECT FROM {table} WHERE document = {document}"
+        assert await world.sql(gone) == [], table
+    assert await world.sql("SELECT FROM search_term WHERE term = 'celadon'") == []
+    assert await world.sql("SELECT count(*) FROM search_vector") == [(1,)]
+    assert ("POST", kept) in await world.found()
+
 
 async def test_a_change_is_found_within_a_second_of_its_commit(world, database_url, search):
     author = await world.person()
