@@ -82,6 +82,8 @@ class Shape:
     nullable: bool
     type: Any
     inner: Shape | None = None
+    is_plain: Callable[[list[Any]], bool] | None = None
+    """Whether a whole column of leaves may stand in the response as it is; None: not known."""
 
 
 def _nothing(row: Any) -> None:
@@ -103,7 +105,8 @@ class FieldPlan:
     coordinate: str = ""
     attribute: str = ""
     read: Callable[[Any], Any] = _nothing
-    plain: Callable[[list[Any]], bool] | None = None
+    still: bool | None = None
+    """Whether it and all below it are read from rows; None until somebody looked."""
     guards: tuple[Guard, ...] = ()
     keyed: Any = None
     has_arguments: bool = False
@@ -117,6 +120,7 @@ class SelectionPlan:
     type: GraphQLObjectType
     fields: list[FieldPlan]
     keys: tuple[str, ...]
+    runs: int = 0
 
 
 Collected = Mapping[str, FieldDetailsList]
@@ -138,7 +142,7 @@ def shape_of(type: GraphQLOutputType) -> Shape:
     if is_list_type(type):
         return Shape(Form.LIST, nullable, type, shape_of(type.of_type))
     if is_leaf_type(type):
-        return Shape(Form.LEAF, nullable, type)
+        return Shape(Form.LEAF, nullable, type, is_plain=_plain_check(type, nullable=nullable))
     return Shape(Form.ABSTRACT if is_abstract_type(type) else Form.OBJECT, nullable, type)
 
 
@@ -179,7 +183,6 @@ def _classify(plan: FieldPlan, name: str) -> None:
     if getattr(plan.definition.resolve, "_is_default", False):
         plan.kind, plan.attribute = Kind.ATTRIBUTE, found.python_name
         plan.read = attrgetter(found.python_name)
-        plan.plain = _plain_check(plan.shape)
         return
     keyed = found.metadata.get("keyed")
     if keyed is not None and all(isinstance(e, Guard) for e in found.extensions):
@@ -197,13 +200,12 @@ class Traits:
     switches: tuple[str, ...]
 
 
-def _plain_check(shape: Shape) -> Callable[[list[Any]], bool] | None:
-    """Whether a whole column may stand in the response as it is: the standard scalars give back
-    what is of their own type already. None for types of which that is not known."""
-    own = PLAIN.get(shape.type)
+def _plain_check(type_: Any, *, nullable: bool) -> Callable[[list[Any]], bool] | None:
+    """See `Shape.is_plain`: the standard scalars give back what is of their own type already."""
+    own = PLAIN.get(type_)
     if own is None:
         return None
-    allowed = {own, type(None)} if shape.nullable else {own}
+    allowed = {own, type(None)} if nullable else {own}
     if own is int:
         return lambda column: _all_of(column, allowed) and _in_int32(column)
     return lambda column: _all_of(column, allowed)
