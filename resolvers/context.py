@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
@@ -25,6 +25,7 @@ from services.users.passwords import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from services.wallets.queue import TransferQueue
+from subscriptions.crowds import Outlet
 from subscriptions.hub import Hub
 from subscriptions.live import Live
 from subscriptions.log import LogEvent
@@ -77,6 +78,10 @@ class OperationContext:
     """What all who get the event that is answered now have in common; None outside of events."""
     connection_id: str | None = None
     standings: DataLoader[UUID, Any] | None = None
+    outlet: Outlet | None = None
+    """Where a crowd may write the answers of this operation; None off sockets."""
+    feeding: AsyncGenerator[LogEvent, None] | None = None
+    """The events of a crowd whose own run this is; None for everybody else."""
 
     def fresh(self) -> OperationContext:
         """The same asker with loaders that remember nothing."""

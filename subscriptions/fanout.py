@@ -109,6 +109,15 @@ class Subscription:
             self._wake()
         return True
 
+    @property
+    def error(self) -> Exception | None:
+        """What ended the subscription, whatever is still in hand."""
+        return self._error
+
+    def call(self) -> None:
+        """Let `wait` return, though there may be nothing to take."""
+        self._wake()
+
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -160,7 +169,8 @@ class Topic:
     """Where this process stands in one topic, and who follows it here.
 
     `delivered` is the last sequence handed to every live subscriber, None until the log's head is
-    known; `target` the highest sequence known to exist.
+    known; `target` the highest sequence known to exist. `sources` of the live ones are crowds, and
+    stand for `riders` subscribers (`subscriptions/crowds.py`).
     """
 
     name: str
@@ -171,6 +181,8 @@ class Topic:
     members: set[Subscription] = field(default_factory=set)
     live: dict[Subscription, None] = field(default_factory=dict)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
+    sources: int = 0
+    riders: int = 0
     listening: bool = False
     pump: asyncio.Task[None] | None = None
     heal: asyncio.Task[None] | None = None
@@ -220,6 +232,16 @@ class Topic:
         """Whether something is known to exist that has not been delivered."""
         return self.delivered is not None and self.delivered < self.target
 
+    @property
+    def subscribers(self) -> int:
+        """All subscribers, those who still read history too."""
+        return len(self.members) - self.sources
+
+    @property
+    def followers(self) -> int:
+        """The subscribers who are pushed what comes, alone or in a crowd."""
+        return len(self.live) - self.sources + self.riders
+
     def fullest(self) -> int:
         """The length of the longest buffer; one that conflates by now can take any number."""
         return max((subscription.backlog for subscription in self.live), default=0)
@@ -240,8 +262,9 @@ class Topic:
 
     def _deliver(self, event: LogEvent) -> None:
         self.delivered = event.sequence
-        self.counts.delivered += len(self.live)
-        count_events_delivered(len(self.live))
+        followers = self.followers
+        self.counts.delivered += followers
+        count_events_delivered(followers)
         kind = event.type
         slow = [
             subscription

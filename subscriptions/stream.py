@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 
 from core.database import Database
 from core.errors import BadUserInput
+from subscriptions.crowds import Boarding
 from subscriptions.cursors import decode_cursor
 from subscriptions.fanout import ConflateKey, Subscription
 from subscriptions.hub import Hub
@@ -22,12 +23,14 @@ async def stream(
     after: str | None = None,
     types: frozenset[str] | None = None,
     conflate_key: ConflateKey | None = None,
+    boarding: Boarding | None = None,
 ) -> AsyncGenerator[LogEvent, None]:
     """Events of `topic` after the cursor, without end; after the log's head when there is none.
 
     Begins with the first `anext`. `types` passes only those types. With `conflate_key`, a consumer
     that falls behind gets the newest event of each key; without it, `SlowConsumer` with the cursor
-    to resume from.
+    to resume from. With `boarding`, what is live may be written to the subscriber by a crowd, and
+    not come from here.
     Raises `BadUserInput` for a cursor that is not of this topic, `CursorExpired` for one older than
     the log, `Unavailable` when the server goes down. Close it (`aclosing`) to give up early.
     """
@@ -35,20 +38,29 @@ async def stream(
     subscription = await hub.join(topic, types=types, conflate_key=conflate_key)
     try:
         position = await _start(hub, db, subscription, position)
-        while not subscription.topic.go_live(subscription, position):
-            # History is read page by page at the consumer's own pace; nothing is buffered for it.
-            for event in await hub.reader.page(db, topic, after=position):
-                position = event.sequence
-                if types is None or event.type in types:
-                    yield event
-            subscription.check()
         while True:
-            while (live := subscription.take()) is not None:
-                if live.sequence > position:
-                    position = live.sequence
-                    yield live
-            await subscription.wait()
+            while not subscription.topic.go_live(subscription, position):
+                # History is read page by page at the consumer's own pace; nothing is buffered.
+                for event in await hub.reader.page(db, topic, after=position):
+                    position = event.sequence
+                    if types is None or event.type in types:
+                        yield event
+                subscription.check()
+            if boarding is not None:
+                boarding.arrive(subscription)
+            while True:
+                while (live := subscription.take()) is not None:
+                    if live.sequence > position:
+                        position = live.sequence
+                        yield live
+                if boarding is not None and boarding.called():
+                    break
+                await subscription.wait()
+            position = await boarding.ride(subscription, position)
+            boarding = None
     finally:
+        if boarding is not None:
+            boarding.leave(subscription)
         hub.leave(subscription)
 
 
