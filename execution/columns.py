@@ -13,7 +13,7 @@ from graphql.pyutils import Undefined
 from graphql.type import GraphQLEnumType
 
 from execution.failures import At, Failed, among, below, in_lists
-from execution.plan import FieldPlan, Form, Kind, SelectionPlan, Shape
+from execution.plan import READ_FROM_ROWS, FieldPlan, Form, Kind, SelectionPlan, Shape
 
 if TYPE_CHECKING:
     from execution.run import Run
@@ -45,7 +45,7 @@ def is_still(run: Run, field: FieldPlan) -> bool:
         shape = field.shape
         while shape.inner is not None:
             shape = shape.inner
-        field.still = field.kind is Kind.ATTRIBUTE and (
+        field.still = field.kind in READ_FROM_ROWS and (
             shape.form is Form.LEAF
             or (shape.form is Form.OBJECT and _all_still(run, run.below(field, shape.type)))
         )

@@ -7,15 +7,30 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from graphql import OperationType
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    default_field_resolver,
+    default_type_resolver,
+)
+from graphql.execution.values import VariableValues, get_variable_values
 from graphql.type import GraphQLObjectType
+from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from execution.failures import Failed, at_root, below
-from execution.plan import Collected, Kind, PlanStore, SelectionPlan, plan_selection
+from execution.known import Known, PlanStore
+from execution.plan import Collected, Kind, SelectionPlan, plan_selection
 from execution.run import Run
 from execution.sharing import SharedData, class_of
+from execution.store import Prepared
 from execution.walk import field_values, selected
+
+MAX_ERRORS = 50
+"""Of variables: graphql-core's own number."""
 
 
 class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -58,21 +73,74 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         serially: bool,
         position_context: Any,
     ) -> Any:
-        fragments = tuple(self.fragment_definitions.values())
-        traits = self.plans.traits(self.operation, fragments)
+        known = self.known()
         # Strawberry always hands a manager on, which without extensions of fields is empty.
         hooked = self.middleware_manager and self.middleware_manager.middlewares
-        if hooked or self.abort_signal or not traits.covered:
+        if hooked or self.abort_signal or not known.traits.covered:
             return super().execute_root_grouped_field_set(
                 root_type, root_value, dict(grouped_field_set), serially, position_context
             )
-        plan = self.plans.root(
-            self.operation,
-            fragments,
-            self.variable_values.coerced,
-            lambda: plan_selection(self.schema, root_type, grouped_field_set),
+        variables = self.variable_values.coerced
+        plan = known.plan(variables) or known.keep(
+            variables, lambda tree: plan_selection(self.schema, root_type, grouped_field_set, tree)
         )
         return self._root(plan, root_value, serially)
+
+    @classmethod
+    def begin(
+        cls,
+        schema: GraphQLSchema,
+        prepared: Prepared,
+        operation: OperationDefinitionNode,
+        *,
+        variables: dict[str, Any] | None,
+        context_value: Any,
+        root_value: Any = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> LevelExecutor | list[GraphQLError]:
+        """An executor of an operation that is valid, or what is wrong about its variables: as
+        `build` makes it, which would take the document apart again."""
+        definitions = operation.variable_definitions
+        values: Any = VariableValues({}, {})
+        if definitions:
+            values = get_variable_values(schema, definitions, variables or {}, MAX_ERRORS)
+            if isinstance(values, list):
+                return values
+        return cls(
+            schema,
+            prepared.fragments,
+            prepared.details,
+            root_value,
+            context_value,
+            operation,
+            values,
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
+            is_awaitable=optimized_is_awaitable,
+            operation_extensions=operation_extensions,
+        )
+
+    def known(self) -> Known:
+        """What is known of the operation."""
+        return self.plans.of(self.operation, tuple(self.fragment_definitions.values()))
+
+    async def answer(self) -> ExecutionResult:
+        """The answer to a query or mutation; with a plan at hand without graphql-core's
+        preparations, which then would only find the same fields again."""
+        known = self.known()
+        plan = known.plan(self.variable_values.coerced) if known.traits.covered else None
+        if plan is None:
+            result: Any = self.execute_operation()
+            answer: ExecutionResult = await result if self.is_awaitable(result) else result
+            return answer
+        try:
+            serially = self.operation.operation is OperationType.MUTATION
+            data = await self._root(plan, self.root_value, serially)
+        except GraphQLError as error:
+            self.collected_errors.add(error, None)
+            data = None
+        return ExecutionResult(data, self.collected_errors.errors or None)
 
     async def _root(self, plan: SelectionPlan, root_value: Any, serially: bool) -> Any:
         run = Run(self)
@@ -103,6 +171,6 @@ async def _serially(run: Run, plan: SelectionPlan, root_value: Any) -> Any:
     return data
 
 
-def level_executor() -> type[LevelExecutor]:
-    """An executor with plans of its own, for one schema."""
-    return type("SchemaLevelExecutor", (LevelExecutor,), {"plans": PlanStore()})
+def level_executor(plans: PlanStore | None = None) -> type[LevelExecutor]:
+    """An executor for one schema, with the plans of its operations."""
+    return type("SchemaLevelExecutor", (LevelExecutor,), {"plans": plans or PlanStore()})

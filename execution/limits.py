@@ -24,6 +24,7 @@ class Limits:
     max_aliases: int = 30
     max_tokens: int = 2_000
     documents: int = 1_000
+    documents_bytes: int = 64 * 1024 * 1024
     introspection: bool = True
 
 

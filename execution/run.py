@@ -48,7 +48,8 @@ class Run:
         found = plan.selections.get(type_)
         if found is None:
             collected = self.core.collect_subfields(type_, plan.details).grouped_field_set
-            found = plan.selections[type_] = plan_selection(self.core.schema, type_, collected)
+            found = plan_selection(self.core.schema, type_, collected, plan.tree)
+            plan.selections[type_] = found
         return found
 
     def caught(

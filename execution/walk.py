@@ -26,7 +26,7 @@ from execution.columns import (
     still_column,
 )
 from execution.failures import At, Failed, Where, among, below, in_lists
-from execution.plan import FieldPlan, Form, Kind, SelectionPlan, Shape
+from execution.plan import READ_FROM_ROWS, FieldPlan, Form, Kind, SelectionPlan, Shape
 from execution.run import Run
 
 PLAIN_LISTS = {list, tuple}
@@ -73,7 +73,7 @@ async def field_values(run: Run, field: FieldPlan, sources: Values, at: At) -> V
 
 
 async def _values(run: Run, field: FieldPlan, sources: Values, at: At) -> Values:
-    if field.kind is Kind.ATTRIBUTE:
+    if field.kind in READ_FROM_ROWS:
         return await _awaited(run, field, _attributes(run, field, sources, at), at)
     try:
         arguments = run.arguments(field)
@@ -95,10 +95,7 @@ def _attributes(run: Run, field: FieldPlan, sources: Values, at: At) -> Values:
     try:
         return list(map(field.read, sources))
     except Exception:
-        return [
-            run.caught(field, at(i), getattr, source, field.attribute)
-            for i, source in enumerate(sources)
-        ]
+        return [run.caught(field, at(i), field.read, source) for i, source in enumerate(sources)]
 
 
 async def _keyed(
