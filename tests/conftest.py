@@ -35,6 +35,8 @@ if os.environ.get("CI"):
 POSTGRES_VARIABLE = "MELA_TEST_DATABASE_URL"
 REDIS_VARIABLE = "MELA_TEST_REDIS_URL"
 FOLDER_PREFIX = "mela-test-"
+MEMORY_FOLDER = Path("/dev/shm")
+MEMORY_MIN_BYTES = 6 * 2**30
 SERVERS = pytest.StashKey[EmbeddedHandle]()
 FOLDER = pytest.StashKey[Path]()
 names = itertools.count(1)
@@ -75,15 +77,28 @@ def passable_folder() -> Path:
     """A temporary folder that root's servers can get to as well: pytest's own are closed to all but
     their owner.
     """
-    sweep_folders()
-    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
+    parent = roomy_folder()
+    sweep_folders(parent)
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=parent))
     folder.chmod(0o711)
     return folder
 
 
-def sweep_folders() -> None:
+def roomy_folder() -> Path:
+    """Where clusters go: into memory where there is plenty. A clone is 760 files, which cost a disk's
+    file system 0.1 to 0.5 s of CPU, and memory 0.02 s; there are over a thousand clones in a run.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        room = shutil.disk_usage(MEMORY_FOLDER)
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if os.access(MEMORY_FOLDER, os.W_OK | os.X_OK) and min(room.free, free) > MEMORY_MIN_BYTES:
+            return MEMORY_FOLDER
+    return Path(tempfile.gettempdir())
+
+
+def sweep_folders(parent: Path) -> None:
     """Remove what runs that were killed left behind more than an hour ago."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+    for folder in parent.glob(f"{FOLDER_PREFIX}*"):
         with contextlib.suppress(OSError):
             old = time.time() - folder.stat().st_mtime > 3600
             if old and running_instance(folder / "state") is None:
