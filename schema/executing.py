@@ -61,7 +61,11 @@ class MelaSchema(DomainSchema):
         asking: Asking = plans.asking(self._schema, found, tuple(parts))
         return asking
 
-    async def execute(
+    async def execute(self, query: str | None, *args: Any, **options: Any) -> Any:
+        """Run a query or mutation with fresh loaders; see Strawberry's `Schema.execute`."""
+        return await self.execute_own(query, *args, **_own_context(options))
+
+    async def execute_own(
         self,
         query: str | None,
         variable_values: dict[str, Any] | None = None,
@@ -71,9 +75,9 @@ class MelaSchema(DomainSchema):
         allowed_operation_types: Iterable[StrawberryOperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
     ) -> Any:
-        """Run a query or mutation with fresh loaders; see Strawberry's `Schema.execute`. Where
-        operations run by levels this is without its preparations; subscriptions are never ours."""
-        context = context_value and context_value.fresh()
+        """As `execute`, in a context that was made for this operation. Where operations run by
+        levels it is without Strawberry's preparations; subscriptions are always Strawberry's."""
+        context = context_value
         allowed = allowed_operation_types or ALL_TYPES
         if not query:
             raise MissingQueryError

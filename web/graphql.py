@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from cross_web import HTTPException
 from graphql import GraphQLError
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -27,6 +28,7 @@ from resolvers.context import OperationContext, Server
 from schema.executing import MelaSchema
 from services.users.access import Viewer, viewer_of
 from web.graphiql_page import graphiql_response, wants_graphiql
+from web.posting import answer_post, is_plain_post
 from web.sockets import CLOSE_FORBIDDEN, SocketHandler, TextAdapter
 from web.uploads import is_multipart, placed, read_form, require_preflight
 
@@ -71,12 +73,16 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             multipart_uploads_enabled=True,
         )
         self.server = server
+        self.mela = schema
         self.graphiql = graphiql
         self.sockets = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            if scope["type"] == "http":
+            if scope["type"] == "http" and is_plain_post(scope):
+                context = self._context(Headers(scope=scope), scope)
+                await answer_post(self.mela, context, receive, send)
+            elif scope["type"] == "http":
                 response = await self.run(Request(scope, receive))
                 await response(scope, receive, send)
             else:
@@ -122,18 +128,23 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
         self, request: HTTPConnection, response: Response | WebSocket
     ) -> OperationContext:
         """Who asks and from where. Raises `Unauthenticated` for a bad Authorization header."""
-        viewer = viewer_from(self.server, request.headers.get("authorization"))
-        if viewer is None and is_multipart(request.headers):
+        context = self._context(request.headers, request.scope)
+        if context.viewer is None and is_multipart(request.headers):
             # Before the body is read: nobody fills our disk without a name.
             raise Unauthenticated("TOKEN_MISSING", "sign in before you upload")
+        return context
+
+    def _context(self, headers: Headers, scope: Scope) -> OperationContext:
+        server = self.server
+        viewer = viewer_from(server, headers.get("authorization"))
         return OperationContext(
-            server=self.server,
+            server=server,
             viewer=viewer,
             request_id=current_request_id() or new_id().hex,
-            address=_address(request, trusted=self.server.settings.trust_forwarded_for),
-            user_agent=request.headers.get("user-agent", "")[:200],
-            loaders=Loaders(self.server.db, viewer.user_id if viewer else None),
-            connection_id=new_id().hex if isinstance(request, WebSocket) else None,
+            address=_address(headers, scope, trusted=server.settings.trust_forwarded_for),
+            user_agent=headers.get("user-agent", "")[:200],
+            loaders=Loaders(server.db, viewer.user_id if viewer else None),
+            connection_id=new_id().hex if scope["type"] == "websocket" else None,
         )
 
     async def on_ws_connect(self, context: OperationContext) -> Any:
@@ -187,8 +198,9 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
         await response(scope, receive, send)
 
 
-def _address(connection: HTTPConnection, *, trusted: bool) -> str | None:
+def _address(headers: Headers, scope: Scope, *, trusted: bool) -> str | None:
     """The client's address; the proxy's word for it only where that is trusted."""
-    if trusted and (forwarded := connection.headers.get("x-forwarded-for")):
+    if trusted and (forwarded := headers.get("x-forwarded-for")):
         return forwarded.rpartition(",")[2].strip()[:64]
-    return None if connection.client is None else connection.client.host
+    client = scope.get("client")
+    return None if client is None else str(client[0])
