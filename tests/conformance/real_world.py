@@ -24,7 +24,7 @@ from graphql import (
 from sqlalchemy import text as sql
 
 from app import make_server
-from bench.fuzz import Grower
+from bench.growing import Grower
 from core.clock import utc_now
 from core.ids import encode_id
 from core.settings import Settings
@@ -201,10 +201,10 @@ class RealWorld:
         ]
         return found, expected
 
-    async def difference(self, case: Case) -> str | None:
-        """What the executors tell differently of a case, or None."""
+    async def compared(self, case: Case) -> tuple[Any, str | None]:
+        """graphql-core's answer, and what the executors tell differently of a case, or None."""
         found, expected = await self.answers(case)
-        return None if alike(found, expected) else said(found, expected)
+        return expected, None if alike(found, expected) else said(found, expected)
 
     def _id(self, found: re.Match[str]) -> str:
         return self.ids.get(found[1], found[1])
