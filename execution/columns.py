@@ -14,6 +14,7 @@ from graphql.type import GraphQLEnumType
 
 from execution.failures import At, Failed, among, below, in_lists
 from execution.plan import READ_FROM_ROWS, FieldPlan, Form, Kind, SelectionPlan, Shape
+from execution.serialising import serialised
 
 if TYPE_CHECKING:
     from execution.run import Run
@@ -83,6 +84,10 @@ def _leaves(shape: Shape, values: Values) -> Values:
     kinds = set(map(type, values))
     if not all(map(is_inert, kinds)):
         raise Unusual
+    if (made := serialised(shape.type, values)) is not None:
+        if NOTHING in kinds and not shape.nullable:
+            raise Unusual
+        return made
     serialise = shape.type.coerce_output_value
     one_kind = len(kinds) == 1 or (len(kinds) == 2 and NOTHING in kinds)
     if isinstance(shape.type, GraphQLEnumType) and one_kind:

@@ -20,6 +20,7 @@ from graphql import (
     visit,
 )
 
+from execution.needed import Needs, needs_of
 from execution.plan import SelectionPlan, Tree
 from execution.sharing import Asking, asking_of
 
@@ -47,6 +48,7 @@ class Known:
         default_factory=OrderedDict
     )
     asking: Asking | None = None
+    needs: Needs | None = None
 
     def plan(self, variables: Mapping[str, Any]) -> SelectionPlan | None:
         """The plan of the root for these values of @skip and @include, if there is one yet."""
@@ -111,6 +113,18 @@ class PlanStore:
         if known.asking is None:
             known.asking = asking_of(schema, operation, fragments)
         return known.asking
+
+    def needs(
+        self,
+        schema: GraphQLSchema,
+        operation: OperationDefinitionNode,
+        fragments: Sequence[FragmentDefinitionNode],
+    ) -> Needs:
+        """What the operation reads of rows, looked up or found out."""
+        known = self.of(operation, fragments)
+        if known.needs is None:
+            known.needs = needs_of(schema, operation, fragments)
+        return known.needs
 
 
 class _Look(Visitor):

@@ -142,7 +142,16 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
             data = None
         return ExecutionResult(data, self.collected_errors.errors or None)
 
+    def _tell_needs(self) -> None:
+        """Let a query's loaders read what it shows, and no more. A mutation's rows are looked at by
+        what made them, and those of an event are shared by those who ask for different fields."""
+        loaders = getattr(self.context_value, "loaders", None)
+        if loaders is not None and self.operation.operation is OperationType.QUERY:
+            fragments = tuple(self.fragment_definitions.values())
+            loaders.needs = self.plans.needs(self.schema, self.operation, fragments)
+
     async def _root(self, plan: SelectionPlan, root_value: Any, serially: bool) -> Any:
+        self._tell_needs()
         run = Run(self)
         if serially:
             data = await _serially(run, plan, root_value)

@@ -26,6 +26,7 @@ from execution.columns import (
     still_column,
 )
 from execution.failures import At, Failed, Where, among, below, in_lists
+from execution.needed import shown_as
 from execution.plan import READ_FROM_ROWS, FieldPlan, Form, Kind, SelectionPlan, Shape
 from execution.run import Run
 
@@ -105,7 +106,8 @@ async def _keyed(
     info = run.info(field, at(0))
     for guard in field.guards:
         guard.check(info)
-    found: Values = await field.keyed.answer(info.context, sources, arguments)
+    shown = shown_as(info.return_type)
+    found: Values = await field.keyed.answer(info.context, sources, arguments, shown)
     if any(issubclass(kind, Exception) for kind in set(map(type, found))):
         return [
             run.fail(field, at(i), value) if isinstance(value, Exception) else value

@@ -16,7 +16,7 @@ from core.database import Database
 from core.pagination import PageRequest
 from loaders.base import Computed, many_by, one_by, page_by, read_page
 from loaders.pages import Page, order
-from loaders.rows import Money, row_of
+from loaders.rows import Columns, Money, row_of
 from models.auctions import Auction, Bid, Product, Stall
 from models.events import EventTopic
 
@@ -260,11 +260,16 @@ class AuctionFilter:
 
 
 async def auctions_page(
-    db: Database, wanted: AuctionFilter, ordering: str, request: PageRequest
+    db: Database,
+    wanted: AuctionFilter,
+    ordering: str,
+    request: PageRequest,
+    columns: Columns = None,
 ) -> Page:
-    """One page of all auctions under a filter, in one of `AUCTION_ORDERS`."""
+    """One page of all auctions under a filter, in one of `AUCTION_ORDERS`, with the columns that
+    are shown."""
     order = AUCTION_ORDERS[ordering]
-    return await read_page(db, AuctionRow, order, request, _conditions(wanted))
+    return await read_page(db, AuctionRow, order, request, _conditions(wanted), columns)
 
 
 def _conditions(wanted: AuctionFilter) -> list[ColumnElement[bool]]:

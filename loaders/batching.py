@@ -4,8 +4,9 @@ statement, and remembers the answers."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -55,7 +56,7 @@ class Loaders:
             return reading.ask(key)
         return answer
 
-    async def show(self, loader: Loader, key: Any, type_name: str) -> Any:
+    async def show(self, loader: Loader, key: Any, type_name: str | None) -> Any:
         """The answer for one key, to be shown as a GraphQL type and not to be looked at: its rows
         have what this operation's fields of that type read."""
         [answer] = await self.show_all(loader, [key], type_name)
@@ -78,15 +79,13 @@ class Loaders:
         """Remember a whole row that was read on another way."""
         self._reading(loader, None).known.setdefault(key, row)
 
-    def prime_shown(self, loader: OneBy, rows: Iterable[Any], type_name: str) -> None:
-        """Remember rows that were read on another way with what this operation shows of them; where
-        they lack the key, nothing is."""
-        columns = self.shown_columns(loader.row, type_name, loader.key.name)
-        name, known = loader.key.name, self._reading(loader, columns).known
-        for row in rows:
-            if row._fields != (columns or loader.row._fields):
-                return
-            known.setdefault(getattr(row, name), row)
+    def prime_shown(self, loader: OneBy, rows: Sequence[Any], type_name: str) -> None:
+        """Remember rows of one class that were read on another way with what this operation shows
+        of them, or more; others are not remembered."""
+        reading = self._shown(loader, type_name)
+        needed = reading.columns or loader.row._fields
+        if rows and set(needed).issubset(rows[0]._fields):
+            reading.offered.append(rows)
 
     async def _counted(self, counter: CountBy, key: Any) -> int:
         return int(await self.load(counter, key))
@@ -138,10 +137,14 @@ class Reading:
     columns: Columns
     known: dict[Any, Any] = field(default_factory=dict)
     batch: Batch | None = None
+    offered: list[Sequence[Any]] = field(default_factory=list)
+    """Rows that were read on another way: few operations come to ask for one of them."""
 
     def ask(self, key: Any) -> Awaitable[Any]:
         """The answer for one key."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self.offered:
+            self._take_offered()
         if key in self.known:
             _tell(answer, self.known[key])
         else:
@@ -152,6 +155,8 @@ class Reading:
 
     async def ask_all(self, keys: Sequence[Any]) -> list[Any]:
         """The answers for these keys, exceptions in place of those that failed."""
+        if self.offered:
+            self._take_offered()
         known = self.known
         missing = [key for key in keys if key not in known]
         if missing:
@@ -162,6 +167,13 @@ class Reading:
             await read
         answers = [known[key] for key in keys]
         return [a.error if type(a) is Refusal else a for a in answers]
+
+    def _take_offered(self) -> None:
+        key = attrgetter(self.loader.key.name)  # type: ignore[union-attr]
+        for rows in self.offered:
+            for row in rows:
+                self.known.setdefault(key(row), row)
+        self.offered.clear()
 
     def _collecting(self) -> Batch:
         """The batch that is still open; it is read when all who are about to ask have asked."""

@@ -47,10 +47,17 @@ def named_key(public_id: str, prefix: str, what: str) -> UUID:
     return key
 
 
-async def find(context: OperationContext, loader: Any, public_id: str, prefix: str) -> Any:
-    """The row a query's id names, or None."""
+async def find(
+    context: OperationContext,
+    loader: Any,
+    public_id: str,
+    prefix: str,
+    shown_as: str | None = None,
+) -> Any:
+    """The row a query's id names, or None; of one that is only shown, as that type, what is shown
+    of it."""
     key = public_key(public_id, prefix)
-    return None if key is None else await context.loaders.load(loader, key)
+    return None if key is None else await context.loaders.show(loader, key, shown_as)
 
 
 async def stall_at(context: OperationContext, slug: str) -> Any:
@@ -65,9 +72,10 @@ async def auctions(
     context: OperationContext, wanted: AuctionFilter, ordering: str, request: PageRequest
 ) -> Any:
     """A page of auctions; the rows are remembered for `node` and references."""
-    page = await loaders.auctions_page(context.server.db, wanted, ordering, request)
-    for edge in page.edges:
-        context.loaders.prime(loaders.auction_by_id, edge.node.id, edge.node)
+    order = loaders.AUCTION_ORDERS[ordering]
+    columns = context.loaders.shown_columns(AuctionRow, "Auction", *order.names)
+    page = await loaders.auctions_page(context.server.db, wanted, ordering, request, columns)
+    context.loaders.prime_shown(loaders.auction_by_id, page.nodes, "Auction")
     return page
 
 

@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from types import NoneType
 from typing import Any, NewType
 
+import orjson
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
 from core.files import UploadedFile
 from core.money import INT64_MAX
+from execution.serialising import by_column
 
 BigInt = NewType("BigInt", int)
 Cursor = NewType("Cursor", str)
@@ -26,6 +29,30 @@ _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 def _datetime_text(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _datetime_texts(column: list[Any]) -> list[Any] | None:
+    """As `_datetime_text`, by orjson, in a fifth of the time: what is in UTC already it writes the
+    same way, and nothing else is given to it."""
+    kinds = set(map(type, column))
+    if not kinds <= {datetime, NoneType}:
+        return None
+    if {value.tzinfo for value in column if value is not None} - {UTC}:
+        return None
+    texts: list[Any] = orjson.loads(orjson.dumps(column, option=orjson.OPT_UTC_Z))
+    return texts
+
+
+def _texts(column: list[Any]) -> list[Any] | None:
+    """As `str`."""
+    kinds = set(map(type, column))
+    if kinds <= {str, NoneType}:
+        return column
+    return None if NoneType in kinds else list(map(str, column))
+
+
+by_column(_datetime_text, _datetime_texts)
+by_column(str, _texts)
 
 
 def _parse_datetime(value: object) -> datetime:

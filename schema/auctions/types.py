@@ -104,7 +104,7 @@ class Stall(OrderStallFields, Node):
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.stall_by_id, id, "stl")
+        return await find(info.context, loaders.stall_by_id, id, "stl", "Stall")
 
 
 @strawberry.federation.type(keys=["id"], description="A thing that a stall sells.")
@@ -135,7 +135,7 @@ class Product(DownloadProductFields, Node):
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.product_by_id, id, "prd")
+        return await find(info.context, loaders.product_by_id, id, "prd", "Product")
 
 
 @strawberry.type(description="What a bid's commitment was made of; anyone can compute it again.")
@@ -204,7 +204,7 @@ class Bid(Node):
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.bid_by_id, id, "bid")
+        return await find(info.context, loaders.bid_by_id, id, "bid", "Bid")
 
 
 @strawberry.federation.type(keys=["id"], description="A lot and its bidding.")
@@ -322,7 +322,7 @@ class Auction(OrderAuctionFields, Node):
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.auction_by_id, id, "auc")
+        return await find(info.context, loaders.auction_by_id, id, "auc", "Auction")
 
 
 @strawberry.type
