@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from graphql import (
@@ -19,6 +21,7 @@ from graphql import (
     validate,
 )
 from graphql.execution.collect_fields import FragmentDetails
+from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.extensions import SchemaExtension
 
 from execution.known import PlanStore
@@ -29,8 +32,17 @@ MAX_KEPT_LENGTH = 20_000
 """Longer texts are not kept: a few huge ones must not fill the memory."""
 TOKEN_BYTES = 400
 """What a token of a parsed document takes, its share of the nodes and the text included."""
+MAX_SHORT_LENGTH = 1_000
+"""Characters of a text that is looked at at once: a few milliseconds, a tenth of a second at worst.
+"""
 FIELD_BYTES = 1_500
 """What a field of a plan takes."""
+
+
+# Whether fields of the same name may be merged is asked of each pair of them: with graphql-core's
+# own budget that takes a second for 2,000 tokens.
+overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 60_000
+_PREPARING = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mela-documents")
 
 
 @dataclass(slots=True, eq=False)
@@ -64,16 +76,46 @@ class DocumentStore:
     plans: PlanStore = field(default_factory=PlanStore)
     bytes: int = 0
     _kept: OrderedDict[str, Prepared] = field(default_factory=OrderedDict)
+    _underway: dict[str, asyncio.Future[Prepared]] = field(default_factory=dict)
 
     def prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
-        """Parse and validate, or remember. Raises `GraphQLSyntaxError`, also past `max_tokens`."""
+        """Parse and validate, or remember. Raises `GraphQLError` for a text that is too long and
+        `GraphQLSyntaxError`, also past `max_tokens`."""
+        return self._find(text) or self._keep(text, self._made(schema, text))
+
+    async def prepare_aside(self, schema: GraphQLSchema, text: str) -> Prepared:
+        """As `prepare`; but a text that is not known and not short is looked at in a thread of its
+        own, one at a time, while others are served."""
+        if len(text) <= MAX_SHORT_LENGTH:
+            return self.prepare(schema, text)
+        if (kept := self._find(text)) is not None:
+            return kept
+        underway = self._underway.get(text)
+        if underway is None:
+            underway = self._underway[text] = asyncio.ensure_future(self._aside(schema, text))
+            underway.add_done_callback(lambda _: self._underway.pop(text, None))
+        # Shielded: others may wait for the same text.
+        return await asyncio.shield(underway)
+
+    async def _aside(self, schema: GraphQLSchema, text: str) -> Prepared:
+        loop = asyncio.get_running_loop()
+        return self._keep(text, await loop.run_in_executor(_PREPARING, self._made, schema, text))
+
+    def _find(self, text: str) -> Prepared | None:
         kept = self._kept.get(text)
         if kept is not None:
             self._kept.move_to_end(text)
             self._weigh(kept)
-            return kept
+        return kept
+
+    def _made(self, schema: GraphQLSchema, text: str) -> Prepared:
+        if len(text) > self.limits.max_length:
+            said = f"the document has {len(text)} characters; the limit is {self.limits.max_length}"
+            raise GraphQLError(said)
         document = parse(text, max_tokens=self.limits.max_tokens)
-        prepared = _prepared(document, self._errors(schema, document))
+        return _prepared(document, self._errors(schema, document))
+
+    def _keep(self, text: str, prepared: Prepared) -> Prepared:
         if len(text) <= MAX_KEPT_LENGTH:
             self._kept[text] = prepared
             self._weigh(prepared)
@@ -94,8 +136,9 @@ class DocumentStore:
     def operation(
         self, schema: GraphQLSchema, text: str, name: str | None
     ) -> OperationDefinitionNode | None:
-        """The operation of a document that may run and is remembered; None for any other."""
-        if len(text) > MAX_KEPT_LENGTH:
+        """The operation of a document that may run and is remembered; None for any other, and for
+        one that would take long to look at now."""
+        if len(text) > MAX_SHORT_LENGTH and text not in self._kept:
             return None
         try:
             prepared = self.prepare(schema, text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from graphql import FragmentDefinitionNode, GraphQLError, OperationType
@@ -82,7 +83,7 @@ class MelaSchema(DomainSchema):
         if not query:
             raise MissingQueryError
         try:
-            prepared = self.documents.prepare(self._schema, query)
+            prepared = await self.documents.prepare_aside(self._schema, query)
         except Exception as error:
             return _finished(context, "unknown", _refused([error]))
         operation = prepared.operation(operation_name)
@@ -140,6 +141,10 @@ class MelaSchema(DomainSchema):
         """Run any operation of a streaming transport with a context of its own: a WebSocket shares
         one among all its operations."""
         own = _own_context(options)
+        if query:
+            # Strawberry parses in the loop; then it is known. What is wrong is told there.
+            with suppress(GraphQLError):
+                await self.documents.prepare_aside(self._schema, query)
         results = await super().stream(query, *args, **own)
         if getattr(own.get("context_value"), "feeding", None) is not None:
             return results  # a crowd's, whose subscribers are counted
