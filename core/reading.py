@@ -51,7 +51,7 @@ async def _watched(
         found: list[Any] = await connection.driver_connection.fetch(statement, *arguments)
     except BaseException as error:
         happened = SimpleNamespace(connection=connection, original_exception=error)
-        for listener in listeners.handle_error:
+        for listener in engine.dialect.dispatch.handle_error:
             listener(happened)
         raise
     for listener in listeners.after_cursor_execute:
