@@ -26,8 +26,8 @@ from execution.guards import Guard
 from execution.sharing import DEFINITION
 
 Needs = Mapping[str, Reads]
-"""By type: the attributes that are read of its rows; None where that is not known. Of a type that
-is not in it nothing is read."""
+"""By type: the attributes that are read of its rows; None, or no word of it, where that is not
+known."""
 
 
 def needs_of(
