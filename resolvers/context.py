@@ -25,7 +25,7 @@ from services.users.passwords import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from services.wallets.queue import TransferQueue
-from subscriptions.crowds import Outlet
+from subscriptions.crowds import Outlet, Resuming
 from subscriptions.hub import Hub
 from subscriptions.live import Live
 from subscriptions.log import LogEvent
@@ -80,6 +80,8 @@ class OperationContext:
     standings: DataLoader[UUID, Any] | None = None
     outlet: Outlet | None = None
     """Where a crowd may write the answers of this operation; None off sockets."""
+    resuming: Resuming | None = None
+    """Where the operation goes on that a crowd has let go."""
     feeding: AsyncGenerator[LogEvent, None] | None = None
     """The events of a crowd whose own run this is; None for everybody else."""
 

@@ -52,18 +52,18 @@ class Subscription:
         self.floor = 0
         self._limit = limit
         self._conflate_key = conflate_key
-        self._buffer: deque[LogEvent] = deque()
+        self._buffer: deque[LogEvent] | None = None  # an empty one takes 700 bytes
         self._newest: OrderedDict[Hashable, LogEvent] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._error: Exception | None = None
 
     def __len__(self) -> int:
-        return len(self._buffer) if self._newest is None else len(self._newest)
+        return self.backlog if self._newest is None else len(self._newest)
 
     @property
     def backlog(self) -> int:
         """Events waiting, each of which the consumer must get."""
-        return len(self._buffer)
+        return 0 if self._buffer is None else len(self._buffer)
 
     def take(self) -> LogEvent | None:
         """The next event in hand, or None. Raises what ended the subscription once it is empty."""
@@ -100,6 +100,8 @@ class Subscription:
         """Add an event; False when it is too much, and the subscription has ended with
         `SlowConsumer`.
         """
+        if self._buffer is None:
+            self._buffer = deque()
         if self._newest is None and len(self._buffer) < self._limit:
             self._buffer.append(event)
         elif not self._conflate(event):
@@ -114,10 +116,6 @@ class Subscription:
         """What ended the subscription, whatever is still in hand."""
         return self._error
 
-    def call(self) -> None:
-        """Let `wait` return, though there may be nothing to take."""
-        self._wake()
-
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -129,9 +127,9 @@ class Subscription:
             return False
         if self._newest is None:
             self._newest = OrderedDict()
-            for waiting in self._buffer:
+            for waiting in self._buffer or ():
                 self._keep_newest(key_of(waiting), waiting, self._newest)
-            self._buffer.clear()
+            self._buffer = None
         self._keep_newest(key_of(event), event, self._newest)
         return len(self._newest) <= self._limit
 
@@ -144,9 +142,9 @@ class Subscription:
 
     def _end_slow(self) -> None:
         """Give the memory back at once: who resumes reads the log, from what was not taken."""
-        first = next(iter(self._newest.values())) if self._newest else self._buffer[0]
-        self._buffer.clear()
-        self._newest = None
+        assert self._newest or self._buffer
+        first = next(iter(self._newest.values() if self._newest else self._buffer or ()))
+        self._buffer = self._newest = None
         resume = max(self.floor, first.sequence - 1)
         self.end(SlowConsumer(encode_cursor(first.topic, resume)))
 
@@ -235,7 +233,7 @@ class Topic:
     @property
     def subscribers(self) -> int:
         """All subscribers, those who still read history too."""
-        return len(self.members) - self.sources
+        return len(self.members) - self.sources + self.riders
 
     @property
     def followers(self) -> int:

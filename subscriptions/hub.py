@@ -105,6 +105,8 @@ class Hub:
         for task in self._tasks.difference(self._pumps.values()):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for crowd in list(self.crowds.values()):
+            crowd.disband()  # one that was stopped before it began
         await self.reader.close()
         await self._broadcast.disconnect()
 

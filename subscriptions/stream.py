@@ -29,8 +29,7 @@ async def stream(
 
     Begins with the first `anext`. `types` passes only those types. With `conflate_key`, a consumer
     that falls behind gets the newest event of each key; without it, `SlowConsumer` with the cursor
-    to resume from. With `boarding`, what is live may be written to the subscriber by a crowd, and
-    not come from here.
+    to resume from. With `boarding` it ends where a crowd takes the subscriber on.
     Raises `BadUserInput` for a cursor that is not of this topic, `CursorExpired` for one older than
     the log, `Unavailable` when the server goes down. Close it (`aclosing`) to give up early.
     """
@@ -38,29 +37,22 @@ async def stream(
     subscription = await hub.join(topic, types=types, conflate_key=conflate_key)
     try:
         position = await _start(hub, db, subscription, position)
+        while not subscription.topic.go_live(subscription, position):
+            # History is read page by page at the consumer's own pace; nothing is buffered for it.
+            for event in await hub.reader.page(db, topic, after=position):
+                position = event.sequence
+                if types is None or event.type in types:
+                    yield event
+            subscription.check()
+        if boarding is not None and boarding.board(subscription, position):
+            return
         while True:
-            while not subscription.topic.go_live(subscription, position):
-                # History is read page by page at the consumer's own pace; nothing is buffered.
-                for event in await hub.reader.page(db, topic, after=position):
-                    position = event.sequence
-                    if types is None or event.type in types:
-                        yield event
-                subscription.check()
-            if boarding is not None:
-                boarding.arrive(subscription)
-            while True:
-                while (live := subscription.take()) is not None:
-                    if live.sequence > position:
-                        position = live.sequence
-                        yield live
-                if boarding is not None and boarding.called():
-                    break
-                await subscription.wait()
-            position = await boarding.ride(subscription, position)
-            boarding = None
+            while (live := subscription.take()) is not None:
+                if live.sequence > position:
+                    position = live.sequence
+                    yield live
+            await subscription.wait()
     finally:
-        if boarding is not None:
-            boarding.leave(subscription)
         hub.leave(subscription)
 
 

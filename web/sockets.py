@@ -6,10 +6,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from contextlib import aclosing, suppress
+from contextvars import Context
 from dataclasses import replace
 from typing import Any, cast
 
 import orjson
+import structlog
 from graphql import GraphQLError
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
@@ -21,12 +23,14 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
 from core.clock import utc_now
 from core.errors import BadUserInput, RequestError, Unauthenticated
 from core.ids import new_id
+from core.metrics import add_subscriptions
 from execution.shaping import shape_error
 from execution.sharing import SharedData
 from loaders.base import Loaders
 from resolvers.context import OperationContext
 from schema.executing import MelaSchema
 from services.users.access import Viewer
+from subscriptions.crowds import Resuming, Seat
 from subscriptions.log import LogEvent
 from subscriptions.presence_store import OpenConnection
 from web.wire import EXTENSION, SocketProtocol, frame_head
@@ -82,13 +86,10 @@ def _json_once(data: Any) -> Any:
 class SocketOutlet:
     """One subscription of a socket, as a crowd writes to it; see `subscriptions.crowds.Outlet`."""
 
-    __slots__ = ("_context", "_head", "_operation", "_schema", "_wire")
+    __slots__ = ("_handler", "_head", "_operation", "_wire")
 
-    def __init__(
-        self, schema: MelaSchema, context: OperationContext, operation: Any, wire: SocketProtocol
-    ) -> None:
-        self._schema = schema
-        self._context = context
+    def __init__(self, handler: SocketHandler, operation: Any, wire: SocketProtocol) -> None:
+        self._handler = handler
         self._operation = operation
         self._wire = wire
         self._head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation.id)
@@ -97,10 +98,11 @@ class SocketOutlet:
     def question(self) -> Hashable | None:
         """The text and the variables that answers depend on; None where an answer is personal."""
         operation = self._operation
-        asking = self._schema.asking(operation.query, operation.operation_name)
+        schema = cast(MelaSchema, self._handler.schema)
+        asking = schema.asking(operation.query, operation.operation_name)
         if asking is None or asking.guarded:
             return None
-        if asking.personal and self._context.viewer is not None:
+        if asking.personal and self._handler.context.viewer is not None:
             return None
         given = operation.variables or {}
         read = tuple((name, name in given, repr(given.get(name))) for name in asking.variables)
@@ -108,7 +110,7 @@ class SocketOutlet:
 
     def answers(self, events: AsyncGenerator[LogEvent, None]) -> AsyncGenerator[Any, None]:
         """The answers to the question as nobody in particular gets them."""
-        server, operation = self._context.server, self._operation
+        server, operation = self._handler.context.server, self._operation
         context = OperationContext(
             server=server,
             viewer=None,
@@ -119,7 +121,7 @@ class SocketOutlet:
             feeding=events,
         )
         asked = (operation.query, operation.variables, operation.operation_name)
-        return _answers(self._schema, context, *asked)
+        return _answers(cast(MelaSchema, self._handler.schema), context, *asked)
 
     def write(self, answer: Answer) -> bool:
         """To an operation that is over, nothing is written."""
@@ -128,6 +130,14 @@ class SocketOutlet:
     def when_writable(self, call: Callable[[], None]) -> None:
         """When the whole socket is."""
         self._wire.when_writable(call)
+
+    def seated(self, seat: Seat) -> None:
+        """See `SocketHandler.ride`."""
+        self._handler.ride(self._operation, seat)
+
+    def resume(self, resuming: Resuming) -> None:
+        """See `SocketHandler.resume`."""
+        self._handler.resume(self._operation, resuming)
 
 
 async def _answers(
@@ -153,6 +163,12 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._watch: asyncio.Task[None] | None = None
+        self._riding: dict[str, Seat] = {}
+
+    async def handle(self) -> None:
+        """As the base's. The handshake's headers are read, and not kept for the socket's life."""
+        cast(TextAdapter, self.websocket).ws.scope["headers"].clear()
+        await super().handle()
 
     async def handle_connection_init(self, message: Any) -> None:
         await super().handle_connection_init(message)
@@ -179,19 +195,22 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
         payload = [self._shaped(error).formatted]
         await self.send_message({"id": message["id"], "type": "error", "payload": payload})
 
-    async def run_operation(self, operation: Any) -> None:
-        """As the base's, with a way for crowds to write to this operation."""
+    async def run_operation(self, operation: Any, resuming: Resuming | None = None) -> None:
+        """As the base's. A subscription that a crowd takes on has no task from there on, and gets
+        one again where the crowd lets it go."""
+        outlet = self._outlet(operation) if resuming is None else None
         try:
             results = await self.schema.stream(
                 operation.query,
                 variable_values=operation.variables,
-                context_value=replace(self.context, outlet=self._outlet(operation)),
+                context_value=replace(self.context, outlet=outlet, resuming=resuming),
                 root_value=self.root_value,
                 operation_name=operation.operation_name,
             )
             async with aclosing(results):
                 await self._send_result_stream(operation, results)
-            await operation.send_operation_message({"id": operation.id, "type": "complete"})
+            if operation.id not in self._riding:
+                await operation.send_operation_message({"id": operation.id, "type": "complete"})
         except Exception as error:
             await self.handle_task_exception(error)
             with suppress(Exception):
@@ -200,16 +219,42 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
             raise
 
     def _outlet(self, operation: Any) -> SocketOutlet | None:
-        adapter = cast(TextAdapter, self.websocket)
-        wire = adapter.ws.scope["extensions"].get(EXTENSION)
-        if wire is None:
-            return None
-        return SocketOutlet(cast(MelaSchema, self.schema), self.context, operation, wire)
+        wire = cast(TextAdapter, self.websocket).ws.scope["extensions"].get(EXTENSION)
+        return None if wire is None else SocketOutlet(self, operation, wire)
+
+    def ride(self, operation: Any, seat: Seat) -> None:
+        """A crowd writes to the operation."""
+        self._riding[operation.id] = seat
+        add_subscriptions(1)
+
+    def alight(self, operation_id: str) -> None:
+        """No crowd does."""
+        seat = self._riding.pop(operation_id, None)
+        if seat is not None:
+            add_subscriptions(-1)
+            seat.leave()
+
+    def resume(self, operation: Any, resuming: Resuming) -> None:
+        """Give an operation that a crowd has let go a task of its own again."""
+        self.alight(operation.id)
+        if operation.completed:
+            return
+        context = Context()
+        context.run(structlog.contextvars.bind_contextvars, request_id=self.context.request_id)
+        work = self.run_operation(operation, resuming)
+        operation.task = asyncio.create_task(work, context=context)
+        operation.task.add_done_callback(self._task_done)
+
+    def forget_id(self, id: str) -> None:
+        """The operation is over."""
+        self.alight(id)
+        super().forget_id(id)
 
     async def cleanup_operation(self, operation_id: str) -> None:
         """Nothing more is said of it from this moment on: its id may be used anew at once."""
         if operation_id in self.operations:
             self.operations[operation_id].completed = True
+            self.alight(operation_id)
         await super().cleanup_operation(operation_id)
 
     async def handle_task_exception(self, error: Exception) -> None:
