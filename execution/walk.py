@@ -6,7 +6,7 @@ completed with the care that resolvers' misbehaviour needs. What a response mean
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from graphql import GraphQLError
@@ -31,6 +31,8 @@ from execution.plan import READ_FROM_ROWS, FieldPlan, Form, Kind, SelectionPlan,
 from execution.run import Run
 
 PLAIN_LISTS = {list, tuple}
+MANY = 4
+"""Values of an interface or union from which on they are told apart by their classes first."""
 
 
 async def selected(run: Run, plan: SelectionPlan, sources: Values, above: At) -> Values:
@@ -267,21 +269,10 @@ async def _impostors(
 
 async def _abstract(run: Run, field: FieldPlan, shape: Shape, values: Values, at: At) -> Values:
     """Values of an interface or a union, grouped by what they turn out to be."""
-    resolve = shape.type.resolve_type or run.core.type_resolver
-    infos = [run.info(field, at(i)) for i in range(len(values))]
-    named = [
-        run.caught(field, at(i), resolve, value, infos[i], shape.type)
-        for i, value in enumerate(values)
-    ]
-    named = await _awaited(run, field, named, at)
     groups: dict[GraphQLObjectType, list[int]] = {}
     made: Values = [None] * len(values)
-    valid = run.core.ensure_valid_runtime_type
-    for i, name in enumerate(named):
-        type_ = name
-        if not isinstance(name, Failed):
-            given = (name, shape.type, field.details, infos[i], values[i])
-            type_ = run.caught(field, at(i), valid, *given)
+    open_places = _by_class(run, field, shape, values, at, groups)
+    for i, type_ in await _types(run, field, shape, values, at, open_places):
         if isinstance(type_, Failed):
             made[i] = type_
         else:
@@ -292,3 +283,66 @@ async def _abstract(run: Run, field: FieldPlan, shape: Shape, values: Values, at
         for i, value in zip(members, found, strict=True):
             made[i] = value
     return made
+
+
+async def _types(
+    run: Run, field: FieldPlan, shape: Shape, values: Values, at: At, places: Sequence[int]
+) -> list[tuple[int, Any]]:
+    """What each of the values in these places turns out to be, or its failure."""
+    if not places:
+        return []
+    resolve = shape.type.resolve_type or run.core.type_resolver
+    infos = {i: run.info(field, at(i)) for i in places}
+    named = [run.caught(field, at(i), resolve, values[i], infos[i], shape.type) for i in places]
+    named = await _awaited(run, field, named, among(at, places))
+    valid = run.core.ensure_valid_runtime_type
+    return [
+        (i, name)
+        if isinstance(name, Failed)
+        else (
+            i,
+            run.caught(field, at(i), valid, name, shape.type, field.details, infos[i], values[i]),
+        )
+        for i, name in zip(places, named, strict=True)
+    ]
+
+
+def _by_class(
+    run: Run,
+    field: FieldPlan,
+    shape: Shape,
+    values: Values,
+    at: At,
+    groups: dict[GraphQLObjectType, list[int]],
+) -> Sequence[int]:
+    """Put into `groups` the rows whose type is that of the first row of their class, as far as that
+    type says so itself; the places of all others. Strawberry asks one type after the other, for
+    each row again. Where rows are no tuples (and so may carry marks of their own), or a type is
+    told in another way, that is how it stays."""
+    resolve = shape.type.resolve_type
+    if len(values) < MANY or not str(getattr(resolve, "__module__", "")).startswith("strawberry."):
+        return range(len(values))
+    of_class: dict[type, Any] = {}
+    rest: list[int] = []
+    info = run.info(field, at(0))
+    valid = run.core.ensure_valid_runtime_type
+    for i, value in enumerate(values):
+        kind = type(value)
+        if kind not in of_class:
+            of_class[kind] = None
+            if issubclass(kind, tuple):
+                try:
+                    name = resolve(value, info, shape.type)
+                    of_class[kind] = valid(name, shape.type, field.details, info, value)
+                except Exception:
+                    of_class[kind] = None
+        found = of_class[kind]
+        try:
+            known = found is not None and found.is_type_of(value, info) is True
+        except Exception:
+            known = False
+        if known:
+            groups.setdefault(found, []).append(i)
+        else:
+            rest.append(i)
+    return rest
