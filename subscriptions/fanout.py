@@ -58,7 +58,9 @@ class Subscription:
         self._error: Exception | None = None
 
     def __len__(self) -> int:
-        return self.backlog if self._newest is None else len(self._newest)
+        if self._newest is not None:
+            return len(self._newest)
+        return 0 if self._buffer is None else len(self._buffer)
 
     @property
     def backlog(self) -> int:
