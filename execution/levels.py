@@ -16,6 +16,7 @@ from graphql import (
     default_field_resolver,
     default_type_resolver,
 )
+from graphql.execution.collect_fields import collect_fields
 from graphql.execution.values import VariableValues, get_variable_values
 from graphql.type import GraphQLObjectType
 from strawberry.execution.is_awaitable import optimized_is_awaitable
@@ -124,6 +125,20 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
     def known(self) -> Known:
         """What is known of the operation."""
         return self.plans.of(self.operation, tuple(self.fragment_definitions.values()))
+
+    def root_plan(self) -> SelectionPlan | None:
+        """The plan of the operation's root, whether it was run or not; None where plans do not
+        cover the operation."""
+        known, variables = self.known(), self.variable_values.coerced
+        root_type = self.schema.get_root_type(self.operation.operation)
+        if not known.traits.covered or root_type is None:
+            return None
+        collected = collect_fields(
+            self.schema, self.fragments, self.variable_values, root_type, self.operation
+        ).grouped_field_set
+        return known.plan(variables) or known.keep(
+            variables, lambda tree: plan_selection(self.schema, root_type, collected, tree)
+        )
 
     async def answer(self) -> ExecutionResult:
         """The answer to a query or mutation; with a plan at hand without graphql-core's

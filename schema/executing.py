@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Literal
 
 from graphql import FragmentDefinitionNode, GraphQLError, OperationType
@@ -15,12 +16,15 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as StrawberryOperationType
 
 from core.metrics import add_subscriptions, observe_operation
+from execution.explain import as_json
 from execution.introspection import SchemaAnswers, asks_schema_alone, variables_key
 from execution.levels import LevelExecutor, level_executor
 from execution.limits import Limits
 from execution.shaping import shape_error
 from execution.sharing import Asking
 from execution.store import DocumentStore, PreparedDocuments, ambiguous
+from loaders.recording import recorded
+from schema.explaining import told
 from schema.projection import DomainSchema
 
 ExecutorName = Literal["levels", "graphql-core"]
@@ -113,7 +117,22 @@ class MelaSchema(DomainSchema):
             root_value=root_value,
             operation_extensions=operation_extensions,
         )
+        if self._tells_plans(operation_extensions) and isinstance(begun, LevelExecutor):
+            return _finished(context, kind.value, await self._explained(begun))
         return _finished(context, kind.value, await self._answered(begun))
+
+    def _tells_plans(self, extensions: dict[str, Any] | None) -> bool:
+        """Whether the request asks for its plan, where the schema may be looked at at all."""
+        asked = extensions is not None and extensions.get("plan") is True
+        return asked and self.documents.limits.introspection
+
+    async def _explained(self, begun: LevelExecutor) -> ExecutionResult:
+        """The answer, with the operation's plan and the statements that were sent for it."""
+        with recorded(begun.context_value.server.db) as sent:
+            result = await self._answered(begun)
+        plan = replace(await told(self, begun), statements=tuple(sent))
+        result.extensions = {"plan": as_json(plan)}
+        return result
 
     async def _answered(self, begun: LevelExecutor | list[GraphQLError]) -> ExecutionResult:
         """The answer of an execution, if it could begin; of the schema itself, as it was."""

@@ -35,6 +35,7 @@ from web.uploads import is_multipart, placed, read_form, require_preflight
 UPLOADS = "uploads"
 """The request's state that holds its form, to be closed at the end."""
 
+PLAN_HEADER = "x-mela-plan"
 INIT_TIMEOUT = timedelta(seconds=10)
 CLOSE_TRY_LATER = 1013
 
@@ -80,8 +81,11 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             if scope["type"] == "http" and is_plain_post(scope):
-                context = self._context(Headers(scope=scope), scope)
-                await answer_post(self.mela, context, receive, send)
+                headers = Headers(scope=scope)
+                # GraphiQL lets people set headers, and no extensions of a request.
+                tell_plan = self.graphiql and headers.get(PLAN_HEADER) == "1"
+                context = self._context(headers, scope)
+                await answer_post(self.mela, context, receive, send, tell_plan=tell_plan)
             elif scope["type"] == "http":
                 response = await self.run(Request(scope, receive))
                 await response(scope, receive, send)

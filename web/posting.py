@@ -44,10 +44,17 @@ def is_plain_post(scope: Scope) -> bool:
 
 
 async def answer_post(
-    schema: MelaSchema, context: OperationContext, receive: Receive, send: Send
+    schema: MelaSchema,
+    context: OperationContext,
+    receive: Receive,
+    send: Send,
+    *,
+    tell_plan: bool = False,
 ) -> None:
-    """Read, run, answer. Raises `HTTPException` for what is no request for an operation."""
+    """Read, run, answer; with the plan, as if the body's extensions had asked for it, if
+    `tell_plan`. Raises `HTTPException` for what is no request for an operation."""
     asked = read_asked(await _body(receive))
+    extensions = {"plan": True} if tell_plan else asked.extensions
     try:
         result = await schema.execute_own(
             asked.query,
@@ -55,7 +62,7 @@ async def answer_post(
             context_value=context,
             operation_name=asked.operation_name,
             allowed_operation_types=ALLOWED,
-            operation_extensions=asked.extensions,
+            operation_extensions=extensions,
         )
     except CannotGetOperationTypeError as error:
         raise HTTPException(400, error.as_http_error_reason()) from error
