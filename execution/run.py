@@ -55,12 +55,18 @@ class Run:
     def caught(
         self, plan: FieldPlan, where: Where, call: Callable[..., Any], *args: Any, **named: Any
     ) -> Any:
-        """What a call returns, or its failure here."""
+        """What a call returns, or its failure here: an exception that it returns is one too."""
+        value = self.tried(plan, where, call, *args, **named)
+        return self.fail(plan, where, value) if isinstance(value, Exception) else value
+
+    def tried(
+        self, plan: FieldPlan, where: Where, call: Callable[..., Any], *args: Any, **named: Any
+    ) -> Any:
+        """What a call returns, whatever it is, or its failure here."""
         try:
-            value = call(*args, **named)
+            return call(*args, **named)
         except Exception as error:
             return self.fail(plan, where, error)
-        return self.fail(plan, where, value) if isinstance(value, Exception) else value
 
     def fail(self, plan: FieldPlan, where: Where, error: Exception) -> Failed:
         """The error in place of a value."""

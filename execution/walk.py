@@ -169,7 +169,7 @@ def _leaves(run: Run, field: FieldPlan, shape: Shape, values: Values, at: At) ->
         return values
     complete = run.core.complete_leaf_value
     completed = [
-        run.caught(field, at(i), complete, shape.type, value)
+        run.tried(field, at(i), complete, shape.type, value)
         if _is_there(value)
         else value
         if isinstance(value, Failed)
