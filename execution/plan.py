@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from inspect import Parameter
+from math import isfinite
 from operator import attrgetter
 from typing import Any
 
@@ -19,6 +20,7 @@ from graphql import (
     FieldNode,
     GraphQLBoolean,
     GraphQLField,
+    GraphQLFloat,
     GraphQLID,
     GraphQLInt,
     GraphQLObjectType,
@@ -41,6 +43,7 @@ PLAIN: dict[Any, type] = {
     GraphQLID: str,
     GraphQLBoolean: bool,
     GraphQLInt: int,
+    GraphQLFloat: float,
 }
 
 
@@ -222,6 +225,11 @@ def _plain_check(type_: Any, *, nullable: bool) -> Callable[[list[Any]], bool] |
     allowed = {own, type(None)} if nullable else {own}
     if own is int:
         return lambda column: _all_of(column, allowed) and _in_int32(column)
+    if own is float:
+        return lambda column: (
+            _all_of(column, allowed)
+            and all(isfinite(value) for value in column if value is not None)
+        )
     return lambda column: _all_of(column, allowed)
 
 
