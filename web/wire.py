@@ -17,7 +17,7 @@ from websockets.protocol import State
 EXTENSION = "mela.wire"
 """Where an ASGI scope has the socket's `SocketProtocol`, if it was served by one."""
 
-UNSENT_BYTES = 64 * 1024
+UNSENT_BYTES = 32 * 1024
 """What may wait in the kernel, and again as much here, for a client that does not read. Without it
 the kernel would take megabytes, and nobody would notice for a long time."""
 
