@@ -273,6 +273,7 @@ def _engine(url: str, pool: PoolSettings) -> AsyncEngine:
                 "statement_timeout": str(int(pool.statement_timeout_s * 1000)),
                 "idle_in_transaction_session_timeout": str(int(pool.idle_timeout_s * 1000)),
                 "timezone": "UTC",
+                "datestyle": "ISO",
             },
         },
     )

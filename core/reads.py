@@ -14,6 +14,10 @@ from typing import Any
 Reads = frozenset[str] | None
 """Names of attributes; None where nobody knows which."""
 
+AS_TEXT = "::text"
+"""Behind the name of an attribute of which nothing but its text is wanted: its loader may let the
+database write it."""
+
 _OPAQUE = {"eval", "exec", "globals", "locals", "vars"}
 _LOOKS_AT_TYPE = (isinstance, type)
 

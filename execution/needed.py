@@ -16,13 +16,15 @@ from graphql import (
     TypeInfoVisitor,
     Visitor,
     get_named_type,
+    get_nullable_type,
     is_abstract_type,
     is_object_type,
     visit,
 )
 
-from core.reads import Reads, reads_of
+from core.reads import AS_TEXT, Reads, reads_of
 from execution.guards import Guard
+from execution.serialising import takes_text
 from execution.sharing import DEFINITION
 
 Needs = Mapping[str, Reads]
@@ -59,7 +61,9 @@ def reads_of_field(definition: Any) -> Reads:
     if found is None:
         return None
     if getattr(definition.resolve, "_is_default", False):
-        return frozenset({found.python_name})
+        # In a list each item would be written: only a scalar alone is read as its text.
+        as_text = AS_TEXT if takes_text(get_nullable_type(definition.type)) else ""
+        return frozenset({f"{found.python_name}{as_text}"})
     if not all(isinstance(each, Guard) for each in found.extensions):
         return None
     keyed = found.metadata.get("keyed")

@@ -11,11 +11,20 @@ Whole = Callable[[list[Any]], list[Any] | None]
 serialised by itself."""
 
 _WHOLE: dict[Any, Whole] = {}
+_TAKES_TEXT: set[Any] = set()
 
 
-def by_column(serialise: Callable[..., Any], whole: Whole) -> None:
-    """Say how a whole column of what `serialise` takes is serialised."""
+def by_column(serialise: Callable[..., Any], whole: Whole, *, takes_text: bool = False) -> None:
+    """Say how a whole column of what `serialise` takes is serialised. `takes_text` where it takes
+    the database's text of a value as well."""
     _WHOLE[serialise] = whole
+    if takes_text:
+        _TAKES_TEXT.add(serialise)
+
+
+def takes_text(type_: Any) -> bool:
+    """Whether the database's text of a value will do for this scalar."""
+    return getattr(type_, "coerce_output_value", None) in _TAKES_TEXT
 
 
 def serialised(type_: Any, column: list[Any]) -> list[Any] | None:

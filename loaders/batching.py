@@ -13,11 +13,16 @@ from uuid import UUID
 from core.database import Database
 from core.reads import Reads
 from loaders.declaring import Computed, CountBy, Loader, OneBy, PageBy, depends_on_viewer
+from loaders.pages import Order
 from loaders.rows import Columns, columns_behind
 from loaders.running import run
 
 MAX_BATCH = 1_000
 """Keys in one statement; a larger batch becomes several."""
+
+
+CURSORS = frozenset({"cursor", "start_cursor", "end_cursor"})
+"""Attributes of pages and edges that tell a row's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,13 @@ class Loaders:
         needed = None if type_name is None else self.needs.get(type_name)
         return columns_behind(row, needed, *always)
 
+    def shown_places(self, order: Order) -> tuple[str, ...]:
+        """The columns that rows of a list need for their cursors, where any are shown."""
+        for reads in self.needs.values():
+            if reads is None or not CURSORS.isdisjoint(reads):
+                return order.names
+        return () if self.needs else order.names
+
     def prime(self, loader: Loader, key: Any, row: Any) -> None:
         """Remember a whole row that was read on another way."""
         self._reading(loader, None).known.setdefault(key, row)
@@ -95,13 +107,11 @@ class Loaders:
             return self._whole(loader)
         if self.common is not None and not depends_on_viewer(loader):
             return self._whole(loader)
-        always = (
-            loader.order.names
-            if isinstance(loader, PageBy)
-            else (loader.key.name,)
-            if isinstance(loader, OneBy)
-            else ()
-        )
+        always: tuple[str, ...] = ()
+        if isinstance(loader, PageBy):
+            always = self.shown_places(loader.order)
+        elif isinstance(loader, OneBy):
+            always = (loader.key.name,)
         return self._reading(loader, self.shown_columns(loader.row, type_name, *always))
 
     def _whole(self, loader: Loader) -> Reading:

@@ -10,13 +10,15 @@ from functools import lru_cache
 from inspect import getattr_static
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
+from sqlalchemy import DateTime, Text, cast
 from sqlmodel import SQLModel
 
 from core.money import to_decimal
-from core.reads import Reads, reads_of
+from core.reads import AS_TEXT, Reads, reads_of
 
 Columns = tuple[str, ...] | None
-"""Names of columns in the row's order; None for all of them."""
+"""Names of columns in the row's order; None for all of them. With `AS_TEXT` behind it, a moment's
+is read as PostgreSQL writes it: the driver takes longer for a moment than for ten numbers."""
 
 
 class Money(NamedTuple):
@@ -82,15 +84,23 @@ def _columns_behind(row: Any, attributes: frozenset[str], always: tuple[str, ...
         return None
     if any(isinstance(getattr_static(row, name), property) for name in row._fields):
         return None  # a property in a column's place: that reads the column in a way of its own
+    kept = (
+        name if name in names else name + AS_TEXT
+        for name in row._fields
+        if name in names or name + AS_TEXT in names
+    )
     # Of rows that are only counted, one column: a statement of none is none.
-    return tuple(name for name in row._fields if name in names) or row._fields[:1]
+    return tuple(kept) or row._fields[:1]
 
 
 @lru_cache(maxsize=4_000)
 def _columns_of(row: Any, attribute: str) -> Reads:
     """The columns that an attribute is made of, properties of properties followed."""
-    if attribute in row._fields:
-        return frozenset({attribute})
+    name = attribute.removesuffix(AS_TEXT)
+    if name in row._fields:
+        column = row.__columns__[row._fields.index(name)]
+        return frozenset({attribute if isinstance(column.type, DateTime) else name})
+    attribute = name
     found = getattr_static(row, attribute, None)
     if not isinstance(found, property) or found.fget is None:
         return None
@@ -107,18 +117,18 @@ def narrowed(row: Any, columns: Columns) -> Any:
     and to read another column of it raises `MissingColumn`."""
     if columns is None:
         return row
+    names = tuple(name.removesuffix(AS_TEXT) for name in columns)
     made: dict[str, Any] = {
         "__slots__": (),
         "__repr__": _told,
-        "__columns__": tuple(c for c in row.__columns__ if c.name in columns),
-        "_fields": columns,
+        "_fields": names,
         "_make": classmethod(tuple.__new__),
         "_replace": _not_replaced,
         "__new__": tuple.__new__,
     }
     made |= {name: _Missing(name) for name in row._fields}
-    places = namedtuple("places", columns)  # type: ignore[misc]
-    made |= {name: vars(places)[name] for name in columns}
+    places = namedtuple("places", names)  # type: ignore[misc]
+    made |= {name: vars(places)[name] for name in names}
     return type(row.__name__, (row,), made)
 
 
@@ -139,3 +149,14 @@ def _told(row: Any) -> str:
 
 def _not_replaced(row: Any, /, **_: Any) -> NoReturn:
     raise MissingColumn(f"this {type(row).__name__} has some columns alone: it cannot be copied")
+
+
+def selected(row: Any, columns: Columns) -> list[Any]:
+    """What a statement selects for rows of `narrowed(row, columns)`."""
+    if columns is None:
+        return list(row.__columns__)
+    return [
+        column if column.name in columns else cast(column, Text).label(column.name)
+        for column in row.__columns__
+        if column.name in columns or column.name + AS_TEXT in columns
+    ]

@@ -15,7 +15,7 @@ from core.pagination import PageRequest
 from loaders.compiled import VIEWER, Statements, Values, compiled, compiled_for_viewers
 from loaders.declaring import Computed, CountBy, Loader, ManyBy, OneBy, PageBy
 from loaders.pages import Order, Page, make_page
-from loaders.rows import Columns, narrowed
+from loaders.rows import Columns, narrowed, selected
 
 STATEMENTS = Statements()
 """Of this process, whatever the database: they are texts."""
@@ -58,10 +58,6 @@ def _conditions(loader: Any, viewer_id: UUID | None) -> list[ColumnElement[bool]
     return found
 
 
-def _selected(row: Any, columns: Columns) -> list[Any]:
-    return [c for c in row.__columns__ if columns is None or c.name in columns]
-
-
 async def _rows(
     db: Database,
     loader: Any,
@@ -89,7 +85,7 @@ async def _one(
 ) -> list[Any]:
     def make(viewer_id: UUID | None) -> Select[Any]:
         # = ANY(array) and not IN (list): one text, whatever the number of keys.
-        return select(*_selected(loader.row, columns)).where(
+        return select(*selected(loader.row, columns)).where(
             loader.key == func.any(_keys()), *_conditions(loader, viewer_id)
         )
 
@@ -122,7 +118,7 @@ async def _many(
     columns: Columns,
 ) -> list[Any]:
     def make(viewer_id: UUID | None) -> Select[Any]:
-        inner = select(*_selected(loader.row, columns)).where(*_conditions(loader, viewer_id))
+        inner = select(*selected(loader.row, columns)).where(*_conditions(loader, viewer_id))
         return _lateral(loader, inner.order_by(*loader.order_by))
 
     limit = min(max(n for _, n in keys), loader.limit)
@@ -165,7 +161,7 @@ async def _page_rows(
     order = loader.order
 
     def make(viewer_id: UUID | None) -> Select[Any]:
-        inner = select(*_selected(loader.row, columns)).where(
+        inner = select(*selected(loader.row, columns)).where(
             *_conditions(loader, viewer_id), *order.between_holes(request)
         )
         return _lateral(loader, inner.order_by(*order.by(forward=request.forward)))
@@ -216,8 +212,8 @@ async def read_page(
     conditions: Sequence[ColumnElement[bool]],
     columns: Columns = None,
 ) -> Page:
-    """One page of a whole table under `conditions`: the root lists. Rows have `columns`, which must
-    be those of the order and others."""
+    """One page of a whole table under `conditions`: the root lists. Rows have `columns`, among them
+    the order's where somebody asks for cursors."""
 
     async def count() -> int:
         async with db.read() as session:
@@ -241,7 +237,7 @@ async def _rows_under(
 ) -> list[Any]:
     def make() -> Select[Any]:
         return (
-            select(*_selected(row, columns))
+            select(*selected(row, columns))
             .where(*conditions, *order.between_holes(request))
             .order_by(*order.by(forward=request.forward))
             .limit(bindparam("limit"))

@@ -73,7 +73,9 @@ async def auctions(
 ) -> Any:
     """A page of auctions; the rows are remembered for `node` and references."""
     order = loaders.AUCTION_ORDERS[ordering]
-    columns = context.loaders.shown_columns(AuctionRow, "Auction", *order.names)
+    columns = context.loaders.shown_columns(
+        AuctionRow, "Auction", *context.loaders.shown_places(order)
+    )
     page = await loaders.auctions_page(context.server.db, wanted, ordering, request, columns)
     context.loaders.prime_shown(loaders.auction_by_id, page.nodes, "Auction")
     return page

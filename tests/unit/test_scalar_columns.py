@@ -52,12 +52,33 @@ class LaterDatetime(datetime):
         NOON.astimezone(ZoneInfo("Europe/Paris")),
         NOON.replace(tzinfo=None),
         LaterDatetime(2031, 5, 1, tzinfo=UTC),
-        "2031-05-01",
         3,
     ],
 )
 def test_other_moments_are_written_one_by_one(odd):
     assert serialised(DATE_TIME, [NOON, odd]) is None
+
+
+def as_database_writes(moment):
+    text = moment.isoformat(" ").removesuffix("+00:00")
+    head, dot, fraction = text.partition(".")
+    return f"{head}{dot}{fraction.rstrip('0')}+00"
+
+
+@given(st.lists(st.none() | st.datetimes(timezones=st.just(UTC)), max_size=5))
+def test_the_databases_texts_of_moments_are_written_alike(column):
+    texts = [None if value is None else as_database_writes(value) for value in column]
+    assert serialised(DATE_TIME, texts) == one_by_one(DATE_TIME, column)
+    assert one_by_one(DATE_TIME, texts) == one_by_one(DATE_TIME, column)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["infinity", "-infinity", "0044-03-15 00:00:00+00 BC", "10000-01-01 00:00:00+00", "", "soon"],
+)
+def test_texts_of_no_moment_that_can_be_told_are_refused(text):
+    with pytest.raises(ValueError, match="a moment beyond"):
+        serialised(DATE_TIME, ["2031-05-01 12:00:00+00", text])
 
 
 class Loud(str):
