@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import http.client
 import json
 import sys
 import time
@@ -208,7 +209,9 @@ async def measure(spec: dict[str, Any]) -> dict[str, Any]:
     subscribers += await more(crowd.size - FIRST)
     idle_mib = await settled_mib(spec["pid"]) - before_mib
     await warm_up(crowd, subscribers, publisher)
+    executed = await executions(spec["port"])
     saturated = await saturate(crowd, publisher, spec["pid"], spec["seconds"])
+    executed = await executions(spec["port"]) - executed
     paced = await at_rate(crowd, publisher, spec["pid"], spec["seconds"], spec["rate"])
     crowd.closing = True
     await publisher.close()
@@ -216,9 +219,33 @@ async def measure(spec: dict[str, Any]) -> dict[str, Any]:
         "subscribers": crowd.size,
         "saturated": saturated,
         "paced": paced,
+        "executions_per_event": executed / saturated["events"],
         "idle_kib": idle_mib * 1024 / (crowd.size - FIRST),
         "memory_mib": memory_mib(spec["pid"]),
     }
+
+
+async def executions(port: int) -> float:
+    """How often Mela has answered an event of a subscription, as it counts itself; 0 of others."""
+
+    def read() -> float:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        try:
+            connection.request("GET", "/metrics")
+            return counted(connection.getresponse().read().decode())
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(read)
+
+
+def counted(page: str) -> float:
+    """The executions on a page of metrics."""
+    return sum(
+        float(line.rpartition(" ")[2])
+        for line in page.splitlines()
+        if line.startswith("mela_graphql_operations_total{") and 'kind="subscription"' in line
+    )
 
 
 async def settled_mib(pid: int) -> float:

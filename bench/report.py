@@ -45,6 +45,8 @@ class Figures:
     p99_ms: float
     client: float = math.nan
     idle_kib: float = math.nan
+    executions: float = math.nan
+    """Of an event; only Mela says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ def _fan_out_figures(rounds: Sequence[dict[str, Any]]) -> Figures:
         p99_ms=median([found["paced"]["p99_ms"] for found in rounds]),
         client=median([found["saturated"]["client_busy"] for found in rounds]),
         idle_kib=median([found["idle_kib"] for found in rounds]),
+        executions=median([found["executions_per_event"] or math.nan for found in rounds]),
     )
 
 
@@ -164,6 +167,7 @@ def aims_of(lines: Sequence[Line], inside: Mapping[str, Any]) -> list[Aim]:
     aims += _aims_inside(inside) if inside else []
     crowds = [line for line in lines if line.unit == "µs" and "mela" in line.servers]
     if crowds:
+        aims.append(_one_execution(crowds[-1]))
         idle = crowds[-1].servers["mela"].idle_kib
         said = f"idle subscriber, of {crowds[-1].key[3:]}"
         aims.append(Aim(said, idle, " KiB", most=32, behind=_others_idle(crowds[-1])))
@@ -221,22 +225,17 @@ def _aims_inside(inside: Mapping[str, Any]) -> list[Aim]:
             most=0,
             behind=", ".join(f"{key.upper()} {count}" for key, count in sent.items()),
         ),
-        *_one_execution(inside.get("event_statements")),
     ]
 
 
-def _one_execution(found: Mapping[str, int] | None) -> list[Aim]:
-    if not found:
-        return []
-    few, many = sorted(found, key=int)
-    return [
-        Aim(
-            "executions of an event, whatever the number of subscribers",
-            *(found[many] / found[few] if found[few] else math.nan, ""),
-            most=1,
-            behind=f"{found[many]} for {many} who ask the same, {found[few]} for {few}",
-        )
-    ]
+def _one_execution(line: Line) -> Aim:
+    core = line.servers["core"].executions if "core" in line.servers else math.nan
+    return Aim(
+        f"{line.key} subscribers: executions of an event",
+        *(line.servers["mela"].executions, ""),
+        most=1,
+        behind=f"graphql-core {shown(core)}",
+    )
 
 
 def aims_table(aims: Sequence[Aim]) -> Table:

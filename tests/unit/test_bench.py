@@ -7,6 +7,7 @@ import pytest
 
 from bench import node
 from bench.bid_load import ACCEPTED, BUSY, TOO_LOW, Answer, Offers, outcome_of, summed_up
+from bench.fan_out import counted
 from bench.figures import median, quantile, shown, times
 from bench.ledger import BIDS, TRANSFERS, LedgerMeasured
 from bench.ledger_report import Aim, aims_of, markdown_of, picture_of, rows_of
@@ -139,7 +140,12 @@ def measured_reads() -> Measured:
             saturated = {"cpu_us": 10.0 * n, "per_s": 60_000.0 / n, "client_busy": 0.5}
             paced = {"p50_ms": 1.0, "p99_ms": 2.0}
             found.fan_out[crowd][name].append(
-                {"saturated": saturated, "paced": paced, "idle_kib": 26.0 * n}
+                {
+                    "saturated": saturated,
+                    "paced": paced,
+                    "idle_kib": 26.0 * n,
+                    "executions_per_event": 1.0,
+                }
             )
     found.inside = {
         "executor_us_per_field": {"levels": 0.1, "graphql-core": 3.2},
@@ -159,7 +165,7 @@ def test_every_aim_of_reads_is_held_against_the_right_peer() -> None:
     assert [(round(aim.found, 3), aim.reached) for aim in aims.values()] == [
         *[(0.2, True)] * 3,  # W1 to W3: mela is first, yoga fifth
         (4.0, True),  # deliveries against mercurius, the quicker of the two on Node
-        *[(0.1, True), (61.0, False), (4.0, True), (1.0, False), (26.0, True)],
+        *[(0.1, True), (61.0, False), (4.0, True), (1.0, False), (1.0, True), (26.0, True)],
     ]
     assert aims["statements beyond one for each keyed or paged node"].behind == "W1 1, W2 5"
 
@@ -181,7 +187,7 @@ def test_a_peer_that_was_left_out_makes_no_ratio() -> None:
         for name in (*node.NAMES, "plain"):
             del rounds[name]
     lines = lines_of(measured)
-    assert not any(aim.reached for aim in aims_of_reads(lines, {})[:-1])
+    assert not any(aim.reached for aim in aims_of_reads(lines, {})[:-2])
     assert "| **1.00 ms** | **-** | **-** | **-** |" in markdown_of_reads(lines, {})
     assert math.isnan(share(1.0, 0.0))
 
@@ -231,6 +237,15 @@ async def test_what_arrives_at_once_is_parsed_once_and_still_in_order() -> None:
     assert list(reading.chunks) == [both]
     crowd[0].data_received(both)
     assert [str(error) for error in failed] == ["event 1 came after 3"]
+
+
+def test_executions_are_counted_of_subscriptions_alone() -> None:
+    page = (
+        "# HELP mela_graphql_operations_total x\n"
+        'mela_graphql_operations_total{kind="subscription",outcome="ok"} 12.0\n'
+        'mela_graphql_operations_total{kind="query",outcome="ok"} 5.0\n'
+    )
+    assert counted(page) == 12
 
 
 def test_a_plan_weighs_the_largest_crowd_first_and_counts_its_steps() -> None:
