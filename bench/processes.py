@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-START_S = 60.0
+START_S = 180.0
 STOP_S = 15.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
