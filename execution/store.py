@@ -77,6 +77,8 @@ class DocumentStore:
     bytes: int = 0
     _kept: OrderedDict[str, Prepared] = field(default_factory=OrderedDict)
     _underway: dict[str, asyncio.Future[Prepared]] = field(default_factory=dict)
+    _long: tuple[str, Prepared] | None = None
+    """The last text that is too long to be kept: who prepared it aside comes back for it."""
 
     def prepare(self, schema: GraphQLSchema, text: str) -> Prepared:
         """Parse and validate, or remember. Raises `GraphQLError` for a text that is too long and
@@ -106,6 +108,8 @@ class DocumentStore:
         if kept is not None:
             self._kept.move_to_end(text)
             self._weigh(kept)
+        elif self._long is not None and self._long[0] == text:
+            return self._long[1]
         return kept
 
     def _made(self, schema: GraphQLSchema, text: str) -> Prepared:
@@ -119,6 +123,8 @@ class DocumentStore:
         if len(text) <= MAX_KEPT_LENGTH:
             self._kept[text] = prepared
             self._weigh(prepared)
+        else:
+            self._long = text, prepared
         return prepared
 
     def _weigh(self, prepared: Prepared) -> None:

@@ -10,7 +10,7 @@ import pytest
 from graphql import GraphQLError
 
 from execution.limits import Limits
-from execution.store import MAX_SHORT_LENGTH, DocumentStore
+from execution.store import MAX_KEPT_LENGTH, MAX_SHORT_LENGTH, DocumentStore
 
 STATED_S = 0.5
 SLACK = 4
@@ -100,6 +100,15 @@ async def test_others_are_served_while_a_document_is_looked_at(schema):
     assert quick.errors == []
     assert not slow.done()
     assert await slow is await again
+
+
+async def test_a_text_that_is_too_long_to_keep_is_still_looked_at_once(schema):
+    text = "{ me { id } } #" + "x" * MAX_KEPT_LENGTH
+    store = DocumentStore(Limits())
+    first = await store.prepare_aside(schema._schema, text)
+    assert store.prepare(schema._schema, text) is first
+    assert len(store._kept) == 0
+    assert store.prepare(schema._schema, text + "x") is not first
 
 
 async def test_what_is_wrong_with_a_long_document_reaches_everyone_who_asked(schema):
