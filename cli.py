@@ -36,6 +36,7 @@ from jobs.commands import grouped_commands
 from jobs.console import doctor_shown, progress_bars, replay_shown, seed_shown
 from jobs.console_auctions import verify_auction
 from schema.committed import check_committed, export_committed, sdl_of
+from schema.explain_command import add_explain
 from services.auctions.recorded import RecordedAuction, RecordingError, read_recorded
 from services.auctions.replay import MAX_SPEED, ReplayReport, replay_at_once, replay_live
 from services.auctions.replay_stage import ScratchRefused, scratch_database
@@ -62,6 +63,7 @@ mela.add_typer(db_commands, name="db")
 mela.add_typer(schema_commands, name="schema")
 for group, commands in grouped_commands(lambda folder: _attached(folder), out, open_embedder):
     mela.add_typer(commands, name=group)
+add_explain(mela, out)
 
 _UNUSED, _SCRATCH = SecretStr("redis://unused"), (ScratchRefused, RecordingError)
 REFUSALS = (EmbeddedError, NotReady, NoFreePort, SeedRefused, *_SCRATCH)
