@@ -182,8 +182,7 @@ class SearchQuery:
     highlights: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):
     """A document in one retriever's list, best first; `score` is that retriever's own."""
 
     document: int

@@ -4,7 +4,7 @@ the filters, the facets over that, and its order. A page of it is searching.py's
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -121,7 +121,7 @@ async def find(asking: Asking, understood: Interpretation, filters: SearchFilter
         lists["SEMANTIC"] = _visible_of(columns, opening, asking.nearest)
     ran: list[Retriever] = ["LEXICAL"] if words and query.mode in ("ALL", "LEXICAL") else []
     found = _judged(asking, lexical, lists, filters, credited, understood.boosts)
-    fused = found.fused if words else [replace(hit, retrievers=()) for hit in found.fused]
+    fused = found.fused if words else [hit._replace(retrievers=()) for hit in found.fused]
     if asking.reorder is not None and query.personalize:
         fused = asking.reorder(fused, columns, asking.keeper.values)
     return Found(opening, fused, found.total, found.facets, (*ran, *lists))
@@ -177,7 +177,7 @@ def _ranked(
         for boost in boosts:
             flags = liked.having(values.flags(boost.facet, boost.values))
             scores = np.where(flags, scores * np.float32(1 + boost.weight), scores)
-    return [Ranked(*hit) for hit in best(documents, scores, DEPTH_MAX)]
+    return list(map(Ranked._make, best(documents, scores, DEPTH_MAX)))
 
 
 async def _open(asking: Asking, words: str) -> Opening:

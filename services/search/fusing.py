@@ -4,7 +4,7 @@ in it. Pure."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from core.pagination import OrderKey, decode_cursor, encode_cursor
 from services.search.contract import DEPTH_MAX, RETRIEVERS, Ranked, Retriever
@@ -14,8 +14,7 @@ PLACES = 10**12
 ORDER = OrderKey("search", (int, int))
 
 
-@dataclass(frozen=True, slots=True)
-class Fused:
+class Fused(NamedTuple):
     """A document's place among all: `retrievers` are those that ranked it."""
 
     document: int
@@ -37,17 +36,27 @@ def fuse(
 ) -> list[Fused]:
     """Each document's sum of weight / (k + rank) over the rankings that have it, the best first.
     A ranking of weight 0 finds what it finds, and says nothing of its place."""
+    lists = [(name, rankings[name]) for name in RETRIEVERS if rankings.get(name)]
+    if len(lists) == 1:  # in its order already
+        [(name, ranked)] = lists
+        weight, alone = weights[name], (name,)
+        return [
+            Fused(hit.document, weight / (k + rank), alone)
+            for rank, hit in enumerate(ranked[:limit], start=1)
+        ]
     scores: dict[int, float] = {}
-    found: dict[int, list[Retriever]] = {}
-    for retriever in RETRIEVERS:
-        weight = weights[retriever]
-        for rank, ranked in enumerate(rankings.get(retriever, ()), start=1):
-            document = ranked.document
-            scores[document] = scores.get(document, 0.0) + weight / (k + rank)
-            found.setdefault(document, []).append(retriever)
-    fused = [Fused(document, scores[document], tuple(found[document])) for document in scores]
-    fused.sort(key=lambda hit: hit.position, reverse=True)
-    return fused[:limit]
+    found: dict[int, tuple[Retriever, ...]] = {}
+    for name, ranked in lists:
+        weight, alone = weights[name], (name,)
+        for rank, hit in enumerate(ranked, start=k + 1):
+            document = hit.document
+            if document in scores:
+                scores[document] += weight / rank
+                found[document] += alone
+            else:
+                scores[document], found[document] = weight / rank, alone
+    places = sorted(((round(score * PLACES), n) for n, score in scores.items()), reverse=True)
+    return [Fused(n, scores[n], found[n]) for _, n in places[:limit]]
 
 
 def cursor_of(hit: Fused) -> str:

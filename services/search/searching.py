@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from core.database import Database, database_now
+from core.clock import utc_now
+from core.database import Database
 from core.errors import BadUserInput
 from services.search.contract import (
     QUERY_MAX,
@@ -44,14 +45,14 @@ async def search(
     now: datetime | None = None,
 ) -> SearchPage:
     """The page that answers a question. `semantic`: where vectors are installed. `now`: the time
-    by which "today" is understood, the database's if not given.
+    by which "today" is understood, now if not given.
 
     Raises `InvalidFilter`; `BadUserInput` for a query of more than 500 characters or a cursor that
     is not of a search.
     """
     began = time.perf_counter()
     check_question(query)
-    understood = await _understood(db, query, now)
+    understood = await _understood(db, query, now or utc_now())
     words = understood.remaining
     nearest = None
     if semantic is not None and words and query.mode in ("ALL", "SEMANTIC"):
@@ -86,15 +87,12 @@ def check_question(query: SearchQuery) -> None:
     _place(query, ())
 
 
-async def _understood(db: Database, query: SearchQuery, now: datetime | None) -> Interpretation:
+async def _understood(db: Database, query: SearchQuery, now: datetime) -> Interpretation:
     text = query.text.strip()
     if not text:
         return Interpretation("BROWSE", "")
     if not query.understand or query.mode != "ALL":
         return Interpretation("SEARCH", text)
-    if now is None:
-        async with db.read() as session:
-            now = await database_now(session)
     return await understand(db, text, now)
 
 

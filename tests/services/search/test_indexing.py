@@ -165,19 +165,24 @@ async def test_what_is_taken_out_leaves_nothing_behind(world, search):
     kept = await world.post(author, title="Ash alone")
     await world.catch_up()
     [(document,)] = await world.sql("SELECT id FROM search_document WHERE entity_id = :id", id=post)
-    await world.sql("INSERT INTO search_model (name, dimension) VALUES ('words-1', 2)")
-    await world.sql(
-        "INSERT INTO search_vector SELECT id, 'words-1', digest, '[1,2]' FROM search_document"
-        " WHERE kind = 'POST'"
-    )
+    tables = ["search_posting", "search_name"]
+    [(vectors,)] = await world.sql("SELECT to_regclass('search_vector') IS NOT NULL")
+    if vectors:
+        tables.append("search_vector")
+        await world.sql("INSERT INTO search_model (name, dimension) VALUES ('words-1', 2)")
+        await world.sql(
+            "INSERT INTO search_vector SELECT id, 'words-1', digest, '[1,2]' FROM search_document"
+            " WHERE kind = 'POST'"
+        )
     await world.change_post(post, "REMOVED")
     await world.catch_up()
     assert await search("celadon ash") == ["Ash alone"]
-    for table in ("search_posting", "search_name", "search_vector"):
-        gone = f"SELECT FROM {table} WHERE document = {document}"
-        assert await world.sql(gone) == [], table
+    for table in tables:
+        gone = f"SELECT document = {document}, count(*) FROM {table} GROUP BY 1"
+        [(others, count)] = await world.sql(gone)
+        assert not others, table
+        assert count, table
     assert await world.sql("SELECT FROM search_term WHERE term = 'celadon'") == []
-    assert await world.sql("SELECT count(*) FROM search_vector") == [(1,)]
     assert ("POST", kept) in await world.found()
 
 
