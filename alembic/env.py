@@ -5,7 +5,9 @@ import re
 
 from alembic import context
 from sqlalchemy import Connection, pool, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.types import NullType
 from sqlmodel import SQLModel
 
 from core.database import async_url
@@ -35,6 +37,12 @@ from models.content import (  # noqa: F401
     titles,
     viewing,
 )
+from models.quests import (  # noqa: F401
+    assignments,
+    evidence,
+    quests,
+    rewards,
+)
 
 # pgqueuer's tables are its own: their SQL stands in a migration, and `alembic check` leaves
 # them alone.
@@ -42,6 +50,8 @@ FOREIGN_PREFIX = "pgqueuer"
 # Vectors are of an extension that need not be there, and a type that SQLAlchemy does not know;
 # partitions follow their table.
 APART = re.compile(r"search_vector|search_\w+_[01]")
+# Of more than a hundred tables Alembic looks at all before it leaves some out.
+ischema_names["vector"] = NullType
 MIGRATION_LOCK = 0x4D454C41  # "MELA": so that two starting servers do not migrate at once
 
 

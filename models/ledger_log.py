@@ -39,7 +39,8 @@ class LedgerAccountSeal(SQLModel, table=True):
 
 
 class LedgerLeaf(SQLModel, table=True):
-    """One transfer's place in the log, without gaps from 0. Its content is the transfer's row.
+    """The place of a transfer, or of an impact entry, in the log, without gaps from 0. Its content
+    is that row.
 
     `salt` keeps what is private of the row from being guessed from its hash.
     """
@@ -47,13 +48,16 @@ class LedgerLeaf(SQLModel, table=True):
     __tablename__ = "ledger_leaf"
     __table_args__ = (
         UniqueConstraint("transfer_id", name="uq_ledger_leaf_transfer"),
+        UniqueConstraint("impact_entry_id", name="uq_ledger_leaf_impact_entry"),
+        CheckConstraint("num_nonnulls(transfer_id, impact_entry_id) = 1", name="one_row"),
         CheckConstraint("index >= 0", name="index_not_negative"),
         CheckConstraint("octet_length(salt) = 16", name="salt_length"),
         CheckConstraint("octet_length(hash) = 32", name="hash_sha256"),
     )
 
     index: int = number()
-    transfer_id: UUID = reference("transfer.id")
+    transfer_id: UUID | None = reference("transfer.id", nullable=True)
+    impact_entry_id: UUID | None = reference("impact_entry.id", nullable=True)
     salt: bytes = digest()
     hash: bytes = digest()
 
