@@ -33,7 +33,7 @@ TABLES = (
     "impact_entry",
     "achievement",
 )
-AREA_BOX = "box(point(west, south), point(east + CASE WHEN east < west THEN 360 ELSE 0 END, north))"
+AREA_BOX = "box(point(west, south), point(east, north))"
 APPEND_ONLY = ("verification_record", "evidence_review", "impact_entry")
 REFUSE = """
     CREATE FUNCTION quests_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -43,6 +43,33 @@ REFUSE = """
     END
     $$
 """
+BADGES = (
+    ("first-deed", "First deed", "Did a first quest.", {"kind": "FIRST", "of": "OWN"}),
+    ("ten-deeds", "Ten deeds", "Did ten quests.", {"kind": "COUNT", "atLeast": 10}),
+    ("hundred-deeds", "A hundred", "Did a hundred quests.", {"kind": "COUNT", "atLeast": 100}),
+    ("week", "A week", "Did a quest on seven days in a row.", {"kind": "STREAK", "days": 7}),
+    ("month", "A month", "Did a quest on 30 days in a row.", {"kind": "STREAK", "days": 30}),
+    (
+        "specialist",
+        "Specialist",
+        "Did 25 quests of one category.",
+        {"kind": "CATEGORY", "atLeast": 25},
+    ),
+    ("traveller", "Traveller", "Did quests in three regions.", {"kind": "REGION", "regions": 3}),
+    ("local", "Local", "Did 25 quests in one region.", {"kind": "REGION", "atLeast": 25}),
+    (
+        "pathfinder",
+        "Pathfinder",
+        "Was the first to be rewarded for a quest.",
+        {"kind": "FIRST", "of": "QUEST"},
+    ),
+    (
+        "pioneer",
+        "Pioneer",
+        "Was the first to be rewarded for any quest of a region.",
+        {"kind": "FIRST", "of": "REGION"},
+    ),
+)
 # A log that has impact entries keeps them: only what reads it must know them.
 TRANSFERS_ALONE = """
     DO $$ BEGIN
@@ -58,6 +85,7 @@ def upgrade() -> None:
     create_assignments()
     create_evidence()
     create_rewards()
+    insert_badges()
     let_impact_into_the_log()
     op.execute(REFUSE)
     for table in APPEND_ONLY:
@@ -132,7 +160,7 @@ def create_quests() -> None:
             "south BETWEEN -90 AND north AND north <= 90", name=op.f("ck_zone_latitudes_range")
         ),
         sa.CheckConstraint(
-            "west BETWEEN -180 AND 180 AND east BETWEEN -180 AND 180",
+            "west BETWEEN -180 AND 180 AND east BETWEEN west AND west + 360",
             name=op.f("ck_zone_longitudes_range"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_zone")),
@@ -240,7 +268,7 @@ def create_quests() -> None:
         sa.CheckConstraint("taken >= 0", name=op.f("ck_quest_taken_not_negative")),
         sa.CheckConstraint("team_size_max BETWEEN 1 AND 20", name=op.f("ck_quest_team_size_range")),
         sa.CheckConstraint(
-            "west BETWEEN -180 AND 180 AND east BETWEEN -180 AND 180",
+            "west BETWEEN -180 AND 180 AND east BETWEEN west AND west + 360",
             name=op.f("ck_quest_longitudes_range"),
         ),
         sa.ForeignKeyConstraint(
@@ -930,10 +958,6 @@ def create_rewards() -> None:
             server_default=sa.text("'{}'::jsonb"),
             nullable=False,
         ),
-        sa.Column("salt", sa.LargeBinary(), nullable=False),
-        sa.Column("leaf_hash", sa.LargeBinary(), nullable=False),
-        sa.Column("public_key", sa.LargeBinary(), nullable=True),
-        sa.Column("signature", sa.LargeBinary(), nullable=True),
         sa.Column(
             "created_at",
             sa.DateTime(timezone=True),
@@ -950,16 +974,6 @@ def create_rewards() -> None:
         ),
         sa.CheckConstraint(
             "impact_hundredths >= 0", name=op.f("ck_impact_entry_impact_not_negative")
-        ),
-        sa.CheckConstraint(
-            "octet_length(leaf_hash) = 32", name=op.f("ck_impact_entry_leaf_hash_sha256")
-        ),
-        sa.CheckConstraint(
-            "octet_length(public_key) = 32", name=op.f("ck_impact_entry_public_key_ed25519")
-        ),
-        sa.CheckConstraint("octet_length(salt) = 16", name=op.f("ck_impact_entry_salt_length")),
-        sa.CheckConstraint(
-            "octet_length(signature) = 64", name=op.f("ck_impact_entry_signature_ed25519")
         ),
         sa.CheckConstraint("token_minor >= 0", name=op.f("ck_impact_entry_token_not_negative")),
         sa.CheckConstraint("xp_awarded >= 0", name=op.f("ck_impact_entry_xp_not_negative")),
@@ -1046,6 +1060,21 @@ def create_rewards() -> None:
     op.create_index(
         "ix_achievement_player", "achievement", ["player_id", "earned_at", "id"], unique=False
     )
+
+
+def insert_badges() -> None:
+    badge = sa.table(
+        "badge",
+        *(sa.column(name, sa.Text) for name in ("slug", "name", "description", "rule_kind")),
+        sa.column("rule", postgresql.JSONB),
+    )
+    rows = [
+        dict(
+            zip(("slug", "name", "description", "rule"), row, strict=True), rule_kind=row[3]["kind"]
+        )
+        for row in BADGES
+    ]
+    op.bulk_insert(badge, rows)
 
 
 def let_impact_into_the_log() -> None:

@@ -25,16 +25,17 @@ SLUG_FORM = "'^[a-z0-9](-?[a-z0-9]){1,59}$'"
 RADIUS_MAX_M = 50_000
 PHOTOS_MAX, LOCATIONS_MAX, NOTES_MAX, VIDEOS_MAX = 10, 20, 5, 3
 
-AREA_BOX = "box(point(west, south), point(east + CASE WHEN east < west THEN 360 ELSE 0 END, north))"
-"""The box of an area, unrolled past 180° where it crosses the antimeridian (its `east` is then
-less than its `west`): what the spatial index holds. Look for it at -360° and +360° too."""
+AREA_BOX = "box(point(west, south), point(east, north))"
+"""The box of an area, as the spatial index holds it. Where it crosses the antimeridian `east` is
+past 180°: look for it 360° to the west and to the east too."""
 
 
 def _box_checks() -> tuple[CheckConstraint, ...]:
     return (
         CheckConstraint("south BETWEEN -90 AND north AND north <= 90", name="latitudes_range"),
         CheckConstraint(
-            "west BETWEEN -180 AND 180 AND east BETWEEN -180 AND 180", name="longitudes_range"
+            "west BETWEEN -180 AND 180 AND east BETWEEN west AND west + 360",
+            name="longitudes_range",
         ),
         CheckConstraint("latitude BETWEEN south AND north", name="centre_latitude_within"),
         CheckConstraint("longitude BETWEEN -180 AND 180", name="centre_longitude_range"),

@@ -11,7 +11,6 @@ from sqlalchemy import (
     Date,
     Identity,
     Index,
-    LargeBinary,
     UniqueConstraint,
     text,
 )
@@ -30,8 +29,8 @@ class ImpactEntry(SQLModel, table=True):
     """What an assignment gave, and every number that it follows from. Append-only, by trigger.
 
     One an assignment: its id is the reward's key. `impact_hundredths` is the impact value in
-    hundredths. The entry becomes a leaf of the ledger's transparency log: `leaf_hash` is that
-    leaf's, `salt` hides what is private in it; the order is `(transaction_id, row_id)`.
+    hundredths. The entry becomes a leaf of the ledger's transparency log (`ledger_leaf`), whose
+    order is `(transaction_id, row_id)`.
     """
 
     __tablename__ = "impact_entry"
@@ -41,10 +40,6 @@ class ImpactEntry(SQLModel, table=True):
         CheckConstraint("(token_minor = 0) = (transfer_id IS NULL)", name="transfer_if_paid"),
         CheckConstraint("impact_hundredths >= 0", name="impact_not_negative"),
         CheckConstraint(ASSET_KNOWN, name="asset_known"),
-        CheckConstraint("octet_length(salt) = 16", name="salt_length"),
-        CheckConstraint("octet_length(leaf_hash) = 32", name="leaf_hash_sha256"),
-        CheckConstraint("octet_length(public_key) = 32", name="public_key_ed25519"),
-        CheckConstraint("octet_length(signature) = 64", name="signature_ed25519"),
         UniqueConstraint("assignment_id"),
         Index("ix_impact_entry_log", "transaction_id", "row_id", unique=True),
         Index("ix_impact_entry_player", "player_id", "created_at", "id"),
@@ -77,10 +72,6 @@ class ImpactEntry(SQLModel, table=True):
     transfer_id: UUID | None = reference("transfer.id", nullable=True)
     impact_hundredths: int = big_count()
     breakdown: dict[str, Any] = json()
-    salt: bytes = Field(sa_type=LargeBinary)
-    leaf_hash: bytes = Field(sa_type=LargeBinary)
-    public_key: bytes | None = Field(default=None, sa_type=LargeBinary)
-    signature: bytes | None = Field(default=None, sa_type=LargeBinary)
     created_at: datetime = moment(now=True)
 
 
@@ -115,7 +106,7 @@ class Player(SQLModel, table=True):
 
 
 class Badge(SQLModel, table=True):
-    """A badge and its rule, which is data: `{"category": "rivers", "count": 5}` and the like."""
+    """A badge and its rule, which is data: services/quests/badges.py says which there are."""
 
     __tablename__ = "badge"
     __table_args__ = (

@@ -7,28 +7,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, Literal
 
-from services.quests.facts import Check
+from services.quests.contract import Check
 
 Verdict = Literal["VERIFIED", "WITNESSES", "MODERATOR"]
 
 VERIFIED_FROM: Final = 85
 MODERATOR_BELOW: Final = 40
-
-WEIGHTS: Final = {
-    "location": 5,
-    "movement": 4,
-    "duplicate": 4,
-    "window": 3,
-    "photo_place": 3,
-    "accuracy": 2,
-    "clock": 2,
-    "grid": 2,
-    "edited": 2,
-    "upload": 1,
-    "quality": 1,
-    "pace": 1,
-}
-"""How much each check counts; one that is not here counts 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +32,8 @@ def judge(checks: Sequence[Check], *, auto_verify: bool = True) -> Authenticity:
     A check counts as its score where it is sure, and drifts to a half as its confidence goes.
     """
     score = score_of(checks)
-    flags = tuple(check.name for check in checks if check.flag)
-    unchecked = tuple(check.name for check in checks if not check.checked)
+    flags = tuple(check.name for check in checks if check.flag == "FLAGGED")
+    unchecked = tuple(check.name for check in checks if check.flag == "NOT_CHECKED")
     verdict: Verdict = "WITNESSES"
     if score < MODERATOR_BELOW:
         verdict = "MODERATOR"
@@ -62,15 +46,8 @@ def score_of(checks: Sequence[Check]) -> int:
     """The weighted mean, 0-100, half to even; 50 without checks."""
     if not checks:
         return 50
-    weighted, weights = Fraction(0), 0
+    half, total = Fraction(50), Fraction(0)
     for check in checks:
-        weight = WEIGHTS.get(check.name, 1)
-        score, confidence = _exact(check.score), _exact(check.confidence)
-        weighted += weight * (Fraction(1, 2) + (score - Fraction(1, 2)) * confidence)
-        weights += weight
-    return round(100 * weighted / weights)
-
-
-def _exact(number: float) -> Fraction:
-    """Hundredths: what is written down is what is counted."""
-    return Fraction(round(min(max(number, 0.0), 1.0) * 100), 100)
+        score = half if check.score is None else Fraction(check.score)
+        total += check.weight * (half + (score - half) * check.confidence / 100)
+    return round(total / sum(check.weight for check in checks))

@@ -37,51 +37,6 @@ class Tally:
     first_of_region: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Seed:
-    """A badge as it comes with Mela."""
-
-    slug: str
-    name: str
-    description: str
-    rule: Mapping[str, Any]
-
-
-SEEDS: Final = (
-    Seed("first-deed", "First deed", "Did a first quest.", {"kind": "FIRST", "of": "OWN"}),
-    Seed("ten-deeds", "Ten deeds", "Did ten quests.", {"kind": "COUNT", "atLeast": 10}),
-    Seed("hundred-deeds", "A hundred", "Did a hundred quests.", {"kind": "COUNT", "atLeast": 100}),
-    Seed("week", "A week", "Did a quest on seven days in a row.", {"kind": "STREAK", "days": 7}),
-    Seed("month", "A month", "Did a quest on 30 days in a row.", {"kind": "STREAK", "days": 30}),
-    Seed(
-        "specialist",
-        "Specialist",
-        "Did 25 quests of one category.",
-        {"kind": "CATEGORY", "atLeast": 25},
-    ),
-    Seed(
-        "traveller",
-        "Traveller",
-        "Did quests in three regions.",
-        {"kind": "REGION", "regions": 3},
-    ),
-    Seed("local", "Local", "Did 25 quests in one region.", {"kind": "REGION", "atLeast": 25}),
-    Seed(
-        "pathfinder",
-        "Pathfinder",
-        "Was the first whose quest was verified, of all who did it.",
-        {"kind": "FIRST", "of": "QUEST"},
-    ),
-    Seed(
-        "pioneer",
-        "Pioneer",
-        "Was the first to do a quest in a region.",
-        {"kind": "FIRST", "of": "REGION"},
-    ),
-)
-"""The badges that a new database has."""
-
-
 def check_rule(rule: Mapping[str, Any]) -> None:
     """Raises `BadRule` for anything but these, with numbers from 1 to a million:
 

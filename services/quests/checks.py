@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import combinations, pairwise
 
+from services.quests.contract import Check
 from services.quests.facts import (
     LIKE_PICTURE_BITS,
     MAX_ACCURACY_M,
@@ -19,7 +20,6 @@ from services.quests.facts import (
     MAX_ZONE_OFFSET,
     PACE,
     SAME_PICTURE_BITS,
-    Check,
     EvidenceFacts,
     EvidenceTerms,
     Fix,
@@ -31,7 +31,7 @@ from services.quests.facts import (
 )
 from services.quests.movement import check_grid, check_movement
 
-REFUSED = frozenset({"pace", "upload"})
+REFUSED = frozenset({"PACE", "UPLOAD"})
 """Flags of these refuse the submission as a whole: nothing of it is kept."""
 _SHARP = 0.35
 
@@ -62,17 +62,17 @@ def check_location(facts: EvidenceFacts) -> Check:
         if fix.outside_m is not None
     ]
     if not distances:
-        return not_checked("location", "nothing says where this was")
+        return not_checked("LOCATION", "nothing says where this was")
     nearest = min(distances)
     sure = 1.0 if facts.fixes else 0.5
     if nearest > MAX_OUTSIDE_M:
         return flagged(
-            "location",
+            "LOCATION",
             f"{nearest:,.0f} m from the quest's zone, its accuracy counted;"
             f" {MAX_OUTSIDE_M:.0f} m at most",
         )
     score = 1.0 - 0.5 * nearest / MAX_OUTSIDE_M
-    return passed("location", "in the quest's zone", score=score, confidence=sure)
+    return passed("LOCATION", "in the quest's zone", score=score, confidence=sure)
 
 
 def check_accuracy(facts: EvidenceFacts) -> Check:
@@ -80,16 +80,14 @@ def check_accuracy(facts: EvidenceFacts) -> Check:
     confession: no flag."""
     said = [fix.accuracy_m for fix in facts.fixes if fix.accuracy_m is not None]
     if not said or len(said) < len(facts.fixes):
-        return not_checked("accuracy", "not every fix says how accurate it is")
+        return not_checked("ACCURACY", "not every fix says how accurate it is")
     worst = max(said)
     if min(said) <= 0:
-        return flagged("accuracy", "an accuracy of 0 m and less is no receiver's")
+        return flagged("ACCURACY", "an accuracy of 0 m and less is no receiver's")
     if worst > MAX_ACCURACY_M:
         score = max(0.0, 1 - (worst - MAX_ACCURACY_M) / 100)
-        return Check(
-            "accuracy", score * 0.5, 1.0, False, f"accurate to {worst:.0f} m, more than 15"
-        )
-    return passed("accuracy", f"accurate to {worst:.0f} m")
+        return passed("ACCURACY", f"accurate to {worst:.0f} m, more than 15", score=score * 0.5)
+    return passed("ACCURACY", f"accurate to {worst:.0f} m")
 
 
 def check_window(facts: EvidenceFacts, terms: EvidenceTerms) -> Check:
@@ -99,23 +97,23 @@ def check_window(facts: EvidenceFacts, terms: EvidenceTerms) -> Check:
     ends = min(filter(None, (facts.submitted_at, terms.closes_at))) + MAX_SKEW
     for what, at in _times(facts):
         if at < begins:
-            return flagged("window", f"{what} is of {at:%FT%TZ}, before the quest was accepted")
+            return flagged("WINDOW", f"{what} is of {at:%FT%TZ}, before the quest was accepted")
         if at > ends:
-            return flagged("window", f"{what} is of {at:%FT%TZ}, after its time")
+            return flagged("WINDOW", f"{what} is of {at:%FT%TZ}, after its time")
     for photo in facts.photos:
         local = photo.taken_local
         if photo.taken_at is not None or local is None:
             continue
         # A clock without a zone: wrong only where no zone on Earth makes it right.
         if local < begins - MAX_ZONE_OFFSET or local > ends + MAX_ZONE_OFFSET:
-            return flagged("window", f"a photo is of {local:%F %T} (the camera's clock)")
+            return flagged("WINDOW", f"a photo is of {local:%F %T} (the camera's clock)")
     untimed = any(fix.at is None for fix in facts.fixes) or any(
         photo.taken_at is None and photo.taken_local is None for photo in facts.photos
     )
     if untimed or not (facts.fixes or facts.photos or facts.videos):
-        return not_checked("window", "not everything says when it was")
+        return not_checked("WINDOW", "not everything says when it was")
     exact = all(photo.taken_at is not None for photo in facts.photos)
-    return passed("window", "all within the quest's time", confidence=1.0 if exact else 0.6)
+    return passed("WINDOW", "all within the quest's time", confidence=1.0 if exact else 0.6)
 
 
 def check_clock(facts: EvidenceFacts) -> Check:
@@ -124,20 +122,20 @@ def check_clock(facts: EvidenceFacts) -> Check:
     for before, after in pairwise(times):
         if after < before:
             back_s = (before - after).total_seconds()
-            return flagged("clock", f"the clock went back by {back_s:,.0f} s between two fixes")
+            return flagged("CLOCK", f"the clock went back by {back_s:,.0f} s between two fixes")
     frozen = sum(
         one.at == other.at and metres_between(one, other) > 1
         for one, other in pairwise(facts.fixes)
         if one.at is not None
     )
     if frozen > max(1, len(times) // 10):
-        return flagged("clock", f"{frozen} steps took no time at all: the clock stood still")
+        return flagged("CLOCK", f"{frozen} steps took no time at all: the clock stood still")
     if facts.device_now is None:
-        return not_checked("clock", "the device did not say what its clock shows")
+        return not_checked("CLOCK", "the device did not say what its clock shows")
     skew = abs(facts.device_now - facts.submitted_at)
     if skew > MAX_SKEW:
-        return flagged("clock", f"the device's clock is wrong by {_minutes(skew)} minutes")
-    return passed("clock", "the device's clock is right", score=1 - 0.2 * (skew / MAX_SKEW))
+        return flagged("CLOCK", f"the device's clock is wrong by {_minutes(skew)} minutes")
+    return passed("CLOCK", "the device's clock is right", score=1 - 0.2 * (skew / MAX_SKEW))
 
 
 def check_photo_place(facts: EvidenceFacts) -> Check:
@@ -155,10 +153,10 @@ def check_photo_place(facts: EvidenceFacts) -> Check:
             continue
         far, compared = max(far, off), compared + 1
     if far > MAX_PHOTO_FROM_FIX_M:
-        return flagged("photo_place", f"a photo's own position is {far:,.0f} m from the fix")
+        return flagged("PHOTO_PLACE", f"a photo's own position is {far:,.0f} m from the fix")
     if compared < len(facts.photos):
-        return not_checked("photo_place", "not every photo says where it was taken")
-    return passed("photo_place", "the photos were taken where the fix is")
+        return not_checked("PHOTO_PLACE", "not every photo says where it was taken")
+    return passed("PHOTO_PLACE", "the photos were taken where the fix is")
 
 
 def check_duplicates(facts: EvidenceFacts) -> Check:
@@ -168,63 +166,63 @@ def check_duplicates(facts: EvidenceFacts) -> Check:
     seen = [photo.seen_exactly for photo in facts.photos]
     seen += [video.seen_exactly for video in facts.videos]
     if len(set(files)) < len(files):
-        return flagged("duplicate", "the same file is here twice")
+        return flagged("DUPLICATE", "the same file is here twice")
     if any(seen):
-        return flagged("duplicate", "this very file was handed in before")
+        return flagged("DUPLICATE", "this very file was handed in before")
     hashes = [photo.phash for photo in facts.photos if photo.phash is not None]
     bits = [photo.seen_bits for photo in facts.photos if photo.seen_bits is not None]
     bits += [hash_bits(one, other) for one, other in combinations(hashes, 2)]
     nearest = min(bits, default=64)
     if nearest <= SAME_PICTURE_BITS:
         return flagged(
-            "duplicate",
+            "DUPLICATE",
             f"the same picture was handed in before ({nearest} of 64 bits differ)",
             confidence=0.9,
         )
     if nearest <= LIKE_PICTURE_BITS:
-        return passed("duplicate", "a picture much like it was handed in before", score=0.6)
-    return passed("duplicate", "not handed in before")
+        return passed("DUPLICATE", "a picture much like it was handed in before", score=0.6)
+    return passed("DUPLICATE", "not handed in before")
 
 
 def check_edited(photos: tuple[PhotoFacts, ...]) -> Check:
     """No photo names a program that changes pictures."""
     for photo in photos:
         if photo.edited_by is not None:
-            return flagged("edited", f"edited with {photo.edited_by}", score=0.2)
-    return passed("edited", "no trace of editing", confidence=0.7)
+            return flagged("EDITED", f"edited with {photo.edited_by}", score=0.2)
+    return passed("EDITED", "no trace of editing", confidence=0.7)
 
 
 def check_quality(photos: tuple[PhotoFacts, ...]) -> Check:
     """The worst photo still shows something. Bad photos are not flagged: blank ones alone are."""
     known = [photo.quality for photo in photos if photo.quality is not None]
     if len(known) < len(photos):
-        return not_checked("quality", "a photo's quality is not known")
+        return not_checked("QUALITY", "a photo's quality is not known")
     worst = min(known, key=lambda each: min(each.contrast, each.sharpness / _SHARP, each.size))
     if worst.contrast < 0.02:
-        return flagged("quality", "a photo shows nothing")
+        return flagged("QUALITY", "a photo shows nothing")
     score = min(1.0, worst.contrast * 5, worst.sharpness / _SHARP, worst.size)
     said = "clear" if score > 0.5 else "hard to make out, or very small"
-    return passed("quality", f"the photos are {said}", score=score, confidence=0.5)
+    return passed("QUALITY", f"the photos are {said}", score=score, confidence=0.5)
 
 
 def check_pace(facts: EvidenceFacts) -> Check:
     """Not two submissions of one player within a second: no person does that."""
     last = facts.last_submitted_at
     if last is not None and abs(facts.submitted_at - last) < PACE:
-        return flagged("pace", "another submission came within the same second")
-    return passed("pace", "no other submission at the same time")
+        return flagged("PACE", "another submission came within the same second")
+    return passed("PACE", "no other submission at the same time")
 
 
 def check_upload(facts: EvidenceFacts, terms: EvidenceTerms) -> Check:
     """Sent within 24 hours of being captured."""
     known = [at for at in facts.captured_at if at is not None]
     if not known or len(known) < len(facts.captured_at):
-        return not_checked("upload", "not everything says when it was captured")
+        return not_checked("UPLOAD", "not everything says when it was captured")
     late = facts.submitted_at - min(known)
     if late > terms.upload_within + MAX_SKEW:
         hours = terms.upload_within / timedelta(hours=1)
-        return flagged("upload", f"captured more than {hours:.0f} hours before it was sent")
-    return passed("upload", "sent soon after it was captured")
+        return flagged("UPLOAD", f"captured more than {hours:.0f} hours before it was sent")
+    return passed("UPLOAD", "sent soon after it was captured")
 
 
 def hash_bits(one: int, other: int) -> int:

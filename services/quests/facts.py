@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from geographiclib.geodesic import Geodesic
+
+from services.quests.contract import Check, Flag
 
 MAX_OUTSIDE_M = 50.0
 """How far from its zone a fix may be, before its accuracy takes some of that away."""
@@ -27,6 +30,19 @@ LIKE_PICTURE_BITS = 10
 PACE = timedelta(seconds=1)
 MAX_ZONE_OFFSET = timedelta(hours=14)
 """No place on Earth has a clock further from UTC than this."""
+
+WEIGHTS: Final = {
+    "LOCATION": 500,
+    "MOVEMENT": 400,
+    "DUPLICATE": 400,
+    "WINDOW": 300,
+    "PHOTO_PLACE": 300,
+    "ACCURACY": 200,
+    "CLOCK": 200,
+    "GRID": 200,
+    "EDITED": 200,
+}
+"""How much each check counts, in hundredths; one that is not here counts 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,39 +126,24 @@ class EvidenceTerms:
     upload_within: timedelta = UPLOAD_WITHIN
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding: `score` 0-1, `confidence` 0-1 in it, and words for the player.
-
-    A confidence of 0 is "not checked": a fact was missing. `flag` is a contradiction, which no
-    good score elsewhere makes up for.
-    """
-
-    name: str
-    score: float
-    confidence: float
-    flag: bool
-    words: str
-
-    @property
-    def checked(self) -> bool:
-        """Whether there was something to look at."""
-        return self.confidence > 0
-
-
 def passed(name: str, words: str, *, score: float = 1.0, confidence: float = 1.0) -> Check:
-    """Nothing contradicts what is claimed."""
-    return Check(name, score, confidence, False, words)
+    """Nothing contradicts what is claimed. `score` and `confidence` are 0-1 here."""
+    return _check(name, score, confidence, "PASSED", words)
 
 
 def flagged(name: str, words: str, *, score: float = 0.0, confidence: float = 1.0) -> Check:
-    """Something contradicts what is claimed."""
-    return Check(name, score, confidence, True, words)
+    """Something contradicts what is claimed: no good score elsewhere makes up for it."""
+    return _check(name, score, confidence, "FLAGGED", words)
 
 
 def not_checked(name: str, words: str) -> Check:
     """A fact is missing: that is never a pass, and counts as half."""
-    return Check(name, 0.5, 0.0, False, words)
+    return Check(name, None, 0, "NOT_CHECKED", words, WEIGHTS.get(name, 100))
+
+
+def _check(name: str, score: float, confidence: float, flag: Flag, words: str) -> Check:
+    hundredths = [round(min(max(part, 0.0), 1.0) * 100) for part in (score, confidence)]
+    return Check(name, hundredths[0], hundredths[1], flag, words, WEIGHTS.get(name, 100))
 
 
 def metres_between(one: Fix, other: Fix) -> float:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from services.quests.contract import Check
 from services.quests.facts import (
     INTERCONTINENTAL_M,
     MAX_ACCURACY_M,
     MAX_ON_FOOT_KMH,
     MAX_SPEED_KMH,
     ON_FOOT_FOR_S,
-    Check,
     Fix,
     flagged,
     metres_between,
@@ -21,8 +21,8 @@ from services.quests.facts import (
     passed,
 )
 
-NAME = "movement"
-GRID_NAME = "grid"
+NAME = "MOVEMENT"
+GRID_NAME = "GRID"
 COARSE_DECIMALS = 4
 """Coordinates of so few decimals are rounded to 11 metres and more: no receiver says so little."""
 MIN_GRID_DEGREES = 0.00003

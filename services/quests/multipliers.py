@@ -6,7 +6,7 @@ Nothing here is a float: a product is a `Fraction` until it is rounded, half to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -22,9 +22,6 @@ MOST: Final = Fraction(2)
 FACTORS: Final = ("difficulty", "authenticity", "streak", "zoneNeed", "team", "timeliness")
 PERSONAL: Final = frozenset({"streak", "team"})
 """What tokens are not multiplied by: they reward the deed, not the doer."""
-
-IMPACT_PLACES: Final = 6
-"""Decimal places of an impact value, whose exact form is the product of the breakdown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +43,11 @@ class Maps:
     team_most: int = 125
     timeliness_early: int = 125
     timeliness_late: int = 80
+
+
+PREFIX: Final = "quest_"
+PARAMETER_KEYS: Final = tuple(PREFIX + field.name for field in fields(Maps))
+"""The platform's parameters that the maps are; an assignment keeps them as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,9 @@ class Breakdown:
         return self.base_xp * _product(self.factors, ("zoneNeed", "authenticity"))
 
     @property
-    def impact_value(self) -> Decimal:
-        """The impact to six decimal places, half to even."""
-        return Decimal(round(self.impact * 10**IMPACT_PLACES)).scaleb(-IMPACT_PLACES)
+    def impact_hundredths(self) -> int:
+        """The impact in hundredths, half to even."""
+        return round(self.impact * 100)
 
     def as_json(self) -> dict[str, Any]:
         """As it is kept: multipliers as exact fractions, `"3/4"`."""
@@ -187,15 +189,10 @@ def timeliness_factor(deed: Deed, maps: Maps) -> Fraction:
     return Fraction(1)
 
 
-def maps_of(kept: Mapping[str, Any]) -> Maps:
-    """Maps as they were kept with what began; what is missing is as it stands above."""
-    known = {field.name for field in fields(Maps)}
-    return replace(Maps(), **{name: int(kept[name]) for name in known & kept.keys()})
-
-
-def maps_as_json(maps: Maps) -> dict[str, int]:
-    """Maps to be kept with what begins."""
-    return asdict(maps)
+def maps_of(kept: Mapping[str, int]) -> Maps:
+    """Maps from parameters as they were kept with what began; what is missing is as above."""
+    found = {key.removeprefix(PREFIX): kept[key] for key in PARAMETER_KEYS if key in kept}
+    return replace(Maps(), **found)
 
 
 def _product(factors: Mapping[str, Fraction], names: Iterable[str]) -> Fraction:
