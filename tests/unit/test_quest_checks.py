@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from services.quests.authenticity import judge, score_of
 from services.quests.checks import hash_bits, run_checks
+from services.quests.contract import Check
 from services.quests.facts import (
-    Check,
     EvidenceFacts,
     EvidenceTerms,
     Fix,
@@ -72,24 +72,26 @@ def found(facts, terms=TERMS):
 
 
 def flags(facts, terms=TERMS):
-    return {name: check.words for name, check in found(facts, terms).items() if check.flag}
+    return {
+        name: check.words for name, check in found(facts, terms).items() if check.flag == "FLAGGED"
+    }
 
 
 def test_an_honest_submission_is_verified_at_once_where_the_quest_allows_it():
     checks = run_checks(honest(), TERMS)
     assert [check.name for check in checks] == [
-        "pace",
-        "upload",
-        "location",
-        "accuracy",
-        "window",
-        "clock",
-        "movement",
-        "grid",
-        "photo_place",
-        "duplicate",
-        "edited",
-        "quality",
+        "PACE",
+        "UPLOAD",
+        "LOCATION",
+        "ACCURACY",
+        "WINDOW",
+        "CLOCK",
+        "MOVEMENT",
+        "GRID",
+        "PHOTO_PLACE",
+        "DUPLICATE",
+        "EDITED",
+        "QUALITY",
     ]
     judged = judge(checks)
     assert (judged.verdict, judged.flags, judged.unchecked) == ("VERIFIED", (), ())
@@ -100,21 +102,20 @@ def test_an_honest_submission_is_verified_at_once_where_the_quest_allows_it():
 @pytest.mark.parametrize(
     ("name", "facts"),
     [
-        ("accuracy", honest(fixes=(fix(-12), fix(-10, accuracy_m=None)))),
-        ("window", honest(fixes=(fix(-12), fix(-10, at=None)))),
-        ("window", honest(photos=(photo(taken_at=None),))),
-        ("movement", honest(fixes=(fix(),), last_fix=None)),
-        ("photo_place", honest(photos=(photo(position=None),))),
-        ("clock", honest(device_now=None)),
-        ("upload", honest(captured_at=(None,))),
-        ("location", honest(fixes=(fix(outside_m=None),))),
+        ("ACCURACY", honest(fixes=(fix(-12), fix(-10, accuracy_m=None)))),
+        ("WINDOW", honest(fixes=(fix(-12), fix(-10, at=None)))),
+        ("WINDOW", honest(photos=(photo(taken_at=None),))),
+        ("MOVEMENT", honest(fixes=(fix(),), last_fix=None)),
+        ("PHOTO_PLACE", honest(photos=(photo(position=None),))),
+        ("CLOCK", honest(device_now=None)),
+        ("UPLOAD", honest(captured_at=(None,))),
+        ("LOCATION", honest(fixes=(fix(outside_m=None),))),
     ],
 )
 def test_what_is_missing_is_not_checked_and_goes_to_witnesses(name, facts):
     checks = found(facts)
-    assert not checks[name].checked
-    assert not checks[name].flag
-    assert checks[name].score == 0.5
+    assert checks[name].flag == "NOT_CHECKED"
+    assert checks[name].score is None
     judged = judge(list(checks.values()))
     assert judged.verdict == "WITNESSES"
     assert name in judged.unchecked
@@ -124,45 +125,45 @@ def test_what_is_missing_is_not_checked_and_goes_to_witnesses(name, facts):
 @pytest.mark.parametrize(
     ("name", "words", "facts"),
     [
-        ("location", "51 m from the quest's zone", honest(fixes=(fix(outside_m=45.0),))),
-        ("accuracy", "0 m and less", honest(fixes=(fix(accuracy_m=0.0),))),
+        ("LOCATION", "51 m from the quest's zone", honest(fixes=(fix(outside_m=45.0),))),
+        ("ACCURACY", "0 m and less", honest(fixes=(fix(accuracy_m=0.0),))),
         (
-            "window",
+            "WINDOW",
             "before the quest was accepted",
             honest(fixes=(fix(-306), fix(-10))),
         ),
-        ("window", "after its time", honest(fixes=(fix(-12), fix(6)))),
-        ("window", "the camera's clock", honest(photos=(photo(taken_at=None, taken_local=OLD),))),
-        ("clock", "went back by 3,600 s", honest(fixes=(fix(-10), fix(-70), fix(-69)))),
-        ("clock", "wrong by 6 minutes", honest(device_now=NOW - timedelta(minutes=6))),
+        ("WINDOW", "after its time", honest(fixes=(fix(-12), fix(6)))),
+        ("WINDOW", "the camera's clock", honest(photos=(photo(taken_at=None, taken_local=OLD),))),
+        ("CLOCK", "went back by 3,600 s", honest(fixes=(fix(-10), fix(-70), fix(-69)))),
+        ("CLOCK", "wrong by 6 minutes", honest(device_now=NOW - timedelta(minutes=6))),
         (
-            "clock",
+            "CLOCK",
             "took no time",
             honest(fixes=tuple(fix(-10, north=n / 9000) for n in range(4))),
         ),
-        ("movement", "more than 100", honest(last_fix=fix(-20, north=0.2))),
+        ("MOVEMENT", "more than 100", honest(last_fix=fix(-20, north=0.2))),
         (
-            "movement",
+            "MOVEMENT",
             "between continents",
             honest(last_fix=fix(-40, latitude=40.7, longitude=-74.0)),
         ),
         (
-            "photo_place",
+            "PHOTO_PLACE",
             "a photo's own position is 556 m",
             honest(fixes=(fix(),), photos=(photo(position=fix(north=0.005)),)),
         ),
-        ("duplicate", "twice", honest(photos=(photo(), photo()))),
-        ("duplicate", "this very file", honest(photos=(photo(seen_exactly=True),))),
-        ("duplicate", "(4 of 64 bits differ)", honest(photos=(photo(seen_bits=4),))),
-        ("edited", "GIMP", honest(photos=(photo(edited_by="GIMP"),))),
-        ("quality", "shows nothing", honest(photos=(photo(quality=Quality(0.01, 0.0, 1.0)),))),
-        ("grid", "rounded to 4", honest(fixes=(fix(latitude=46.0512, longitude=14.5063),))),
+        ("DUPLICATE", "twice", honest(photos=(photo(), photo()))),
+        ("DUPLICATE", "this very file", honest(photos=(photo(seen_exactly=True),))),
+        ("DUPLICATE", "(4 of 64 bits differ)", honest(photos=(photo(seen_bits=4),))),
+        ("EDITED", "GIMP", honest(photos=(photo(edited_by="GIMP"),))),
+        ("QUALITY", "shows nothing", honest(photos=(photo(quality=Quality(0.01, 0.0, 1.0)),))),
+        ("GRID", "rounded to 4", honest(fixes=(fix(latitude=46.0512, longitude=14.5063),))),
         (
-            "pace",
+            "PACE",
             "within the same second",
             honest(last_submitted_at=NOW - timedelta(milliseconds=900)),
         ),
-        ("upload", "24 hours", honest(captured_at=(NOW - timedelta(hours=24, minutes=6),))),
+        ("UPLOAD", "24 hours", honest(captured_at=(NOW - timedelta(hours=24, minutes=6),))),
     ],
 )
 def test_a_contradiction_is_flagged_with_its_reason(name, words, facts):
@@ -193,9 +194,9 @@ def test_accuracy_takes_nothing_away_within_the_zone():
 
 
 def test_a_coarse_fix_is_doubtful_and_no_fraud():
-    coarse = found(honest(fixes=(fix(-12), fix(-10, accuracy_m=40.0))))["accuracy"]
-    assert not coarse.flag
-    assert coarse.score == pytest.approx(0.375)
+    coarse = found(honest(fixes=(fix(-12), fix(-10, accuracy_m=40.0))))["ACCURACY"]
+    assert coarse.flag == "PASSED"
+    assert coarse.score == 38
 
 
 def test_on_foot_means_on_foot():
@@ -203,7 +204,7 @@ def test_on_foot_means_on_foot():
     riding = tuple(fix(-10 + n / 12, north=n * 60 / 111_200) for n in range(24))
     assert flags(honest(fixes=riding, photos=())) == {}
     on_foot = replace(TERMS, on_foot=True)
-    assert "43 km/h for 30 seconds" in flags(honest(fixes=riding, photos=()), on_foot)["movement"]
+    assert "43 km/h for 30 seconds" in flags(honest(fixes=riding, photos=()), on_foot)["MOVEMENT"]
 
 
 def test_one_bad_fix_among_good_ones_is_no_ride():
@@ -221,12 +222,12 @@ def test_movement_over_the_antimeridian_is_a_short_way():
 
 def test_two_pictures_alike_in_one_submission_are_one():
     twin = photo(sha256=b"\2" * 32, phash=0x1234_5678_9ABC_DEF1)
-    assert "1 of 64" in flags(honest(photos=(photo(), twin)))["duplicate"]
+    assert "1 of 64" in flags(honest(photos=(photo(), twin)))["DUPLICATE"]
 
 
 def test_videos_are_compared_with_what_was_handed_in_too():
     video = VideoFacts(b"\3" * 32, 12.0, NOW - timedelta(minutes=9), seen_exactly=True)
-    assert flags(honest(photos=(), videos=(video,))).keys() == {"duplicate"}
+    assert flags(honest(photos=(), videos=(video,))).keys() == {"DUPLICATE"}
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
@@ -249,11 +250,12 @@ def test_values_on_a_grid_are_found_wherever_it_begins(step, lines, origin):
 
 CHECKS = st.builds(
     Check,
-    name=st.sampled_from(["location", "clock", "grid", "quality"]),
-    score=st.floats(0, 1),
-    confidence=st.floats(0, 1),
-    flag=st.booleans(),
+    name=st.sampled_from(["LOCATION", "CLOCK", "GRID", "QUALITY"]),
+    score=st.none() | st.integers(0, 100),
+    confidence=st.integers(0, 100),
+    flag=st.sampled_from(["PASSED", "FLAGGED", "NOT_CHECKED"]),
     words=st.just("words"),
+    weight=st.integers(1, 1000),
 )
 
 
@@ -263,13 +265,13 @@ def test_the_mean_stays_within_bounds_and_only_clean_evidence_is_verified(checks
     assert 0 <= judged.score <= 100
     if judged.verdict == "VERIFIED":
         assert judged.score >= 85
-        assert not any(check.flag or not check.checked for check in checks)
+        assert all(check.flag == "PASSED" for check in checks)
     assert (judged.verdict == "MODERATOR") == (judged.score < 40)
 
 
 def test_verdicts_at_their_edges():
     def of(score):
-        return judge([passed("location", "w", score=score)]).verdict
+        return judge([passed("LOCATION", "w", score=score)]).verdict
 
     assert (of(0.85), of(0.84), of(0.40), of(0.39)) == (
         "VERIFIED",
@@ -279,5 +281,5 @@ def test_verdicts_at_their_edges():
     )
     assert judge([]).verdict == "WITNESSES"
     # 5 x 1 + 4 x 0 + 3 x 0.5 of 12: 54.17
-    mixed = [passed("location", "w"), flagged("movement", "w"), not_checked("window", "w")]
+    mixed = [passed("LOCATION", "w"), flagged("MOVEMENT", "w"), not_checked("WINDOW", "w")]
     assert score_of(mixed) == 54

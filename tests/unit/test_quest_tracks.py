@@ -51,7 +51,7 @@ def submitted(fixes, *, on_foot=True, at=None, **more):
 
 def judged(facts, terms):
     checks = run_checks(facts, terms)
-    return judge(checks), {check.name: check.words for check in checks if check.flag}
+    return judge(checks), {check.name: check.words for check in checks if check.flag == "FLAGGED"}
 
 
 @needs_tracks
@@ -61,7 +61,7 @@ def test_honest_tracks_are_not_flagged_and_go_to_witnesses_for_want_of_accuracy(
     verdict, flags = judged(*submitted(track(name)))
     assert flags == {}
     assert verdict.verdict == "WITNESSES"
-    assert verdict.unchecked == ("accuracy",)
+    assert verdict.unchecked == ("ACCURACY",)
     assert verdict.score >= 85  # by its score alone it would have been verified
 
 
@@ -81,23 +81,23 @@ def test_a_clock_of_1901_is_flagged():
     terms = EvidenceTerms(accepted_at=today - timedelta(hours=12), on_foot=True)
     verdict, flags = judged(facts, terms)
     assert verdict.verdict != "VERIFIED"
-    assert "1901-12-13" in flags["window"]
-    assert "stood still" in flags["clock"] or "went back" in flags["clock"]
+    assert "1901-12-13" in flags["WINDOW"]
+    assert "stood still" in flags["CLOCK"] or "went back" in flags["CLOCK"]
 
 
 @needs_tracks
 def test_one_step_of_331_km_h_is_flagged():
     _, flags = judged(*submitted(track("cerknicko-jezero")))
-    assert flags.keys() == {"movement"}
-    assert "184 m in 2 s" in flags["movement"]
+    assert flags.keys() == {"MOVEMENT"}
+    assert "184 m in 2 s" in flags["MOVEMENT"]
 
 
 @needs_tracks
 def test_a_drive_is_flagged_on_a_quest_on_foot_and_not_on_another():
     fixes = track("around-visnjan-with-car")
     _, flags = judged(*submitted(fixes))
-    assert flags.keys() == {"movement"}
-    assert "is no walk" in flags["movement"]
+    assert flags.keys() == {"MOVEMENT"}
+    assert "is no walk" in flags["MOVEMENT"]
     verdict, flags = judged(*submitted(fixes, on_foot=False))
     assert (verdict.verdict, flags) == ("WITNESSES", {})
 
@@ -110,8 +110,8 @@ def test_an_honest_track_with_a_teleport_is_flagged(name):
     # A place 40 km to the north, a few seconds later.
     fixes[middle:] = [replace(fix, latitude=fix.latitude + 0.36) for fix in fixes[middle:]]
     _, flags = judged(*submitted(tuple(fixes)))
-    assert flags.keys() == {"movement"}
-    assert "km/h at the least" in flags["movement"]
+    assert flags.keys() == {"MOVEMENT"}
+    assert "km/h at the least" in flags["MOVEMENT"]
 
 
 @needs_tracks
@@ -120,8 +120,8 @@ def test_an_honest_track_after_a_fix_on_another_continent_is_flagged(name):
     fixes = track(name)
     before = Fix(35.6812362, 139.7671248, 5.0, fixes[0].at - timedelta(minutes=50), 0.0)
     _, flags = judged(*submitted(fixes, last_fix=before))
-    assert flags.keys() == {"movement"}
-    assert "between continents" in flags["movement"]
+    assert flags.keys() == {"MOVEMENT"}
+    assert "between continents" in flags["MOVEMENT"]
 
 
 @needs_tracks
@@ -135,8 +135,8 @@ def test_an_honest_track_snapped_to_a_grid_is_flagged(step):
         for fix in track(HONEST[0])
     )
     _, flags = judged(*submitted(fixes, on_foot=False))
-    assert "grid" in flags
-    assert "grid of" in flags["grid"] or "rounded" in flags["grid"]
+    assert "GRID" in flags
+    assert "grid of" in flags["GRID"] or "rounded" in flags["GRID"]
 
 
 @needs_tracks
@@ -145,7 +145,7 @@ def test_one_fix_of_an_honest_track_that_was_rounded_is_flagged(name):
     one = track(name)[0]
     rounded = replace(one, latitude=round(one.latitude, 4), longitude=round(one.longitude, 4))
     _, flags = judged(*submitted((rounded,)))
-    assert flags == {"grid": "the position is rounded to 4 decimals: no receiver's"}
+    assert flags == {"GRID": "the position is rounded to 4 decimals: no receiver's"}
 
 
 @needs_tracks
@@ -155,7 +155,7 @@ def test_an_honest_track_with_the_clock_set_back_on_the_way_is_flagged(name):
     middle = len(fixes) // 2
     fixes[middle:] = [replace(fix, at=fix.at - timedelta(hours=1)) for fix in fixes[middle:]]
     _, flags = judged(*submitted(tuple(fixes)))
-    assert "the clock went back by" in flags["clock"]
+    assert "the clock went back by" in flags["CLOCK"]
 
 
 @needs_tracks
@@ -166,8 +166,8 @@ def test_an_honest_track_with_the_clock_set_back_from_the_start_is_flagged(name)
     fixes = tuple(replace(fix, at=fix.at - back) for fix in facts.fixes)
     device_now = facts.submitted_at - back
     _, flags = judged(replace(facts, fixes=fixes, device_now=device_now), terms)
-    assert flags["clock"] == "the device's clock is wrong by 2,880 minutes"
-    assert "before the quest was accepted" in flags["window"]
+    assert flags["CLOCK"] == "the device's clock is wrong by 2,880 minutes"
+    assert "before the quest was accepted" in flags["WINDOW"]
 
 
 def content_of(name):
@@ -228,7 +228,7 @@ def test_a_photo_where_its_fix_is_is_verified(name, at, latitude, longitude):
 def test_a_photo_that_was_taken_elsewhere_is_flagged():
     photo = photo_facts(content_of("gps__DSCN0010.jpg"))
     _, flags = judged(*beside(photo, metres=160))
-    assert flags == {"photo_place": "a photo's own position is 160 m from the fix"}
+    assert flags == {"PHOTO_PLACE": "a photo's own position is 160 m from the fix"}
 
 
 @needs_photos
@@ -240,9 +240,9 @@ def test_photos_that_went_through_an_editor_are_flagged_and_say_no_place():
         at = photo.taken_local
         facts = EvidenceFacts(submitted_at=at, photos=(photo,), device_now=at)
         verdict, flags = judged(facts, EvidenceTerms(accepted_at=at - timedelta(hours=2)))
-        assert flags == {"edited": "edited with GIMP"}
+        assert flags == {"EDITED": "edited with GIMP"}
         assert verdict.verdict == "WITNESSES"
-        assert {"location", "accuracy", "photo_place"} <= set(verdict.unchecked)
+        assert {"LOCATION", "ACCURACY", "PHOTO_PLACE"} <= set(verdict.unchecked)
 
 
 @needs_photos
@@ -250,7 +250,7 @@ def test_a_copied_photo_is_flagged_however_it_was_made_anew():
     name = "gps__DSCN0010.jpg"
     first = photo_facts(content_of(name))
     _, flags = judged(*beside(replace(first, seen_exactly=True)))
-    assert flags == {"duplicate": "this very file was handed in before"}
+    assert flags == {"DUPLICATE": "this very file was handed in before"}
     with Image.open(io.BytesIO(content_of(name))) as image:
         exif = image.getexif().tobytes()
         for side, quality in ((640, 40), (320, 85), (200, 70)):
@@ -260,8 +260,8 @@ def test_a_copied_photo_is_flagged_however_it_was_made_anew():
             assert again.sha256 != first.sha256
             bits = hash_bits(first.phash, again.phash)
             _, flags = judged(*beside(replace(again, seen_bits=bits)))
-            assert flags.keys() == {"duplicate"}
-            assert "the same picture was handed in before" in flags["duplicate"]
+            assert flags.keys() == {"DUPLICATE"}
+            assert "the same picture was handed in before" in flags["DUPLICATE"]
 
 
 @needs_photos
