@@ -177,11 +177,12 @@ def attestation_shown(found: Attestation | None) -> Shown:
 
 async def _proof(db: Database, transfer: str | None, since: int | None) -> dict[str, object]:
     try:
-        key = decode_id(transfer or "", "trf")
+        impact = (transfer or "").startswith("imp_")
+        key = decode_id(transfer or "", "imp" if impact else "trf")
     except BadUserInput as error:
         raise SystemExit(f"mela: --transfer: {error}") from None
     async with db.read() as session:
-        return await proof_bundle(session, key, since=since)
+        return await proof_bundle(session, key, since=since, impact=impact)
 
 
 def _show(console: Console, parts: Shown) -> None:

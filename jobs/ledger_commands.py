@@ -41,7 +41,9 @@ def ledger_commands(servers: Servers, out: Console) -> typer.Typer:
             str, typer.Option("--format", help="beancount, csv, or proof (of one transfer).")
         ] = "beancount",
         to: Annotated[Path | None, typer.Option(help="A file; stdout if not given.")] = None,
-        transfer: Annotated[str | None, typer.Option(help="For a proof: the transfer.")] = None,
+        transfer: Annotated[
+            str | None, typer.Option(help="For a proof: a transfer or impact entry.")
+        ] = None,
         since: Annotated[
             int | None, typer.Option(help="For a proof: the size of an older head to start from.")
         ] = None,

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from core.errors import BadUserInput
-from core.ids import decode_id, encode_id
+from core.ids import split_id
 from core.signing import key_id
 from resolvers.context import OperationContext
 from services.wallets.log import (
@@ -15,9 +15,13 @@ from services.wallets.log import (
     TreeHead,
     newest_head,
     prove_consistency,
+    prove_impact,
     prove_inclusion,
 )
 from services.wallets.report import AuditMark, read_attestation
+
+PROOFS = {"trf": prove_inclusion, "imp": prove_impact}
+"""What has a place in the log, by the prefix of its ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class HeadView:
 
 @dataclass(frozen=True, slots=True)
 class InclusionView:
-    """A transfer's place in the log; `leaf` is for its two parties."""
+    """A transfer's or impact entry's place in the log; a transfer's `leaf` is for its parties."""
 
     transfer_id: str
     index: int
@@ -98,19 +102,22 @@ async def tree_head(context: OperationContext) -> HeadView | None:
 
 
 async def inclusion(context: OperationContext, public_id: str) -> InclusionView | None:
-    """A transfer's proof; None for one that is unknown or not yet in the log."""
-    transfer_id = _transfer(public_id)
-    if transfer_id is None:
+    """The proof of a transfer or an impact entry; None for one that is unknown or not yet in the
+    log."""
+    named = _named(public_id)
+    if named is None:
         return None
+    prefix, key = named
     async with context.server.db.read() as session:
-        proof = await prove_inclusion(session, transfer_id)
+        proof = await PROOFS[prefix](session, key)
     if proof is None:
         return None
+    shown = prefix == "imp" or context.viewer_id in proof.parties
     return InclusionView(
-        transfer_id=encode_id("trf", proof.transfer_id),
+        transfer_id=proof.subject,
         index=proof.index,
         leaf_hash=proof.leaf_hash.hex(),
-        leaf=proof.leaf if context.viewer_id in proof.parties else None,
+        leaf=proof.leaf if shown else None,
         path=[step.hex() for step in proof.path],
         head=_head(proof.head),
     )
@@ -129,11 +136,12 @@ async def consistency(context: OperationContext, from_size: int, to_size: int) -
     )
 
 
-def _transfer(public_id: str) -> UUID | None:
+def _named(public_id: str) -> tuple[str, UUID] | None:
     try:
-        return decode_id(public_id, "trf")
+        prefix, key = split_id(public_id)
     except BadUserInput:
         return None
+    return (prefix, key) if prefix in PROOFS else None
 
 
 def _head(head: TreeHead) -> HeadView:

@@ -51,10 +51,35 @@ FEE_BASIS_POINTS = "fee_basis_points"
 SOFT_CLOSE_WINDOW_S = "soft_close_window_s"
 SOFT_CLOSE_EXTENSION_S = "soft_close_extension_s"
 
+
+def _multiplier(key: str, default: int, meaning: str, *, least: int = 50) -> Parameter:
+    said = f"Of a quest's reward, in hundredths: {meaning}"
+    return Parameter(f"quest_{key}", default=default, minimum=least, maximum=200, meaning=said)
+
+
+_MULTIPLIERS = (
+    *(
+        _multiplier(f"difficulty_{level}", default, f"the multiplier of difficulty {level}.")
+        for level, default in enumerate((50, 75, 100, 150, 200), start=1)
+    ),
+    _multiplier("authenticity_least", 50, "the multiplier of an authenticity of 0."),
+    _multiplier("authenticity_most", 150, "the multiplier of an authenticity of 100."),
+    _multiplier("streak_step", 2, "what each day in a row adds.", least=0),
+    _multiplier("streak_most", 150, "the most that days in a row make.", least=100),
+    _multiplier("zone_need_least", 50, "the least that a zone's need makes."),
+    _multiplier("zone_need_most", 200, "the most that a zone's need makes."),
+    _multiplier("team_step", 5, "what each member of a team adds.", least=0),
+    _multiplier("team_most", 125, "the most that a team makes.", least=100),
+    _multiplier("timeliness_early", 125, "the multiplier of the first third of its time."),
+    _multiplier("timeliness_late", 80, "the multiplier of the last tenth of its time."),
+)
+
+
 PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
     {
         parameter.key: parameter
         for parameter in (
+            *_MULTIPLIERS,
             Parameter(
                 FEE_BASIS_POINTS,
                 default=250,

@@ -25,7 +25,7 @@ PROOF_COST = 5
     description="What the log was at some moment, signed. Hashes, keys and signatures are in hex."
 )
 class LedgerTreeHead:
-    size: BigInt = attribute("How many transfers the log had.")
+    size: BigInt = attribute("How many leaves the log had: transfers, and what quests gave.")
     root_hash: str = attribute("The root of the Merkle tree over them (RFC 6962, SHA-256).")
     signed_at: datetime = attribute("When it was signed.")
     key_hash: str = attribute("The four bytes, in hex, by which signed notes name the key.")
@@ -36,14 +36,16 @@ class LedgerTreeHead:
     note: str = attribute("The head as a signed note (C2SP): what was signed, and the signature.")
 
 
-@strawberry.type(description="The proof that a transfer is in the log (RFC 6962, 2.1.1).")
+@strawberry.type(
+    description="The proof that a transfer, or what a quest gave, is in the log (RFC 6962, 2.1.1)."
+)
 class LedgerInclusionProof:
-    transfer_id: strawberry.ID = attribute("The transfer.")
+    transfer_id: strawberry.ID = attribute("The transfer, or the impact entry.")
     index: BigInt = attribute("Its place in the log, from 0.")
     leaf_hash: str = attribute("The hash of its leaf, in hex.")
     leaf: str | None = attribute(
         "The leaf itself: SHA-256 of a zero byte and this text is `leafHash`. Only for the two"
-        " parties of the transfer; null for others."
+        " parties of a transfer, null for others; an impact entry's is for everybody."
     )
     path: list[str] = attribute(
         "The hashes, in hex, that lead from the leaf to the root, the lowest first.",
@@ -105,15 +107,17 @@ class LedgerLogQuery:
         return cast("LedgerTreeHead | None", await tree_head(info.context))
 
     @resolved(
-        "The proof that a transfer is in the ledger's log; null for one that is unknown or not yet"
-        " in it (it takes about a second).",
+        "The proof that a transfer, or an impact entry, is in the ledger's log; null for one that"
+        " is unknown or not yet in it (it takes about a second).",
         cost=PROOF_COST,
         viewer=True,
     )
     async def ledger_inclusion_proof(
         self,
         info: Context,
-        transfer_id: Annotated[strawberry.ID, argument("Begins with `trf_`.")],
+        transfer_id: Annotated[
+            strawberry.ID, argument("Begins with `trf_`; or with `imp_`, for an impact entry.")
+        ],
     ) -> LedgerInclusionProof | None:
         return cast("LedgerInclusionProof | None", await inclusion(info.context, transfer_id))
 

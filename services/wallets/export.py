@@ -24,6 +24,7 @@ from services.wallets.log import (
     Reader,
     TreeHead,
     prove_consistency,
+    prove_impact,
     prove_inclusion,
 )
 
@@ -130,13 +131,13 @@ async def csv_lines(session: Transaction) -> AsyncIterator[str]:
 
 
 async def proof_bundle(
-    session: Reader, transfer_id: UUID, *, since: int | None = None
+    session: Reader, key: UUID, *, since: int | None = None, impact: bool = False
 ) -> dict[str, Any]:
-    """A proof for docs/verify_ledger.py: that a transfer is in the log and, with `since`, that the
-    log still begins with the head of that size. Raises `NotInLog`."""
-    proof = await prove_inclusion(session, transfer_id)
+    """A proof for docs/verify_ledger.py: that a transfer (or an impact entry) is in the log and,
+    with `since`, that the log still begins with the head of that size. Raises `NotInLog`."""
+    proof = await (prove_impact if impact else prove_inclusion)(session, key)
     if proof is None:
-        raise NotInLog(f"{encode_id('trf', transfer_id)} is not in the log")
+        raise NotInLog(f"{encode_id('imp' if impact else 'trf', key)} is not in the log")
     bundle: dict[str, Any] = {"ledgerInclusionProof": _inclusion(proof)}
     if since is not None:
         bundle["ledgerConsistencyProof"] = await _consistency(session, since, proof.head.size)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import text
 
+from core.money import INT64_MAX
 from services.wallets.funds import TOKENS
 from services.wallets.log import Reader
 from services.wallets.terms import PLATFORM_ID
@@ -53,17 +54,29 @@ _PAYMENTS = text(
 _LOG = text(
     """
     WITH last AS (
-        SELECT t.transaction_id, t.row_id
-        FROM ledger_leaf AS l JOIN transfer AS t ON t.id = l.transfer_id
-        ORDER BY l.index DESC LIMIT 1
+        SELECT coalesce(t.transaction_id, i.transaction_id) AS transaction_id,
+               t.row_id AS transfer_row, i.row_id AS impact_row
+        FROM (SELECT * FROM ledger_leaf ORDER BY index DESC LIMIT 1) AS l
+        LEFT JOIN transfer AS t ON t.id = l.transfer_id
+        LEFT JOIN impact_entry AS i ON i.id = l.impact_entry_id
+    ), since AS (
+        SELECT coalesce((SELECT transaction_id FROM last), '0') AS transaction_id,
+               CASE WHEN EXISTS (SELECT FROM last WHERE impact_row IS NOT NULL) THEN :greatest
+                    ELSE coalesce((SELECT transfer_row FROM last), 0) END AS transfer_row,
+               coalesce((SELECT impact_row FROM last), 0) AS impact_row
     ), waiting AS (
-        SELECT created_at FROM transfer
-        WHERE (transaction_id, row_id) > (
-            coalesce((SELECT transaction_id FROM last), '0'),
-            coalesce((SELECT row_id FROM last), 0))
-        ORDER BY transaction_id, row_id LIMIT :most
+        (SELECT created_at FROM transfer
+         WHERE (transaction_id, row_id) > (
+             (SELECT transaction_id FROM since), (SELECT transfer_row FROM since))
+         ORDER BY transaction_id, row_id LIMIT :most)
+        UNION ALL
+        (SELECT created_at FROM impact_entry
+         WHERE (transaction_id, row_id) > (
+             (SELECT transaction_id FROM since), (SELECT impact_row FROM since))
+         ORDER BY transaction_id, row_id LIMIT :most)
     )
-    SELECT count(*) AS waiting, extract(epoch FROM clock_timestamp() - min(created_at)) AS oldest_s
+    SELECT least(count(*), :most) AS waiting,
+           extract(epoch FROM clock_timestamp() - min(created_at)) AS oldest_s
     FROM waiting
     """
 )
@@ -131,8 +144,9 @@ async def pending_payments(session: Reader) -> Waiting:
 
 
 async def log_lag(session: Reader) -> Waiting:
-    """Transfers that are not in the transparency log yet; at most 100,000 are counted."""
-    row = (await session.execute(_LOG, {"most": COUNTED_MAX})).one()
+    """Transfers and impact entries that are not in the transparency log yet; at most 100,000 are
+    counted."""
+    row = (await session.execute(_LOG, {"most": COUNTED_MAX, "greatest": INT64_MAX})).one()
     return Waiting(row.waiting, _seconds(row.oldest_s))
 
 

@@ -1,4 +1,5 @@
-"""What the transparency log says of a transfer and of an account, byte for byte. Pure; no tree.
+"""What the transparency log says of a transfer, of an impact entry (what a quest gave) and of an
+account, byte for byte. Pure; no tree.
 
 Changing a word here makes every tree head of the past wrong: a new form needs a new `v`.
 """
@@ -14,6 +15,7 @@ from core.ids import encode_id
 from core.jsontext import to_json
 
 VERSION = 1
+IMPACT_VERSION = 2
 SALT_BYTES = 16
 
 
@@ -64,6 +66,45 @@ def leaf_text(row: Any, *, salt: bytes, debit_seal: bytes, credit_seal: bytes) -
         "private": sha256(salt + to_json(private, sort_keys=True).encode()).hexdigest(),
         "reference": row.reference,
         "v": VERSION,
+    }
+    return to_json(public, sort_keys=True)
+
+
+IMPACT_COLUMNS = f"""
+    i.id AS impact_id, i.row_id AS impact_row_id, i.transaction_id AS impact_transaction_id,
+    i.assignment_id, i.player_id, i.quest_id, i.sponsor_id, i.category, i.region, i.xp_awarded,
+    i.token_minor, i.asset AS impact_asset, i.transfer_id AS impact_transfer_id,
+    i.impact_hundredths, CAST(i.breakdown AS text) AS breakdown,
+    {moment_sql("i.created_at")} AS impact_created_text
+"""
+"""What `impact_leaf_text` reads of `impact_entry AS i`; no name is one of `TRANSFER_COLUMNS`."""
+
+
+def impact_leaf_text(row: Any, *, salt: bytes) -> str:
+    """An impact entry's leaf, as a transfer's is. `row` has `IMPACT_COLUMNS`.
+
+    All that the reward follows from is public in it, the breakdown as the text that is kept; the
+    place in the database stands behind `private`.
+    """
+    place = {"row": str(row.impact_row_id), "transaction": str(row.impact_transaction_id)}
+    public = {
+        "asset": row.impact_asset,
+        "assignment": _id("asg", row.assignment_id),
+        "breakdown": row.breakdown,
+        "category": row.category,
+        "createdAt": row.impact_created_text,
+        "id": _id("imp", row.impact_id),
+        "impactHundredths": str(row.impact_hundredths),
+        "kind": "IMPACT",
+        "player": _id("usr", row.player_id),
+        "private": sha256(salt + to_json(place, sort_keys=True).encode()).hexdigest(),
+        "quest": _id("qst", row.quest_id),
+        "region": row.region,
+        "sponsor": _id("usr", row.sponsor_id),
+        "tokens": str(row.token_minor),
+        "transfer": _id("trf", row.impact_transfer_id),
+        "v": IMPACT_VERSION,
+        "xp": str(row.xp_awarded),
     }
     return to_json(public, sort_keys=True)
 

@@ -1,4 +1,5 @@
-"""The transparency log: transfers become leaves in commit order, heads are signed, proofs are made.
+"""The transparency log: transfers and impact entries become leaves in commit order, heads are
+signed, proofs are made.
 
 Appending is `sequence`'s alone, off the request path. Hashing stands in merkle.py and leaves.py.
 """
@@ -17,8 +18,17 @@ from sqlalchemy import text
 
 from core.database import ReadSession, Transaction, database_now
 from core.errors import BadUserInput
+from core.ids import encode_id
+from core.money import INT64_MAX
 from core.signing import NoteKeys, Signature, note
-from services.wallets.leaves import SALT_BYTES, TRANSFER_COLUMNS, leaf_text, moment_text
+from services.wallets.leaves import (
+    IMPACT_COLUMNS,
+    SALT_BYTES,
+    TRANSFER_COLUMNS,
+    impact_leaf_text,
+    leaf_text,
+    moment_text,
+)
 from services.wallets.merkle import (
     Node,
     append,
@@ -45,30 +55,44 @@ _LOCK = 0x4D454C41_4C4F47  # "MELALOG"
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
 _LAST = text(
     """
-    SELECT l.index + 1 AS size, t.transaction_id, t.row_id
-    FROM ledger_leaf AS l JOIN transfer AS t ON t.id = l.transfer_id
-    ORDER BY l.index DESC LIMIT 1
+    SELECT l.index + 1 AS size, coalesce(t.transaction_id, i.transaction_id) AS transaction_id,
+           t.row_id AS transfer_row, i.row_id AS impact_row
+    FROM (SELECT * FROM ledger_leaf ORDER BY index DESC LIMIT 1) AS l
+    LEFT JOIN transfer AS t ON t.id = l.transfer_id
+    LEFT JOIN impact_entry AS i ON i.id = l.impact_entry_id
     """
 )
 # A transaction below the oldest that still runs has ended: nothing can come before these rows any
-# more. An account's seal is written with it; a row without one must not be passed over in silence.
+# more. Both tables in one statement, which is one snapshot; of one transaction, transfers come
+# first. An account's seal is written with it; a row without one must not be passed over in silence.
 _NEXT = text(
     f"""
-    SELECT {TRANSFER_COLUMNS}, d.seal AS debit_seal, c.seal AS credit_seal
-    FROM transfer AS t
+    WITH next AS (
+        (SELECT transaction_id, 0 AS kind, row_id, id FROM transfer
+         WHERE (transaction_id, row_id) > (CAST(CAST(:transaction AS text) AS xid8), :transfer_row)
+           AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+         ORDER BY transaction_id, row_id LIMIT :limit)
+        UNION ALL
+        (SELECT transaction_id, 1, row_id, id FROM impact_entry
+         WHERE (transaction_id, row_id) > (CAST(CAST(:transaction AS text) AS xid8), :impact_row)
+           AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+         ORDER BY transaction_id, row_id LIMIT :limit)
+    )
+    SELECT {TRANSFER_COLUMNS}, d.seal AS debit_seal, c.seal AS credit_seal, {IMPACT_COLUMNS}
+    FROM (SELECT * FROM next ORDER BY transaction_id, kind, row_id LIMIT :limit) AS n
+    LEFT JOIN transfer AS t ON n.kind = 0 AND t.id = n.id
+    LEFT JOIN impact_entry AS i ON n.kind = 1 AND i.id = n.id
     LEFT JOIN ledger_account_seal AS d ON d.account_id = t.debit_account_id
     LEFT JOIN ledger_account_seal AS c ON c.account_id = t.credit_account_id
-    WHERE (t.transaction_id, t.row_id) > (CAST(CAST(:transaction AS text) AS xid8), :row)
-      AND t.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
-    ORDER BY t.transaction_id, t.row_id
-    LIMIT :limit
+    ORDER BY n.transaction_id, n.kind, n.row_id
     """
 )
 _INSERT_LEAVES = text(
     """
-    INSERT INTO ledger_leaf (index, transfer_id, salt, hash)
+    INSERT INTO ledger_leaf (index, transfer_id, impact_entry_id, salt, hash)
     SELECT * FROM unnest(CAST(:indexes AS bigint[]), CAST(:transfers AS uuid[]),
-                         CAST(:salts AS bytea[]), CAST(:hashes AS bytea[]))
+                         CAST(:impacts AS uuid[]), CAST(:salts AS bytea[]),
+                         CAST(:hashes AS bytea[]))
     """
 )
 _INSERT_NODES = text(
@@ -109,6 +133,13 @@ _LEAF = text(
     WHERE l.transfer_id = :id
     """
 )
+_IMPACT_LEAF = text(
+    f"""
+    SELECT l.index AS leaf_index, l.salt, l.hash, {IMPACT_COLUMNS}
+    FROM ledger_leaf AS l JOIN impact_entry AS i ON i.id = l.impact_entry_id
+    WHERE l.impact_entry_id = :id
+    """
+)
 
 
 class LogBroken(RuntimeError):
@@ -137,9 +168,10 @@ class TreeHead:
 
 @dataclass(frozen=True, slots=True)
 class InclusionProof:
-    """Where a transfer stands in the log, and the hashes that lead from it to the head's root."""
+    """Where a transfer or an impact entry stands in the log, and the hashes that lead from it to
+    the head's root. `parties` are those of a transfer; an entry's leaf is for everybody."""
 
-    transfer_id: UUID
+    subject: str
     index: int
     leaf: str
     leaf_hash: bytes
@@ -171,7 +203,7 @@ class Sequenced:
 
 @dataclass(slots=True)
 class _Growth:
-    leaves: list[tuple[int, UUID, bytes, bytes]] = field(default_factory=list)
+    leaves: list[tuple[int, UUID | None, UUID | None, bytes, bytes]] = field(default_factory=list)
     nodes: list[tuple[int, int, bytes]] = field(default_factory=list)
 
 
@@ -181,17 +213,15 @@ def head_text(size: int, root: bytes, signed_at: str) -> str:
 
 
 async def sequence(tx: Transaction, keys: NoteKeys, *, limit: int = BATCH) -> Sequenced:
-    """Append the next committed transfers, at most `limit`, and sign the head over them.
+    """Append the next committed rows, at most `limit`, and sign the head over them.
 
     One process at a time, by an advisory lock until the commit; run it again as often as you like.
     Raises `LogBroken` where the log's own rows contradict each other, `KeyFileError` without a key.
     """
     if not await tx.scalar(_TRY_LOCK, {"key": _LOCK}):
         return Sequenced(busy=True)
-    last = (await tx.execute(_LAST)).one_or_none()
-    size, transaction, row = (0, 0, 0) if last is None else last
-    position = {"transaction": str(transaction), "row": row, "limit": limit}
-    rows = (await tx.execute(_NEXT, position)).all()
+    size, position = _position((await tx.execute(_LAST)).one_or_none())
+    rows = (await tx.execute(_NEXT, {**position, "limit": limit})).all()
     if not rows:
         return Sequenced(size=size)
     frontier = await _frontier(tx, size)
@@ -214,15 +244,33 @@ async def prove_inclusion(session: Reader, transfer_id: UUID) -> InclusionProof 
     head = await newest_head(session)
     if row is None or head is None:
         return None
+    said = leaf_text(row, salt=row.salt, debit_seal=row.debit_seal, credit_seal=row.credit_seal)
+    parties = frozenset({row.debit_owner_id, row.credit_owner_id} - {None})
+    return await _proof(session, encode_id("trf", transfer_id), row, said, head, parties)
+
+
+async def prove_impact(session: Reader, entry_id: UUID) -> InclusionProof | None:
+    """That an impact entry is in the newest head's tree; None as `prove_inclusion`."""
+    row = (await session.execute(_IMPACT_LEAF, {"id": entry_id})).one_or_none()
+    head = await newest_head(session)
+    if row is None or head is None:
+        return None
+    said = impact_leaf_text(row, salt=row.salt)
+    return await _proof(session, encode_id("imp", entry_id), row, said, head, frozenset())
+
+
+async def _proof(
+    session: Reader, subject: str, row: Any, leaf: str, head: TreeHead, parties: frozenset[UUID]
+) -> InclusionProof:
     parts = inclusion_parts(row.leaf_index, head.size)
     return InclusionProof(
-        transfer_id=transfer_id,
+        subject=subject,
         index=row.leaf_index,
-        leaf=leaf_text(row, salt=row.salt, debit_seal=row.debit_seal, credit_seal=row.credit_seal),
+        leaf=leaf,
         leaf_hash=row.hash,
         path=roots_of(parts, await _stored(session, nodes_of(parts))),
         head=head,
-        parties=frozenset({row.debit_owner_id, row.credit_owner_id} - {None}),
+        parties=parties,
     )
 
 
@@ -253,25 +301,38 @@ def head_of(row: Any) -> TreeHead:
     return TreeHead(row.size, row.root, row.signed_at, signature)
 
 
+def _position(last: Any) -> tuple[int, dict[str, object]]:
+    """The log's size, and after what of both tables it goes on."""
+    if last is None:
+        return 0, {"transaction": "0", "transfer_row": 0, "impact_row": 0}
+    # After an impact entry, no transfer of its transaction is left.
+    transfer_row = INT64_MAX if last.transfer_row is None else last.transfer_row
+    position = {"transfer_row": transfer_row, "impact_row": last.impact_row or 0}
+    return last.size, {"transaction": str(last.transaction_id), **position}
+
+
 def _grow(frontier: list[bytes], size: int, rows: Iterable[Any]) -> _Growth:
     growth = _Growth()
     for index, row in enumerate(rows, start=size):
-        if row.debit_seal is None or row.credit_seal is None:
-            raise LogBroken(f"an account of transfer {row.id} has no seal")
         salt = secrets.token_bytes(SALT_BYTES)
-        said = leaf_text(row, salt=salt, debit_seal=row.debit_seal, credit_seal=row.credit_seal)
-        found = leaf_hash(said.encode())
-        growth.leaves.append((index, row.id, salt, found))
+        found = leaf_hash(_said(row, salt).encode())
+        growth.leaves.append((index, row.id, row.impact_id, salt, found))
         growth.nodes += append(frontier, index, found)
     return growth
 
 
+def _said(row: Any, salt: bytes) -> str:
+    if row.impact_id is not None:
+        return impact_leaf_text(row, salt=salt)
+    if row.debit_seal is None or row.credit_seal is None:
+        raise LogBroken(f"an account of transfer {row.id} has no seal")
+    return leaf_text(row, salt=salt, debit_seal=row.debit_seal, credit_seal=row.credit_seal)
+
+
 async def _insert(tx: Transaction, growth: _Growth) -> None:
-    indexes, transfers, salts, hashes = (
-        list(column) for column in zip(*growth.leaves, strict=True)
-    )
-    leaves = {"indexes": indexes, "transfers": transfers, "salts": salts, "hashes": hashes}
-    await tx.execute(_INSERT_LEAVES, leaves)
+    names = ("indexes", "transfers", "impacts", "salts", "hashes")
+    columns = (list(column) for column in zip(*growth.leaves, strict=True))
+    await tx.execute(_INSERT_LEAVES, dict(zip(names, columns, strict=True)))
     if growth.nodes:
         levels, places, found = (list(column) for column in zip(*growth.nodes, strict=True))
         await tx.execute(_INSERT_NODES, {"levels": levels, "indexes": places, "hashes": found})

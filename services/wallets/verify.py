@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncResult
 
 from core.database import Database, Transaction
 from core.signing import NoteKeys, Signature
-from services.wallets.leaves import TRANSFER_COLUMNS, account_seal, leaf_text, moment_sql
+from services.wallets import audit_reads as reads
+from services.wallets.leaves import account_seal, impact_leaf_text, leaf_text
 from services.wallets.log import head_text
 from services.wallets.merkle import append, fold, leaf_hash
 from services.wallets.report import ATTESTATIONS, attestation_fault
@@ -33,80 +34,6 @@ PAGE = 2_000
 
 _ONE_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 _NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")
-_ACCOUNTS = text(
-    f"""
-    SELECT a.id, a.kind, a.holder_id, a.owner_id, a.asset, a.status, a.debits_pending,
-           a.debits_posted, a.credits_pending, a.credits_posted,
-           {moment_sql("a.created_at")} AS created_text, s.account_id, s.seal,
-           coalesce(said.kind, 'LEDGER_ACCOUNT_OPEN') AS audited
-    FROM ledger_account AS a FULL JOIN ledger_account_seal AS s ON s.account_id = a.id
-    LEFT JOIN (
-        SELECT DISTINCT ON (details ->> 'account') CAST(details ->> 'account' AS uuid) AS id, kind
-        FROM security_event
-        WHERE kind IN ('LEDGER_ACCOUNT_FROZEN', 'LEDGER_ACCOUNT_UNFROZEN', 'LEDGER_ACCOUNT_CLOSED')
-        ORDER BY details ->> 'account', at DESC, id DESC
-    ) AS said ON said.id = a.id
-    ORDER BY a.id
-    """
-)
-_HEADS = text(
-    f"""
-    SELECT size, root, {moment_sql("signed_at")} AS signed_text, public_key, signature
-    FROM ledger_tree_head ORDER BY size
-    """
-)
-_LEAVES = text(
-    f"""
-    SELECT l.index AS place, l.transfer_id, l.salt, l.hash, {TRANSFER_COLUMNS}
-    FROM ledger_leaf AS l LEFT JOIN transfer AS t ON t.id = l.transfer_id
-    ORDER BY l.index
-    """
-)
-# In the order in which the leaves complete them.
-_NODES = text(
-    "SELECT level, index AS place, hash FROM ledger_node ORDER BY (index + 1) << level, level"
-)
-_LEFT_OUT = text(
-    """
-    SELECT t.id FROM transfer AS t LEFT JOIN ledger_leaf AS l ON l.transfer_id = t.id
-    WHERE l.index IS NULL AND (t.transaction_id, t.row_id) < (
-        SELECT last.transaction_id, last.row_id
-        FROM ledger_leaf AS x JOIN transfer AS last ON last.id = x.transfer_id
-        ORDER BY x.index DESC LIMIT 1)
-    ORDER BY t.transaction_id, t.row_id LIMIT 1
-    """
-)
-_TRANSFERS = text(
-    f"""
-    SELECT {TRANSFER_COLUMNS}, p.kind AS held_kind, p.amount_minor AS held,
-           p.asset AS held_asset, p.debit_account_id AS held_debit,
-           p.credit_account_id AS held_credit
-    FROM transfer AS t LEFT JOIN transfer AS p ON p.id = t.pending_id
-    ORDER BY t.row_id
-    """
-)
-_RESOLVED_TWICE = text(
-    """
-    SELECT pending_id FROM transfer WHERE pending_id IS NOT NULL
-    GROUP BY pending_id HAVING count(*) > 1 ORDER BY pending_id LIMIT 1
-    """
-)
-_HOLDS = text(
-    """
-    WITH standing AS (
-        SELECT t.* FROM transfer AS t
-        WHERE t.kind = 'PENDING'
-          AND NOT EXISTS (SELECT FROM transfer AS r WHERE r.pending_id = t.id)
-    )
-    SELECT coalesce(h.transfer_id, s.id) AS id, h.transfer_id IS NOT NULL AS kept,
-           s.id IS NOT NULL AS standing,
-           (h.debit_account_id, h.credit_account_id, h.amount_minor, h.expires_at)
-           IS NOT DISTINCT FROM
-           (s.debit_account_id, s.credit_account_id, s.amount_minor, s.expires_at) AS same
-    FROM ledger_hold AS h FULL JOIN standing AS s ON s.id = h.transfer_id
-    ORDER BY 1
-    """
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +87,8 @@ async def check_ledger(session: Transaction, keys: NoteKeys) -> list[Check]:
     checks: tuple[tuple[str, Callable[[_Audit], Awaitable[None]]], ...] = (
         ("accounts are as they were opened", _check_accounts),
         ("tree heads are signed", _check_heads),
-        ("leaves are the transfers, nodes and roots follow", _check_tree),
-        ("no transfer was left out of the log", _check_left_out),
+        ("leaves are the transfers and impact entries, nodes and roots follow", _check_tree),
+        ("nothing was left out of the log", _check_left_out),
         ("transfers keep the rules", _check_transfers),
         ("balances are the fold of the transfers", _check_balances),
         ("debits equal credits, for each asset", _check_sums),
@@ -182,7 +109,7 @@ async def _run(audit: _Audit, name: str, check: Callable[[_Audit], Awaitable[Non
 
 async def _check_accounts(audit: _Audit) -> None:
     fault: str | None = None
-    async with _stream(audit, _ACCOUNTS) as rows:
+    async with _stream(audit, reads.ACCOUNTS) as rows:
         async for row in rows:
             audit.rows += 1
             fault = fault or _account_fault(row)
@@ -206,7 +133,7 @@ def _account_fault(row: Any) -> str | None:
 
 async def _check_heads(audit: _Audit) -> None:
     fault: str | None = None
-    async with _stream(audit, _HEADS) as rows:
+    async with _stream(audit, reads.HEADS) as rows:
         async for row in rows:
             audit.rows += 1
             audit.roots[row.size] = row.root
@@ -217,7 +144,7 @@ async def _check_heads(audit: _Audit) -> None:
 
 
 async def _check_tree(audit: _Audit) -> None:
-    async with _stream(audit, _NODES) as nodes, _stream(audit, _LEAVES) as leaves:
+    async with _stream(audit, reads.NODES) as nodes, _stream(audit, reads.LEAVES) as leaves:
         size = await _check_growth(audit, leaves, nodes)
         more = await anext(nodes, None)
     if more is not None:
@@ -232,11 +159,11 @@ async def _check_growth(
 ) -> int:
     """Grow the tree again, comparing each node and root with the one kept; returns its size."""
     frontier: list[bytes] = []
-    size, last = 0, (0, 0)
+    size, last = 0, (0, 0, 0)
     async for row in leaves:
         audit.rows += 1
         _broken_if(_leaf_fault(audit, row, size, last))
-        last = (row.transaction_id, row.row_id)
+        last = _place(row)
         for level, index, found in append(frontier, size, row.hash):
             node = await anext(nodes, None)
             if node is None or (node.level, node.place, node.hash) != (level, index, found):
@@ -247,32 +174,49 @@ async def _check_growth(
     return size
 
 
-def _leaf_fault(audit: _Audit, row: Any, place: int, last: tuple[int, int]) -> str | None:
+def _place(row: Any) -> tuple[int, int, int]:
+    if row.impact_id is None:
+        return (row.transaction_id, 0, row.row_id)
+    return (row.impact_transaction_id, 1, row.impact_row_id)
+
+
+def _leaf_fault(audit: _Audit, row: Any, place: int, last: tuple[int, int, int]) -> str | None:
     if row.place != place:
         return f"ledger_leaf {place}: it is missing"
-    if row.id is None:
-        return f"ledger_leaf {place}: transfer {row.transfer_id} does not exist"
-    debit = audit.accounts.get(row.debit_account_id)
-    credit = audit.accounts.get(row.credit_account_id)
-    if debit is None or credit is None:
-        return f"ledger_leaf {place}: transfer {row.id} is between accounts that do not exist"
-    said = leaf_text(row, salt=row.salt, debit_seal=debit.seal, credit_seal=credit.seal)
+    if row.transfer_id is None:
+        name = f"impact_entry {row.impact_entry_id}"
+        said = None if row.impact_id is None else impact_leaf_text(row, salt=row.salt)
+    else:
+        name = f"transfer {row.transfer_id}"
+        said = None if row.id is None else _transfer_said(audit, row)
+        if row.impact_entry_id is not None:
+            return f"ledger_leaf {place}: it is of two rows"
+    if said is None:
+        return f"ledger_leaf {place}: {name} does not exist, or is between no accounts"
     if leaf_hash(said.encode()) != row.hash:
-        return f"ledger_leaf {place}: it is not the hash of transfer {row.id}"
-    if (row.transaction_id, row.row_id) <= last:
-        return f"ledger_leaf {place}: transfer {row.id} is out of order"
+        return f"ledger_leaf {place}: it is not the hash of {name}"
+    if _place(row) <= last:
+        return f"ledger_leaf {place}: {name} is out of order"
     return None
 
 
+def _transfer_said(audit: _Audit, row: Any) -> str | None:
+    debit = audit.accounts.get(row.debit_account_id)
+    credit = audit.accounts.get(row.credit_account_id)
+    if debit is None or credit is None:
+        return None
+    return leaf_text(row, salt=row.salt, debit_seal=debit.seal, credit_seal=credit.seal)
+
+
 async def _check_left_out(audit: _Audit) -> None:
-    found = await audit.session.scalar(_LEFT_OUT)
+    found = await audit.session.scalar(reads.LEFT_OUT)
     if found is not None:
-        raise _Broken(f"transfer {found}: the log went past it")
+        raise _Broken(f"{found}: the log went past it")
 
 
 async def _check_transfers(audit: _Audit) -> None:
     fault: str | None = None
-    async with _stream(audit, _TRANSFERS) as rows:
+    async with _stream(audit, reads.TRANSFERS) as rows:
         async for row in rows:
             audit.rows += 1
             fault = fault or _transfer_fault(audit, row)
@@ -282,7 +226,7 @@ async def _check_transfers(audit: _Audit) -> None:
                 _move(row, debit, credit)
                 fault = fault or _after_fault(row, debit, credit)
     _broken_if(fault)
-    twice = await audit.session.scalar(_RESOLVED_TWICE)
+    twice = await audit.session.scalar(reads.RESOLVED_TWICE)
     if twice is not None:
         raise _Broken(f"transfer {twice}: it was resolved twice")
 
@@ -354,7 +298,7 @@ async def _check_sums(audit: _Audit) -> None:
 
 
 async def _check_holds(audit: _Audit) -> None:
-    async with _stream(audit, _HOLDS) as rows:
+    async with _stream(audit, reads.HOLDS) as rows:
         async for row in rows:
             audit.rows += 1
             if not row.kept:

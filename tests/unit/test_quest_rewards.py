@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.quests.badges import SEEDS, BadRule, Tally, check_rule, earned, newly_earned
+from services.parameters import PARAMETERS
+from services.quests.badges import BadRule, Tally, check_rule, earned, newly_earned
 from services.quests.levels import level_of, next_threshold
 from services.quests.multipliers import (
     FACTORS,
+    PARAMETER_KEYS,
     BadBreakdown,
     Deed,
     Maps,
     break_down,
-    maps_as_json,
     maps_of,
     read_breakdown,
 )
@@ -118,7 +119,7 @@ def test_all_six_multiply_and_tokens_leave_out_streak_and_team():
     exact = 137 * Fraction("3/2") * Fraction("7/5") * Fraction("57/50") * Fraction("13/10")
     assert found.xp == round(exact * Fraction("11/10") * Fraction("5/4")) == 586
     assert found.token_minor == round(1_000_003 * Fraction("273/80")) == 3_412_510
-    assert found.impact_value == Decimal("249.340000")
+    assert found.impact_hundredths == 24_934
 
 
 @pytest.mark.parametrize(("base", "xp"), [(1, 0), (3, 2), (5, 2), (7, 4)])
@@ -161,7 +162,10 @@ deeds = st.builds(
     opens_at=st.just(OPENS),
     closes_at=st.none() | st.just(CLOSES),
 )
-maps = st.builds(Maps, **dict.fromkeys(maps_as_json(MAPS), st.integers(0, 1_000)))
+maps = st.builds(
+    Maps,
+    **dict.fromkeys((key.removeprefix("quest_") for key in PARAMETER_KEYS), st.integers(0, 1_000)),
+)
 
 
 @given(deeds, st.integers(0, 10**6), st.integers(0, 2**62), maps)
@@ -175,7 +179,11 @@ def test_anything_is_bounded_and_recomputed_from_what_is_kept(deed, base_xp, rew
         found.impact,
     )
     assert abs(found.xp - base_xp * _product(found.factors.values())) <= Fraction(1, 2)
-    assert maps_of(maps_as_json(given)) == given
+
+
+def test_the_maps_are_the_platforms_parameters():
+    assert maps_of({key: PARAMETERS[key].default for key in PARAMETER_KEYS}) == MAPS
+    assert maps_of({"quest_team_step": 7, "fee_basis_points": 250}) == Maps(team_step=7)
 
 
 def _product(factors):
@@ -323,6 +331,17 @@ def test_levels_are_ten_times_the_thresholds_of_reputation():
     assert (next_threshold(0), next_threshold(1_000), next_threshold(10**6)) == (1_000, 5_000, None)
 
 
+BADGES = {
+    "first-deed": {"kind": "FIRST", "of": "OWN"},
+    "ten-deeds": {"kind": "COUNT", "atLeast": 10},
+    "hundred-deeds": {"kind": "COUNT", "atLeast": 100},
+    "week": {"kind": "STREAK", "days": 7},
+    "specialist": {"kind": "CATEGORY", "atLeast": 25},
+    "traveller": {"kind": "REGION", "regions": 3},
+    "pathfinder": {"kind": "FIRST", "of": "QUEST"},
+}
+
+
 def test_badges_are_earned_by_their_rules_and_once():
     tally = Tally(
         deeds=25,
@@ -331,7 +350,7 @@ def test_badges_are_earned_by_their_rules_and_once():
         regions={"IN": 23, "SI": 1, "FR": 1},
         first_of_quest=True,
     )
-    badges = [(seed.slug, seed.rule) for seed in SEEDS]
+    badges = list(BADGES.items())
     found = newly_earned(badges, tally, held=["ten-deeds"])
     assert found == ["week", "traveller", "pathfinder"]
     assert newly_earned(badges, tally, held=[*found, "ten-deeds"]) == []

@@ -34,7 +34,7 @@ async def test_a_true_ledger_passes_every_check(scratch):
     assert [check.broken for check in checks] == [None] * 9
     rows = {check.name: check.rows for check in checks}
     transfers = (await scratch.rows("SELECT count(*) FROM transfer"))[0][0]
-    assert rows["leaves are the transfers, nodes and roots follow"] == transfers
+    assert rows["leaves are the transfers and impact entries, nodes and roots follow"] == transfers
     assert rows["transfers keep the rules"] == transfers
     assert rows["accounts are as they were opened"] == 8 + 20
     assert rows["tree heads are signed"] == -(-transfers // 33)
