@@ -54,14 +54,14 @@ PARAMETER_KEYS: Final = tuple(PREFIX + field.name for field in fields(Maps))
 class Deed:
     """The facts that a reward depends on.
 
-    `authenticity` from 0 to 100; `streak_days` with the day of the deed counted; `need_factor` of
-    the zone, 1 without one; `team_members` is 0 for who did it alone; the window is the quest's.
+    `authenticity` from 0 to 100; `streak_days` with the day of the deed counted; the zone's need is
+    100 without one; `team_members` is 0 for who did it alone; the window is the quest's.
     """
 
     difficulty: int
     authenticity: Decimal | int
     streak_days: int
-    need_factor: Decimal | int = 1
+    need_hundredths: int = 100
     team_members: int = 0
     at: datetime | None = None
     opens_at: datetime | None = None
@@ -119,7 +119,7 @@ def break_down(deed: Deed, *, base_xp: int, reward_minor: int, maps: Maps) -> Br
         "difficulty": difficulty_factor(deed.difficulty, maps),
         "authenticity": authenticity_factor(deed.authenticity, maps),
         "streak": streak_factor(deed.streak_days, maps),
-        "zoneNeed": zone_need_factor(deed.need_factor, maps),
+        "zoneNeed": zone_need_factor(deed.need_hundredths, maps),
         "team": team_factor(deed.team_members, maps),
         "timeliness": timeliness_factor(deed, maps),
     }
@@ -162,10 +162,10 @@ def streak_factor(days: int, maps: Maps) -> Fraction:
     return _bounded(min(1 + days * _hundredths(maps.streak_step), _hundredths(maps.streak_most)))
 
 
-def zone_need_factor(need: Decimal | int, maps: Maps) -> Fraction:
+def zone_need_factor(need_hundredths: int, maps: Maps) -> Fraction:
     """The zone's own factor, within limits."""
     least, most = _hundredths(maps.zone_need_least), _hundredths(maps.zone_need_most)
-    return _bounded(min(max(Fraction(need), least), most))
+    return _bounded(min(max(_hundredths(need_hundredths), least), most))
 
 
 def team_factor(members: int, maps: Maps) -> Fraction:

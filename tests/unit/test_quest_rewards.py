@@ -59,10 +59,10 @@ def test_difficulty_by_its_table(difficulty, xp):
         ({"streak_days": 24}, "streak", Fraction(148, 100)),
         ({"streak_days": 25}, "streak", Fraction(3, 2)),
         ({"streak_days": 4_000}, "streak", Fraction(3, 2)),
-        ({"need_factor": Decimal("0.5")}, "zoneNeed", Fraction(1, 2)),
-        ({"need_factor": Decimal("0.1")}, "zoneNeed", Fraction(1, 2)),
-        ({"need_factor": Decimal("1.37")}, "zoneNeed", Fraction(137, 100)),
-        ({"need_factor": 9}, "zoneNeed", Fraction(2)),
+        ({"need_hundredths": 50}, "zoneNeed", Fraction(1, 2)),
+        ({"need_hundredths": 10}, "zoneNeed", Fraction(1, 2)),
+        ({"need_hundredths": 137}, "zoneNeed", Fraction(137, 100)),
+        ({"need_hundredths": 900}, "zoneNeed", Fraction(2)),
         ({"team_members": 0}, "team", Fraction(1)),
         ({"team_members": 3}, "team", Fraction(23, 20)),
         ({"team_members": 5}, "team", Fraction(5, 4)),
@@ -108,7 +108,7 @@ def test_all_six_multiply_and_tokens_leave_out_streak_and_team():
         difficulty=4,
         authenticity=90,
         streak_days=7,
-        need_factor=Decimal("1.3"),
+        need_hundredths=130,
         team_members=2,
         at=OPENS,
         opens_at=OPENS,
@@ -129,8 +129,8 @@ def test_xp_is_rounded_half_to_even_once(base, xp):
 
 
 def test_rounding_between_the_multipliers_would_differ():
-    assert worth(base_xp=1, difficulty=1, authenticity=100, need_factor=2).xp == 2  # 1.5
-    assert worth(base_xp=3, difficulty=1, need_factor=2).xp == 3  # and not round(1.5) twice
+    assert worth(base_xp=1, difficulty=1, authenticity=100, need_hundredths=200).xp == 2  # 1.5
+    assert worth(base_xp=3, difficulty=1, need_hundredths=200).xp == 3  # and not round(1.5) twice
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ deeds = st.builds(
     difficulty=st.integers(1, 5),
     authenticity=st.decimals(0, 100, places=2),
     streak_days=st.integers(0, 10_000),
-    need_factor=st.decimals("0.01", 5, places=2),
+    need_hundredths=st.integers(1, 500),
     team_members=st.integers(0, 100),
     at=st.none() | st.datetimes(timezones=st.just(UTC)),
     opens_at=st.just(OPENS),
