@@ -9,6 +9,7 @@ from core.database import Database
 from core.ports import Ports
 from core.settings import Settings
 from jobs.following import Wake
+from jobs.leaderboards import run_boards
 from jobs.ledger_log import run_sequencer
 from jobs.notifications import run_notifier
 from jobs.running import Worker
@@ -29,8 +30,8 @@ async def run_jobs(
     reindexed: Wake | None = None,
 ) -> AsyncIterator[Worker]:
     """Jobs from the queue, the ledger's sequencer and the consumers of the event log, while the
-    context lasts. `wake` hurries the index of search, and `indexed` is called when it has changed;
-    `reindexed` says so of any process.
+    context lasts. `wake` hurries the index of search and the leaderboards; `indexed` is called when
+    the index has changed, and `reindexed` says so of any process.
 
     Raises `KeyFileError` if the keys of the ledger's log cannot be read.
     """
@@ -48,5 +49,6 @@ async def run_jobs(
         run_notifier(settings, db),
         run_indexer(settings, db, wake=wake, told=indexed),
         run_encoder(db, ports.embedder, listen=reindexed),
+        run_boards(settings, db, wake=wake),
     ):
         yield worker

@@ -14,6 +14,7 @@ from core.ports import Embedder
 from core.settings import Settings
 from jobs.import_commands import import_commands
 from jobs.ledger_commands import ledger_commands
+from jobs.quest_commands import quest_commands
 from jobs.recommend_commands import recommend_commands
 from jobs.search_commands import search_commands
 from jobs.search_encode_command import add_encode
@@ -27,6 +28,7 @@ GROUPS = {
     "ledger": ledger_commands,
     "import": import_commands,
     "recommend": recommend_commands,
+    "quests": quest_commands,
 }
 
 

@@ -1,5 +1,5 @@
 """What a process keeps of the moment, none of it in the log: presence, viewers, typing, ends that
-come near."""
+come near, leaderboards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from core.database import Database
 from core.settings import Settings
+from services.quests.board_store import BoardStore
 from subscriptions.ending import Endings
+from subscriptions.leaderboards import BoardWatch
 from subscriptions.presence import Presence, PresenceTimes
 from subscriptions.signals import Signals
 from subscriptions.typing import Typing
@@ -25,6 +27,7 @@ class Live:
     viewing: Viewing
     typing: Typing
     endings: Endings
+    boards: BoardWatch
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -36,6 +39,7 @@ class Live:
         try:
             yield
         finally:
+            await self.boards.close()
             await self.endings.close()
             await self.typing.close()
             await self.viewing.close()
@@ -64,4 +68,5 @@ def make_live(settings: Settings, db: Database, redis_url: str) -> Live:
         ),
         typing=Typing(signals, redis_url, prefix=prefix, ends_s=settings.typing_s),
         endings=Endings(db),
+        boards=BoardWatch(db, BoardStore(redis_url, prefix=prefix)),
     )

@@ -125,7 +125,7 @@ async def leaderboard(
     viewer_id: UUID | None,
 ) -> Leaderboard:
     """A board as of `now`, with the viewer's place: one step in Redis, and for friends one
-    statement before it; where Redis is away or empty, one statement."""
+    statement before it; where Redis is away or empty, one statement. `first` is at least 1."""
     window = window_at(board.window, now)
     name = name_of(board, window)
     friends = None
@@ -185,6 +185,5 @@ async def by_statement(
         one for one in standings if own is not None and abs(one.rank - own.rank) <= NEIGHBOURS
     ]
     top = tuple(one for one in standings if one.rank <= first)
-    # Asked for nobody, nobody says how many there are.
     total = rows[0].total if rows else 0
     return Leaderboard(window, top, total, own, tuple(around))

@@ -175,7 +175,7 @@ class BoardStore:
     async def begin(self) -> Place:
         """The generation that is read, and how far it is; a new one where there is none."""
         generation = await self._run("begin", [new_id().hex, BEGINNING])
-        at = await self._redis.get(f"{self._prefix}{generation}:at")
+        at: Any = await self._redis.get(f"{self._prefix}{generation}:at")
         return Place(generation, at or BEGINNING)
 
     async def begin_anew(self) -> Place:

@@ -153,7 +153,7 @@ async def test_live_boards_are_those_that_the_entries_give_ties_included(world, 
 
     loop = asyncio.get_running_loop()
 
-    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
     @given(STEPS)
     def run(steps):
         asyncio.run_coroutine_threadsafe(check(steps), loop).result(60)
