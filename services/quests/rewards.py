@@ -37,8 +37,9 @@ REWARDED = "QuestRewarded"
 _LOCK = text(
     """
     SELECT a.id, a.quest_id, a.player_id, a.team_id, a.team_size, a.status, a.terms,
-           a.authenticity, a.submitted_at, u.time_zone
-    FROM assignment AS a JOIN user_account AS u ON u.id = a.player_id
+           a.authenticity, a.submitted_at,
+           coalesce(p.time_zone, 'UTC') AS time_zone
+    FROM assignment AS a LEFT JOIN profile AS p ON p.user_id = a.player_id
     WHERE a.id = :id FOR NO KEY UPDATE OF a
     """
 )
