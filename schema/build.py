@@ -24,6 +24,7 @@ from schema.content.subscriptions import ContentSubscription
 from schema.errors import SHARED, exception_handlers
 from schema.executing import ExecutorName, MelaSchema
 from schema.projection import project
+from schema.quests.boards import LeaderboardQuery, LeaderboardSubscription
 from schema.scalars import SCALARS
 from schema.search.history import SearchMutation
 from schema.search.queries import SearchQuery
@@ -38,7 +39,7 @@ from schema.wallets.mutations import WalletMutation
 from schema.wallets.queries import WalletQuery
 from schema.wallets.subscriptions import WalletSubscription
 
-DOMAINS = ("users", "content", "search", "wallets", "auctions")
+DOMAINS = ("users", "content", "search", "wallets", "auctions", "quests")
 """In dependency order: a domain may know the ones before it."""
 
 
@@ -52,6 +53,7 @@ class Query(
     AuctionQuery,
     ShopQuery,
     ParameterQuery,
+    LeaderboardQuery,
 ):
     pass
 
@@ -79,6 +81,7 @@ class Subscription(
     WalletSubscription,
     AuctionSubscription,
     StallSubscription,
+    LeaderboardSubscription,
 ):
     pass
 
