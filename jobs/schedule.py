@@ -18,6 +18,7 @@ from jobs.delivering import deliver_asked, redeliver
 from jobs.files import remove_unwanted_files
 from jobs.notifications import notify_people, sweep_ending_soon
 from jobs.platforms import POLLS, poll_batch, start_polls
+from jobs.quests import SWEEP_QUESTS, sweep_quests
 from jobs.recommendations import refresh_recommendations
 from jobs.retention import delete_expired
 from jobs.running import SWEEP, Worker, retrying, run, run_job
@@ -68,6 +69,10 @@ def register(worker: Worker, queue: PgQueuer) -> None:
     async def tell(job: Job) -> None:
         await run_job(worker, TELL_WALLETS, lambda: tell_wallets_of(db, job.payload))
 
+    async def end_quests(_: Schedule) -> None:
+        stopping = worker.stopping.is_set
+        await run(worker, SWEEP_QUESTS, lambda: sweep_quests(db, stopping=stopping))
+
     async def expire(_: Schedule) -> None:
         stopping = worker.stopping.is_set
         await run(worker, EXPIRE_HOLDS, lambda: expire_due_holds(db, stopping=stopping))
@@ -92,6 +97,7 @@ def register(worker: Worker, queue: PgQueuer) -> None:
     queue.schedule(SWEEP, EVERY_MINUTE)(sweep)
     queue.schedule(EXPIRE_HOLDS, EVERY_MINUTE)(expire)
     queue.schedule(ASK_PAYMENTS, EVERY_MINUTE)(ask)
+    queue.schedule(SWEEP_QUESTS, EVERY_MINUTE)(end_quests)
     queue.schedule(RETENTION, EVERY_HOUR)(retain)
     queue.schedule(REMOVE_FILES, EVERY_HOUR)(remove)
     _register_notifications(worker, queue)
