@@ -374,3 +374,11 @@ def _generate(algorithm: Algorithm) -> RSAKey | ECKey | OKPKey:
     if algorithm == "ES256":
         return ECKey.generate_key("P-256")
     return OKPKey.generate_key("Ed25519")
+
+
+def sign_jwt(private_pem: bytes, claims: Mapping[str, object], *, key_id: str) -> str:
+    """A JWT of any claims, signed by an Ed25519 key whose public half its header carries as `jwk`.
+    Knows nothing of rings: for what must be verified long after, and elsewhere."""
+    key = OKPKey.import_key(private_pem)
+    header = {"alg": "EdDSA", "kid": key_id, "jwk": key.as_dict(private=False)}
+    return jwt.encode(header, dict(claims), key, registry=_REGISTRY)

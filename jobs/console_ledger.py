@@ -42,7 +42,7 @@ LINES: dict[str, Callable[[Transaction], AsyncIterator[str]]] = {
 Shown = list[Table | Text]
 FORMATS = (*LINES, "proof")
 _ONE_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-_PATIENT = PoolSettings(maximum=4, statement_timeout_s=24 * 3600, idle_timeout_s=24 * 3600)
+PATIENT = PoolSettings(maximum=4, statement_timeout_s=24 * 3600, idle_timeout_s=24 * 3600)
 """A whole ledger takes its time, and so does the reader of a pipe."""
 
 
@@ -60,9 +60,11 @@ async def audit(settings: Settings, *, console: Console) -> bool:
     return not any(check.broken for check in checks)
 
 
-def audit_shown(checks: Sequence[Check], keys: Iterable[bytes], waiting: int) -> Shown:
+def audit_shown(
+    checks: Sequence[Check], keys: Iterable[bytes], waiting: int, *, title: str = "Ledger"
+) -> Shown:
     """The checks as a table; below it the first broken row, the keys, what waits for the log."""
-    table = Table("check", "rows", "result", title="Ledger")
+    table = Table("check", "rows", "result", title=title)
     table.columns[1].justify = "right"
     for check in checks:
         result = Text("ok", "green") if check.broken is None else Text("BROKEN", "bold red")
@@ -194,7 +196,7 @@ def _show(console: Console, parts: Shown) -> None:
 @asynccontextmanager
 async def _database(settings: Settings) -> AsyncIterator[Database]:
     assert settings.database_url is not None
-    db = Database(settings.database_url.get_secret_value(), pool=_PATIENT)
+    db = Database(settings.database_url.get_secret_value(), pool=PATIENT)
     try:
         yield db
     finally:

@@ -1,4 +1,5 @@
-"""The sequencer: appends to the ledger's log every second, beside whatever else the process does.
+"""The sequencer: appends to the ledger's log every second, beside whatever else the process does,
+and signs, with the same key, the credentials of badges that were earned.
 
 Any number of processes may run one; the rules stand in services/wallets/log.py.
 """
@@ -19,6 +20,7 @@ from core.database import Database
 from core.metrics import observe_job
 from core.settings import Settings
 from core.signing import NoteKeys, ensure_note_keys, read_note_keys
+from services.quests.credentials import sign_credentials
 from services.wallets.log import BATCH, sequence
 
 log = structlog.get_logger(__name__)
@@ -97,6 +99,7 @@ async def _round(settings: Settings, db: Database, stopping: asyncio.Event) -> N
     appended = 0
     try:
         appended = await catch_up(db, keys, stopping=stopping.is_set)
+        await db.transaction(partial(sign_credentials, keys=keys))
         outcome = "ok"
     finally:
         if appended or outcome != "ok":

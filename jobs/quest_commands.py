@@ -10,11 +10,15 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from core.database import Database
 from core.settings import Settings
+from jobs.console_ledger import PATIENT, audit_shown
 from jobs.leaderboards import rebuild_boards
+from services.quests.auditing import verify_impact
 from services.quests.board_store import UNREACHABLE
+from services.wallets.verify import Check
 
 Servers = Callable[[Path | None], AbstractContextManager[tuple[Settings, Any]]]
 """Settings with servers that are there as long as the context lasts, for a state folder."""
@@ -41,7 +45,27 @@ def quest_commands(servers: Servers, out: Console) -> typer.Typer:
                 raise SystemExit(f"mela: {error}") from None
         out.print(f"leaderboards rebuilt from {entries} impact entries")
 
+    @commands.command()
+    def verify(state_dir: StateDir = None) -> None:
+        """Recompute all that quests gave; exit with 1, naming the first row that is wrong."""
+        with servers(state_dir) as (settings, _):
+            checks = asyncio.run(_verified(settings))
+        shown = audit_shown(checks, keys=(), waiting=0, title="Quests")
+        for part in shown:
+            out.print(part, soft_wrap=isinstance(part, Text))
+        if any(check.broken for check in checks):
+            raise typer.Exit(1)
+
     return commands
+
+
+async def _verified(settings: Settings) -> list[Check]:
+    assert settings.database_url is not None
+    db = Database(settings.database_url.get_secret_value(), pool=PATIENT)
+    try:
+        return await verify_impact(db)
+    finally:
+        await db.close()
 
 
 async def _rebuilt(settings: Settings) -> int:
