@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from geographiclib.geodesic import Geodesic
-
-from services.quests.contract import Check, Flag
+from services.quests.contract import Check, Flag, Place
+from services.quests.geometry import between_m
 
 MAX_OUTSIDE_M = 50.0
 """How far from its zone a fix may be, before its accuracy takes some of that away."""
@@ -148,8 +147,4 @@ def _check(name: str, score: float, confidence: float, flag: Flag, words: str) -
 
 def metres_between(one: Fix, other: Fix) -> float:
     """Along the ellipsoid (WGS 84): right at the poles and across the antimeridian."""
-    return float(
-        Geodesic.WGS84.Inverse(
-            one.latitude, one.longitude, other.latitude, other.longitude, Geodesic.DISTANCE
-        )["s12"]
-    )
+    return between_m(Place(one.latitude, one.longitude), Place(other.latitude, other.longitude))

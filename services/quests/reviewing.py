@@ -60,8 +60,8 @@ _CLOSE = text(
 _REPUTATION = text(
     """
     UPDATE witness AS w
-    SET reputation = greatest(10, least(1000,
-            w.reputation + CASE WHEN v.agreed THEN :gain ELSE -:loss END)),
+    SET reputation = greatest(10, least(1000, w.reputation
+            + CASE WHEN v.agreed THEN CAST(:gain AS int) ELSE -CAST(:loss AS int) END)),
         agreed = w.agreed + CASE WHEN v.agreed THEN 1 ELSE 0 END,
         disagreed = w.disagreed + CASE WHEN v.agreed THEN 0 ELSE 1 END
     FROM (SELECT w.user_id, given.agreed
