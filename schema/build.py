@@ -25,6 +25,9 @@ from schema.errors import SHARED, exception_handlers
 from schema.executing import ExecutorName, MelaSchema
 from schema.projection import project
 from schema.quests.boards import LeaderboardQuery, LeaderboardSubscription
+from schema.quests.errors import ERRORS as QUEST_ERRORS
+from schema.quests.mutations import QuestMutation
+from schema.quests.queries import QuestQuery
 from schema.scalars import SCALARS
 from schema.search.history import SearchMutation
 from schema.search.queries import SearchQuery
@@ -53,6 +56,7 @@ class Query(
     AuctionQuery,
     ShopQuery,
     ParameterQuery,
+    QuestQuery,
     LeaderboardQuery,
 ):
     pass
@@ -69,6 +73,7 @@ class Mutation(
     DownloadMutation,
     ShopMutation,
     ParameterMutation,
+    QuestMutation,
 ):
     pass
 
@@ -105,7 +110,7 @@ def build_schema(
         executor=executor,
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
         exception_handlers=exception_handlers(
-            (*USER_ERRORS, *CONTENT_ERRORS, *WALLET_ERRORS, *AUCTION_ERRORS, *SHARED)
+            (*USER_ERRORS, *CONTENT_ERRORS, *WALLET_ERRORS, *AUCTION_ERRORS, *QUEST_ERRORS, *SHARED)
         ),
     )
     return whole if domains is None else project(whole, domains)

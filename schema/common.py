@@ -133,6 +133,33 @@ class ErrorCode(Enum):
     IMPORT_REFUSED = strawberry.enum_value(
         "IMPORT_REFUSED", description="Rows of the file are wrong; nothing was imported."
     )
+    QUEST_NOT_OPEN = strawberry.enum_value(
+        "QUEST_NOT_OPEN", description="The quest takes nobody on now."
+    )
+    QUEST_FULL = strawberry.enum_value(
+        "QUEST_FULL", description="All places of the quest are taken."
+    )
+    PREREQUISITE_MISSING = strawberry.enum_value(
+        "PREREQUISITE_MISSING", description="The quest asks first for what you do not have."
+    )
+    ALREADY_ASSIGNED = strawberry.enum_value(
+        "ALREADY_ASSIGNED", description="You have this quest already."
+    )
+    NOT_YOUR_ASSIGNMENT = strawberry.enum_value(
+        "NOT_YOUR_ASSIGNMENT", description="Somebody else took this on."
+    )
+    WRONG_ASSIGNMENT_STATUS = strawberry.enum_value(
+        "WRONG_ASSIGNMENT_STATUS", description="The assignment's state does not allow this."
+    )
+    WRONG_QUEST_STATUS = strawberry.enum_value(
+        "WRONG_QUEST_STATUS", description="The quest's state does not allow this."
+    )
+    TEAM_FULL = strawberry.enum_value(
+        "TEAM_FULL", description="The team has as many members as it may."
+    )
+    ALREADY_IN_TEAM = strawberry.enum_value(
+        "ALREADY_IN_TEAM", description="You are in a team of this quest."
+    )
     EMAIL_TAKEN = strawberry.enum_value(
         "EMAIL_TAKEN", description="Another account has this e-mail address."
     )

@@ -17,6 +17,7 @@ from schema.auctions.types import AuctionUserFields
 from schema.common import Connection, Node
 from schema.content.types import ContentUserFields
 from schema.fields import Context, attribute, bounded, connected, loaded, resolved
+from schema.quests.types import QuestUserFields
 from schema.scalars import URL
 from schema.search.user_fields import SearchUserFields
 from schema.users.notifications import NotificationUserFields
@@ -111,6 +112,7 @@ class User(
     WalletUserFields,
     ContentUserFields,
     SearchUserFields,
+    QuestUserFields,
     Node,
 ):
     username: str = attribute("Their unique name: letters, digits and `_`.")
