@@ -53,6 +53,7 @@ from subscriptions.live import make_live
 from subscriptions.search import make_live_searches
 from web.availability_webhooks import availability_webhook_routes
 from web.downloads import download_routes
+from web.evidence import evidence_routes
 from web.graphiql_page import GraphiQLConfig, graphiql_routes
 from web.graphql import GraphQLEndpoint
 from web.health import health_routes
@@ -105,6 +106,7 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
         *webhook_routes(server),
         *download_routes(server),
         *image_routes(server),
+        *evidence_routes(server),
         *availability_webhook_routes(server),
         *(graphiql_routes(graphiql_config) if settings.profile != "prod" else ()),
     ]

@@ -56,7 +56,7 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         10 * MIB, ge=1, description="Largest sum of one request's uploaded files"
     )
-    max_upload_files: int = Field(4, ge=1, le=100, description="Uploaded files in one request")
+    max_upload_files: int = Field(13, ge=1, le=100, description="Uploaded files in one request")
     document_cache_size: int = Field(1_000, ge=1, description="Parsed, validated documents kept")
     document_cache_bytes: int = Field(
         64 * MIB, ge=1, description="About as much memory they may take, their plans included"

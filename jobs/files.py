@@ -8,6 +8,7 @@ from core.database import Database
 from core.ports import Storage
 from services.auctions.product_files import remove_files
 from services.content.images import remove_images
+from services.quests.evidence import remove_lost_evidence
 
 BATCH = 100
 MAX_BATCHES = 100
@@ -22,7 +23,7 @@ async def remove_unwanted_files(
     twice at once; stops between batches when `stopping()`. Raises what the storage raises: the next
     run tries again."""
     removed = 0
-    for remove in (remove_files, remove_images):
+    for remove in (remove_files, remove_images, remove_lost_evidence):
         for _ in range(MAX_BATCHES):
             if stopping():
                 break

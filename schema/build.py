@@ -26,8 +26,12 @@ from schema.executing import ExecutorName, MelaSchema
 from schema.projection import project
 from schema.quests.boards import LeaderboardQuery, LeaderboardSubscription
 from schema.quests.errors import ERRORS as QUEST_ERRORS
+from schema.quests.impact import ImpactQuery
 from schema.quests.mutations import QuestMutation
+from schema.quests.player import PlayerQuery
 from schema.quests.queries import QuestQuery
+from schema.quests.reviews import ERRORS as EVIDENCE_ERRORS
+from schema.quests.reviews import EvidenceMutation, EvidenceQuery
 from schema.scalars import SCALARS
 from schema.search.history import SearchMutation
 from schema.search.queries import SearchQuery
@@ -57,7 +61,10 @@ class Query(
     ShopQuery,
     ParameterQuery,
     QuestQuery,
+    EvidenceQuery,
     LeaderboardQuery,
+    ImpactQuery,
+    PlayerQuery,
 ):
     pass
 
@@ -74,6 +81,7 @@ class Mutation(
     ShopMutation,
     ParameterMutation,
     QuestMutation,
+    EvidenceMutation,
 ):
     pass
 
@@ -110,7 +118,15 @@ def build_schema(
         executor=executor,
         config=StrawberryConfig(scalar_map=dict(SCALARS)),
         exception_handlers=exception_handlers(
-            (*USER_ERRORS, *CONTENT_ERRORS, *WALLET_ERRORS, *AUCTION_ERRORS, *QUEST_ERRORS, *SHARED)
+            (
+                *USER_ERRORS,
+                *CONTENT_ERRORS,
+                *WALLET_ERRORS,
+                *AUCTION_ERRORS,
+                *QUEST_ERRORS,
+                *EVIDENCE_ERRORS,
+                *SHARED,
+            )
         ),
     )
     return whole if domains is None else project(whole, domains)

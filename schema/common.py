@@ -160,6 +160,21 @@ class ErrorCode(Enum):
     ALREADY_IN_TEAM = strawberry.enum_value(
         "ALREADY_IN_TEAM", description="You are in a team of this quest."
     )
+    EVIDENCE_INCOMPLETE = strawberry.enum_value(
+        "EVIDENCE_INCOMPLETE", description="The quest asks for more evidence."
+    )
+    EVIDENCE_REJECTED = strawberry.enum_value(
+        "EVIDENCE_REJECTED", description="The evidence is not taken as it is."
+    )
+    CONFLICT_OF_INTEREST = strawberry.enum_value(
+        "CONFLICT_OF_INTEREST", description="It is your own, a friend's or your team's."
+    )
+    ALREADY_REVIEWED = strawberry.enum_value(
+        "ALREADY_REVIEWED", description="You have voted on this."
+    )
+    ALREADY_DISPUTED = strawberry.enum_value(
+        "ALREADY_DISPUTED", description="A rejection is disputed once."
+    )
     EMAIL_TAKEN = strawberry.enum_value(
         "EMAIL_TAKEN", description="Another account has this e-mail address."
     )

@@ -40,6 +40,7 @@ from schema.fields import (
     page_size,
     resolved,
 )
+from schema.quests.evidence import EvidenceAssignmentFields
 from schema.scalars import JSON
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ class Team(Node):
 
 
 @strawberry.federation.type(keys=["id"], description="That a player took a quest on.")
-class Assignment(Node):
+class Assignment(EvidenceAssignmentFields, Node):
     status: AssignmentStatus = attribute("How far it is.")
     base_xp: int = attribute("XP before multipliers, as promised when it was taken on.")
     reward: Money = attribute("What is paid, before multipliers, as promised then.")

@@ -17,6 +17,8 @@ from schema.auctions.types import AuctionUserFields
 from schema.common import Connection, Node
 from schema.content.types import ContentUserFields
 from schema.fields import Context, attribute, bounded, connected, loaded, resolved
+from schema.quests.player import PlayerUserFields
+from schema.quests.reviews import ReviewUserFields
 from schema.quests.types import QuestUserFields
 from schema.scalars import URL
 from schema.search.user_fields import SearchUserFields
@@ -113,6 +115,8 @@ class User(
     ContentUserFields,
     SearchUserFields,
     QuestUserFields,
+    ReviewUserFields,
+    PlayerUserFields,
     Node,
 ):
     username: str = attribute("Their unique name: letters, digits and `_`.")

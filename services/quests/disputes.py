@@ -28,8 +28,7 @@ OPEN_FOR = timedelta(days=30)
 
 _disputes = Dispute.__table__  # type: ignore[attr-defined]
 
-_DISPUTE = text("SELECT * FROM quest_dispute WHERE id = :id")
-_OF_ASSIGNMENT = text("SELECT 1 FROM quest_dispute WHERE assignment_id = :id")
+_DISPUTE = text("SELECT id, status FROM quest_dispute WHERE assignment_id = :id")
 _DECIDED_AT = text("SELECT decided_at FROM assignment WHERE id = :id")
 _ANOTHER = text(
     """
@@ -49,8 +48,8 @@ _RESOLVED = text(
 
 async def open_dispute(
     tx: Transaction, *, viewer_id: UUID, assignment_id: UUID, reason: str
-) -> UUID:
-    """Object to the rejection of one's own evidence, once, within 30 days; the dispute's id.
+) -> None:
+    """Object to the rejection of one's own evidence, once, within 30 days.
 
     Raises `NotFound("assignment")`, `NotYourAssignment`, `AlreadyDisputed`,
     `WrongAssignmentStatus` (not rejected), `InvalidInput`: no reason, one of more than 2,000
@@ -60,7 +59,7 @@ async def open_dispute(
     assignment = await lock_assignment(tx, assignment_id)
     if assignment.player_id != viewer_id:
         raise NotYourAssignment
-    if (await tx.execute(_OF_ASSIGNMENT, {"id": assignment_id})).first() is not None:
+    if (await tx.execute(_DISPUTE, {"id": assignment_id})).first() is not None:
         raise AlreadyDisputed
     if assignment.status != "REJECTED":
         raise WrongAssignmentStatus(assignment.status)
@@ -70,25 +69,23 @@ async def open_dispute(
         raise InvalidInput("assignmentId", f"rejected more than {OPEN_FOR.days} days ago")
     dispute = {"id": new_id(), "assignment_id": assignment_id, "player_id": viewer_id}
     await tx.execute(insert(_disputes).values(**dispute, reason=said, opened_at=now))
-    return dispute["id"]
 
 
 async def resolve_dispute(
-    tx: Transaction, *, moderator_id: UUID, dispute_id: UUID, uphold: bool, resolution: str
-) -> UUID:
-    """Answer a dispute: upheld, the evidence is verified after all and rewarded; else it stays
-    rejected. The assignment's id. Whoever calls this has seen to it that they are a moderator.
+    tx: Transaction, *, moderator_id: UUID, assignment_id: UUID, uphold: bool, resolution: str
+) -> None:
+    """Answer an assignment's dispute: upheld, the evidence is verified after all and rewarded; else
+    it stays rejected. Whoever calls this has seen to it that they are a moderator.
 
-    Raises `NotFound("dispute")`, `ConflictOfInterest`, `WrongAssignmentStatus` (answered before, or
-    the player is doing the quest anew just now), `InvalidInput("resolution")`.
+    Raises `NotFound` (assignment, dispute), `ConflictOfInterest`, `WrongAssignmentStatus` (answered
+    before, or the player is doing the quest anew just now), `InvalidInput("resolution")`.
     """
     said = clean_text(resolution, field="resolution", maximum=WORDS_MAX, multiline=True)
-    found = (await tx.execute(_DISPUTE, {"id": dispute_id})).one_or_none()
-    if found is None:
-        raise NotFound("dispute")
-    assignment = await lock_assignment(tx, found.assignment_id)
+    assignment = await lock_assignment(tx, assignment_id)
     await require_impartial(tx, assignment, moderator_id)
-    dispute = (await tx.execute(_DISPUTE, {"id": dispute_id})).one()
+    dispute = (await tx.execute(_DISPUTE, {"id": assignment_id})).one_or_none()
+    if dispute is None:
+        raise NotFound("dispute")
     if dispute.status != "OPEN" or assignment.status != "REJECTED":
         raise WrongAssignmentStatus(assignment.status)
     asked = {"quest": assignment.quest_id, "player": assignment.player_id, "id": assignment.id}
@@ -96,7 +93,7 @@ async def resolve_dispute(
     if uphold and another is not None:
         raise WrongAssignmentStatus(another)
     now = await database_now(tx)
-    values = {"id": dispute_id, "resolver": moderator_id, "words": said, "now": now}
+    values = {"id": dispute.id, "resolver": moderator_id, "words": said, "now": now}
     status = "UPHELD" if uphold else "DISMISSED"
     await tx.execute(_RESOLVED, {**values, "status": status})
     if uphold:
@@ -106,8 +103,7 @@ async def resolve_dispute(
             tx,
             kind="EVIDENCE_REVIEWED",
             user_ids=[assignment.player_id],
-            dedupe_key=f"dispute:{dispute_id.hex}",
+            dedupe_key=f"dispute:{dispute.id.hex}",
             reference=encode_id("qst", assignment.quest_id),
             facts={"outcome": "REJECTED"},
         )
-    return found.assignment_id  # type: ignore[no-any-return]

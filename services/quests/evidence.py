@@ -18,7 +18,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, text
 
-from core.database import Database, Transaction, database_now
+from core.database import Database, ReadSession, Transaction, database_now
 from core.errors import IdempotencyConflict, NotFound
 from core.files import new_file_key
 from core.ids import new_id
@@ -45,6 +45,8 @@ SHOWN_AS = "evidence-shown"
 LOST_AFTER = timedelta(days=1)
 """A file that has been on its way for so long will not arrive."""
 _MILLISECOND = timedelta(milliseconds=1)
+_SHOWN_TYPES = {"image/gif": "image/png"}
+"""What a picture becomes where it is not shown in its own format."""
 
 _rows = Evidence.__table__  # type: ignore[attr-defined]
 
@@ -71,6 +73,17 @@ _LOST = text(
     ORDER BY submitted_at LIMIT :limit
     """
 )
+_TO_SEND = text(
+    "SELECT file_key, shown_key, media_type FROM evidence WHERE id = :id AND stored_at IS NOT NULL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceFile:
+    """Where a file is kept, and what to say of it."""
+
+    storage_key: str
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +149,18 @@ async def remove_lost_evidence(db: Database, storage: Storage, *, limit: int = 1
             await storage.delete(key)
         await db.transaction(partial(_forget, ids=[row.id]))
     return len(found)
+
+
+async def file_to_send(session: ReadSession, evidence_id: UUID, *, original: bool) -> EvidenceFile:
+    """What is shown of a photo, or the file as it came. Raises `NotFound("evidence")`."""
+    row = (await session.execute(_TO_SEND, {"id": evidence_id})).one_or_none()
+    if row is None:
+        raise NotFound("evidence")
+    key = row.file_key if original else row.shown_key
+    if key is None:
+        raise NotFound("evidence")
+    shown = _SHOWN_TYPES.get(row.media_type, row.media_type)
+    return EvidenceFile(key, row.media_type if original else shown)
 
 
 async def _begin(

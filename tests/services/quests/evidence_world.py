@@ -208,11 +208,11 @@ class EvidenceWorld:
         )
         return await self.db.transaction(work)
 
-    async def resolve(self, moderator, dispute, *, uphold, resolution="Seen."):
+    async def resolve(self, moderator, assignment, *, uphold, resolution="Seen."):
         work = partial(
             disputes.resolve_dispute,
             moderator_id=moderator,
-            dispute_id=dispute,
+            assignment_id=assignment,
             uphold=uphold,
             resolution=resolution,
         )

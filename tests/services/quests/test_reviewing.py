@@ -256,24 +256,24 @@ async def rejected(world, player, **terms):
 async def test_a_dispute_that_is_upheld_verifies_and_rewards(world):
     player, moderator = await world.person(), await world.person()
     id = await rejected(world, player)
-    dispute = await world.dispute(player, id)
-    assert await world.resolve(moderator, dispute, uphold=True) == id
+    await world.dispute(player, id)
+    await world.resolve(moderator, id, uphold=True)
     assert await world.status(id) == "REWARDED"
     [row] = await world.rows("SELECT * FROM quest_dispute")
     assert (row.status, row.resolver_id, row.resolution) == ("UPHELD", moderator, "Seen.")
     [entry] = await world.rows("SELECT assignment_id FROM impact_entry")
     assert entry.assignment_id == id
-    await refused(world, WrongAssignmentStatus, world.resolve(moderator, dispute, uphold=False))
+    await refused(world, WrongAssignmentStatus, world.resolve(moderator, id, uphold=False))
 
 
 async def test_a_dispute_that_is_dismissed_is_final(world):
     player, moderator = await world.person(), await world.person()
     id = await rejected(world, player)
-    dispute = await world.dispute(player, id)
-    await world.resolve(moderator, dispute, uphold=False)
+    await world.dispute(player, id)
+    await world.resolve(moderator, id, uphold=False)
     assert await world.status(id) == "REJECTED"
     await refused(world, AlreadyDisputed, world.dispute(player, id))
-    await refused(world, WrongAssignmentStatus, world.resolve(moderator, dispute, uphold=True))
+    await refused(world, WrongAssignmentStatus, world.resolve(moderator, id, uphold=True))
     assert await world.rows("SELECT * FROM impact_entry") == []
 
 
@@ -300,10 +300,10 @@ async def test_a_rejection_is_disputed_by_its_player_once_and_in_time(world):
 async def test_a_moderator_resolves_no_dispute_of_their_own_or_a_friends(world):
     player, friend = await world.person(), await world.person()
     id = await rejected(world, player)
-    dispute = await world.dispute(player, id)
+    await world.dispute(player, id)
     await world.befriend(player, friend)
     for who, relation in ((player, "OWN"), (friend, "FRIEND")):
-        error = await refused(world, ConflictOfInterest, world.resolve(who, dispute, uphold=True))
+        error = await refused(world, ConflictOfInterest, world.resolve(who, id, uphold=True))
         assert error.relation == relation
     await refused(world, NotFound, world.resolve(friend, new_id(), uphold=True))
 
@@ -311,7 +311,7 @@ async def test_a_moderator_resolves_no_dispute_of_their_own_or_a_friends(world):
 async def test_a_dispute_is_not_upheld_while_the_quest_is_done_anew(world):
     player, moderator = await world.person(), await world.person()
     id = await rejected(world, player)
-    dispute = await world.dispute(player, id)
+    await world.dispute(player, id)
     await world.run(
         "INSERT INTO assignment (id, quest_id, player_id, terms, base_xp, reward_minor, due_at)"
         " SELECT :new, quest_id, player_id, terms, base_xp, 0, due_at FROM assignment"
@@ -319,8 +319,6 @@ async def test_a_dispute_is_not_upheld_while_the_quest_is_done_anew(world):
         new=new_id(),
         id=id,
     )
-    error = await refused(
-        world, WrongAssignmentStatus, world.resolve(moderator, dispute, uphold=True)
-    )
+    error = await refused(world, WrongAssignmentStatus, world.resolve(moderator, id, uphold=True))
     assert error.status == "ACCEPTED"
-    await world.resolve(moderator, dispute, uphold=False)
+    await world.resolve(moderator, id, uphold=False)
