@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import BadUserInput
 from core.ids import split_id
-from loaders import auctions, notifications, orders, quests, search, users, wallets
+from loaders import auctions, notifications, orders, quest_rewards, quests, search, users, wallets
 from loaders.base import Loader
 from loaders.content import availability, images, moderation, posts, titles, viewing
 from resolvers.auctions import MODERATOR_SCOPE
@@ -44,6 +44,8 @@ NODES: Mapping[str, Loader] = {
     "asg": quests.own_assignment_by_id,
     "tea": quests.team_by_id,
     "srh": search.own_search_by_id,
+    "imp": quest_rewards.impact_entry_by_id,
+    "ach": quest_rewards.achievement_by_id,
 }
 """Each loader leaves out what the viewer may not see, so absent and hidden answer alike."""
 

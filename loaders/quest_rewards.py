@@ -1,0 +1,154 @@
+"""Batched reads of what quests gave: players, impact entries with their leaves, achievements. All
+of it is for everybody who sees the person.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from core.clock import utc_now
+from loaders.base import one_by, page_by
+from loaders.pages import order
+from loaders.rows import Money, row_of
+from models.ledger_log import LedgerLeaf, LedgerTreeHead
+from models.quests.rewards import Achievement, Badge, ImpactEntry, Player
+from services.quests.levels import next_threshold
+from services.quests.multipliers import FACTORS
+from services.quests.streaks import Streak, standing_days
+
+_HASH = (
+    select(col(LedgerLeaf.hash))
+    .where(col(LedgerLeaf.impact_entry_id) == col(ImpactEntry.id))
+    .correlate(ImpactEntry)
+    .scalar_subquery()
+    .label("leaf")
+)
+_place = (
+    select(col(LedgerLeaf.index))
+    .where(col(LedgerLeaf.impact_entry_id) == col(ImpactEntry.id))
+    .correlate(ImpactEntry)
+    .scalar_subquery()
+)
+_SIGNED = (
+    select(col(LedgerTreeHead.signature))
+    .where(col(LedgerTreeHead.size) > _place)
+    .order_by(col(LedgerTreeHead.size))
+    .limit(1)
+    .correlate(ImpactEntry)
+    .scalar_subquery()
+    .label("head_signature")
+)
+
+
+class MultiplierRow(NamedTuple):
+    """One of the six, exactly."""
+
+    name: str
+    fraction: str
+
+    @property
+    def value(self) -> float:
+        """As near as a float gets."""
+        return float(Fraction(self.fraction))
+
+
+class BreakdownRow(NamedTuple):
+    """All that an entry's XP, tokens and impact follow from."""
+
+    base_xp: int
+    reward: Money
+    multipliers: list[MultiplierRow]
+    streak_days: int
+    team_members: int
+
+
+_Impact: Any = row_of(
+    ImpactEntry, "imp", without=("row_id", "transaction_id"), extra=(_HASH, _SIGNED)
+)
+
+
+class ImpactRow(_Impact):  # type: ignore[misc]
+    """What an assignment gave."""
+
+    __slots__ = ()
+
+    @property
+    def token_awarded(self) -> Money:
+        """The tokens."""
+        return Money(self.token_minor, self.asset)
+
+    @property
+    def impact_value(self) -> Decimal:
+        """The impact, to two places."""
+        return Decimal(self.impact_hundredths).scaleb(-2)
+
+    @property
+    def factors(self) -> BreakdownRow:
+        """The breakdown as it was kept."""
+        kept = self.breakdown
+        return BreakdownRow(
+            kept["baseXp"],
+            Money(int(kept["rewardMinor"]), self.asset),
+            [MultiplierRow(name, kept["factors"][name]) for name in FACTORS],
+            kept.get("streakDays", 0),
+            kept.get("teamMembers", 0),
+        )
+
+    @property
+    def leaf_hash(self) -> str | None:
+        """The leaf's hash in hex; None until the log has it."""
+        return None if self.leaf is None else self.leaf.hex()
+
+    @property
+    def signature(self) -> str | None:
+        """The signature, in hex, of the first head over the leaf."""
+        return None if self.head_signature is None else self.head_signature.hex()
+
+
+class PlayerRow(row_of(Player, "")):  # type: ignore[misc]
+    """Somebody's standing in quests."""
+
+    __slots__ = ()
+
+    @property
+    def next_level_xp(self) -> int | None:
+        """The XP of the next level."""
+        return next_threshold(self.xp)
+
+    @property
+    def streak(self) -> int:
+        """Days in a row, as they stand now."""
+        kept = Streak(self.streak_days, self.streak_last_date, self.time_zone)
+        return standing_days(kept, now=utc_now(), zone=self.time_zone)
+
+
+class BadgeRow(row_of(Badge, "")):  # type: ignore[misc]
+    """A badge."""
+
+    __slots__ = ()
+
+
+class AchievementRow(row_of(Achievement, "ach")):  # type: ignore[misc]
+    """That somebody earned a badge."""
+
+    __slots__ = ()
+
+
+_NEWEST_ENTRIES = order("impact", ImpactEntry.created_at, ImpactEntry.id, descending=True)
+_NEWEST_EARNED = order("achievements", Achievement.earned_at, Achievement.id, descending=True)
+
+player_by_user_id = one_by("player_by_user_id", PlayerRow, Player.user_id)
+badge_by_slug = one_by("badge_by_slug", BadgeRow, Badge.slug)
+impact_entry_by_id = one_by("impact_entry_by_id", ImpactRow, ImpactEntry.id)
+achievement_by_id = one_by("achievement_by_id", AchievementRow, Achievement.id)
+impact_by_player_id: Any = page_by(
+    "impact_by_player_id", ImpactRow, ImpactEntry.player_id, order=_NEWEST_ENTRIES
+)
+achievements_by_player_id: Any = page_by(
+    "achievements_by_player_id", AchievementRow, Achievement.player_id, order=_NEWEST_EARNED
+)

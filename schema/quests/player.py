@@ -1,0 +1,105 @@
+"""A person's standing in quests: XP, level, streak, badges and what their deeds gave."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import strawberry
+
+from loaders import quest_rewards as loaders
+from loaders.quest_rewards import AchievementRow, BadgeRow, PlayerRow
+from loaders.users import user_by_id
+from resolvers.auctions import find
+from resolvers.references import referred
+from schema.common import Connection, Node
+from schema.fields import Context, argument, attribute, connected, loaded, resolved
+from schema.scalars import BigInt
+
+if TYPE_CHECKING:
+    from schema.quests.impact import ImpactEntry
+    from schema.users.types import User
+
+LazyUser = Annotated["User", strawberry.lazy("schema.users.types")]
+LazyEntry = Annotated["ImpactEntry", strawberry.lazy("schema.quests.impact")]
+
+
+@strawberry.type(description="Something to be earned by quests, once.")
+class Badge:
+    slug: str = attribute("Its name in rules.")
+    name: str = attribute("What it is called.")
+    description: str = attribute("What it is earned by.")
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: Any) -> bool:
+        return isinstance(obj, BadgeRow)
+
+
+@strawberry.federation.type(keys=["id"], description="That somebody earned a badge.")
+class Achievement(Node):
+    earned_at: datetime = attribute("When.")
+    badge: Badge = loaded(loaders.badge_by_slug, key="badge_slug", description="Which.")
+    player: LazyUser = loaded(user_by_id, key="player_id", description="Who.")
+    impact_entry: LazyEntry | None = loaded(
+        loaders.impact_entry_by_id, key="impact_entry_id", description="By which deed."
+    )
+    credential: str | None = attribute(
+        "It as a signed Open Badges 3.0 credential (VC-JWT), which anybody can verify offline; "
+        "null for about a second, until it is signed."
+    )
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: Any) -> bool:
+        return isinstance(obj, AchievementRow)
+
+    @classmethod
+    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
+        return await find(info.context, loaders.achievement_by_id, id, "ach", "Achievement")
+
+    @classmethod
+    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
+        return await referred(info.context, loaders.achievement_by_id, ids, "ach", "Achievement")
+
+
+@strawberry.type(description="Somebody's standing in quests.")
+class Player:
+    level: int = attribute("1 to 8, by XP.")
+    xp: BigInt = attribute("All XP of their quests.")
+    next_level_xp: BigInt | None = attribute("The XP of the next level; null at the highest.")
+    streak: int = attribute("Days in a row with a deed, by their own calendar, as they stand now.")
+    streak_best_days: int = attribute("The most days in a row there were.")
+    completed: int = attribute("How many quests were rewarded.")
+    achievements: Connection[Achievement] = connected(
+        loaders.achievements_by_player_id, key="user_id", description="Badges, newest first."
+    )
+    impact: Connection[LazyEntry] = connected(
+        loaders.impact_by_player_id, key="user_id", description="What they did gave, newest first."
+    )
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: Any) -> bool:
+        return isinstance(obj, PlayerRow)
+
+
+@strawberry.type
+class PlayerUserFields:
+    """What rewards add to a user."""
+
+    player: Player | None = loaded(
+        loaders.player_by_user_id,
+        key="id",
+        description="Their standing in quests; null before their first reward.",
+    )
+
+
+@strawberry.type
+class PlayerQuery:
+    @resolved(
+        "An achievement as a signed Open Badges 3.0 credential (VC-JWT): `docs/verify_badge.py` "
+        "verifies it offline. Null where there is none, and for about a second until it is signed."
+    )
+    async def credential(
+        self, info: Context, achievement_id: Annotated[strawberry.ID, argument("`ach_…`.")]
+    ) -> str | None:
+        row = await find(info.context, loaders.achievement_by_id, achievement_id, "ach")
+        return None if row is None else row.credential
