@@ -94,6 +94,7 @@ TOUCHES: Mapping[str, Touch] = MappingProxyType(
 
 IRRELEVANT: Mapping[str, str] = MappingProxyType(
     {
+        "AssignmentChanged": "a player's own",
         "AuctionScheduled": "a lot that is yet to open is not found",
         "BidsOpened": "bids are not searched",
         "CommentAdded": "comments are not searched; popularity is swept",
@@ -110,14 +111,26 @@ IRRELEVANT: Mapping[str, str] = MappingProxyType(
         "PostShared": "popularity is swept",
         "PostUnfeatured": "a mark of moderators that search does not know",
         "PrivacySettingsChanged": "presence is not searched",
+        "QuestAccepted": "quests are not searched",
+        "QuestChanged": "quests are not searched",
+        "QuestClosed": "quests are not searched",
+        "QuestCreated": "quests are not searched",
+        "QuestOpened": "quests are not searched",
+        "QuestPaused": "quests are not searched",
+        "QuestPlaceFreed": "quests are not searched",
+        "QuestRewarded": "quests are not searched",
         "ReactionsChanged": "popularity is swept",
         "StallOpened": "a stall is found by what it sells, which has events of its own",
         "StockChanged": "stock is not searched",
+        "TeamInvited": "quests are not searched",
+        "TeamJoined": "quests are not searched",
+        "TeamLeft": "quests are not searched",
         "TitleRated": "a viewer's own; popularity is swept",
         "TitleReviewed": "a viewer's own; popularity is swept",
         "WalletChanged": "money is not searched",
         "WalletStatusChanged": "money is not searched",
         "WatchlistAvailabilityChanged": "a viewer's own",
+        "ZoneCreated": "quests are not searched",
     }
 )
 """Events that the index need not know of, and why. Every type is in one of the two
