@@ -47,8 +47,8 @@ async def run(
             return await loader.load(db, viewer_id, keys)
 
 
-def _keys() -> Any:
-    return bindparam("keys", type_=ARRAY(Uuid))
+def _keys(kind: Any = Uuid) -> Any:
+    return bindparam("keys", type_=ARRAY(kind))
 
 
 def _conditions(loader: Any, viewer_id: UUID | None) -> list[ColumnElement[bool]]:
@@ -86,7 +86,7 @@ async def _one(
     def make(viewer_id: UUID | None) -> Select[Any]:
         # = ANY(array) and not IN (list): one text, whatever the number of keys.
         return select(*selected(loader.row, columns)).where(
-            loader.key == func.any(_keys()), *_conditions(loader, viewer_id)
+            loader.key == func.any(_keys(loader.key.type)), *_conditions(loader, viewer_id)
         )
 
     row, name = narrowed(loader.row, columns), loader.key.name
