@@ -20,6 +20,7 @@ from core.tokens import KeyRing, TokenPolicy
 from loaders.base import Loaders
 from loaders.pages import Order
 from services.auctions.queue import BidQueue
+from services.quests.forecasting import Forecaster
 from services.search.encoding import Encoder
 from services.search.engine import SearchEngine
 from services.search.history import SearchRecorder
@@ -60,6 +61,7 @@ class Server:
     engine: SearchEngine
     searches: LiveSearches
     searched: SearchRecorder
+    forecaster: Forecaster = field(default_factory=Forecaster)
 
     @property
     def ports(self) -> Ports:

@@ -30,8 +30,11 @@ from schema.quests.impact import ImpactQuery
 from schema.quests.mutations import QuestMutation
 from schema.quests.player import PlayerQuery
 from schema.quests.queries import QuestQuery
+from schema.quests.recommending import QuestRecommendationQuery
 from schema.quests.reviews import ERRORS as EVIDENCE_ERRORS
 from schema.quests.reviews import EvidenceMutation, EvidenceQuery
+from schema.quests.subscriptions import QuestSubscription
+from schema.quests.summaries import ImpactSummaryQuery
 from schema.scalars import SCALARS
 from schema.search.history import SearchMutation
 from schema.search.queries import SearchQuery
@@ -63,6 +66,8 @@ class Query(
     QuestQuery,
     EvidenceQuery,
     LeaderboardQuery,
+    QuestRecommendationQuery,
+    ImpactSummaryQuery,
     ImpactQuery,
     PlayerQuery,
 ):
@@ -95,6 +100,7 @@ class Subscription(
     AuctionSubscription,
     StallSubscription,
     LeaderboardSubscription,
+    QuestSubscription,
 ):
     pass
 

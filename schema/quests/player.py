@@ -14,6 +14,7 @@ from resolvers.auctions import find
 from resolvers.references import referred
 from schema.common import Connection, Node
 from schema.fields import Context, argument, attribute, connected, loaded, resolved
+from schema.quests.ranks import PlayerRankFields
 from schema.scalars import BigInt
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Achievement(Node):
 
 
 @strawberry.type(description="Somebody's standing in quests.")
-class Player:
+class Player(PlayerRankFields):
     level: int = attribute("1 to 8, by XP.")
     xp: BigInt = attribute("All XP of their quests.")
     next_level_xp: BigInt | None = attribute("The XP of the next level; null at the highest.")

@@ -41,6 +41,7 @@ from schema.fields import (
     resolved,
 )
 from schema.quests.evidence import EvidenceAssignmentFields
+from schema.quests.sponsors import QuestInsightFields
 from schema.scalars import JSON
 
 if TYPE_CHECKING:
@@ -133,10 +134,10 @@ class QuestPrerequisite:
 
 
 @strawberry.federation.type(keys=["id"], description="A good deed to be done in the real world.")
-class Quest(Node):
+class Quest(QuestInsightFields, Node):
     title: str = attribute("What is to be done, in a line.")
     story: str = attribute("Why, and how.")
-    difficulty: int = attribute("1 to 5.")
+    difficulty: int = attribute("How hard it is, 1 to 5.")
     region: str | None = attribute("Where it lies: ISO 3166-1, as `FR`.")
     latitude: float = attribute("Of its centre, WGS 84.")
     longitude: float = attribute("Of its centre, WGS 84.")
@@ -148,7 +149,7 @@ class Quest(Node):
         "a circle."
     )
     opens_at: datetime = attribute("From when it may be taken on.")
-    closes_at: datetime = attribute("Until when.")
+    closes_at: datetime = attribute("Until when it may be taken on.")
     days_to_do: int = attribute("Days from taking it on to handing in, at most.")
     capacity: int | None = attribute("How many may take it on; null without a limit.")
     taken: int = attribute("How many places are taken.")
@@ -195,8 +196,8 @@ class Quest(Node):
     @resolved("How far a place is from it, in metres along the Earth (WGS 84); 0 within.", cost=2)
     def distance_metres(
         root: strawberry.Parent[Any],
-        latitude: Annotated[float, argument("-90 to 90.")],
-        longitude: Annotated[float, argument("-180 to 180.")],
+        latitude: Annotated[float, argument("Of the place, -90 to 90.")],
+        longitude: Annotated[float, argument("Of the place, -180 to 180.")],
     ) -> float:
         return distance_from(root, latitude, longitude)
 
@@ -215,8 +216,8 @@ class Quest(Node):
 
 @strawberry.type(description="Somebody in a team.")
 class TeamMember:
-    joined_at: datetime = attribute("Since when.")
-    user: LazyUser = loaded(user_loaders.user_by_id, key="user_id", description="Who.")
+    joined_at: datetime = attribute("When they joined.")
+    user: LazyUser = loaded(user_loaders.user_by_id, key="user_id", description="Who it is.")
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:

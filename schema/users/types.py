@@ -19,6 +19,7 @@ from schema.content.types import ContentUserFields
 from schema.fields import Context, attribute, bounded, connected, loaded, resolved
 from schema.quests.player import PlayerUserFields
 from schema.quests.reviews import ReviewUserFields
+from schema.quests.sponsors import SponsorUserFields
 from schema.quests.types import QuestUserFields
 from schema.scalars import URL
 from schema.search.user_fields import SearchUserFields
@@ -117,6 +118,7 @@ class User(
     QuestUserFields,
     ReviewUserFields,
     PlayerUserFields,
+    SponsorUserFields,
     Node,
 ):
     username: str = attribute("Their unique name: letters, digits and `_`.")
