@@ -50,9 +50,9 @@ class NearInput:
 
 @strawberry.input(description="A box of the map; where `west` is past `east` it crosses 180°.")
 class BoxInput:
-    west: float = described("-180 to 180.")
-    south: float = described("-90 to 90.")
-    east: float = described("-180 to 180.")
+    west: float = described("A longitude, -180 to 180.")
+    south: float = described("A latitude, -90 to 90.")
+    east: float = described("A longitude, -180 to 180.")
     north: float = described("-90 to 90, at least `south`.")
 
 
@@ -82,7 +82,7 @@ class CreateQuestInput:
     opens_at: datetime = described("From when it may be taken on.")
     closes_at: datetime = described("Until when; two years later at most.")
     story: str = described("10,000 characters at most.", default="")
-    difficulty: int = described("1 to 5.", default=1)
+    difficulty: int = described("How hard it is, 1 to 5.", default=1)
     zone: strawberry.ID | None = described("The named area that it belongs to.", default=None)
     region: str | None = described("ISO 3166-1; the zone's if not given.", default=None)
     circle: CircleInput | None = described("Where it is.", default=None)
@@ -120,9 +120,9 @@ class UpdateQuestInput:
     title: strawberry.Maybe[str] = described("1 to 200 characters.")
     category: strawberry.Maybe[str] = described("The slug of one of `questCategories`.")
     opens_at: strawberry.Maybe[datetime] = described("From when it may be taken on.")
-    closes_at: strawberry.Maybe[datetime] = described("Until when.")
+    closes_at: strawberry.Maybe[datetime] = described("Until when it may be taken on.")
     story: strawberry.Maybe[str] = described("10,000 characters at most.")
-    difficulty: strawberry.Maybe[int] = described("1 to 5.")
+    difficulty: strawberry.Maybe[int] = described("How hard it is, 1 to 5.")
     circle: strawberry.Maybe[CircleInput] = described("Where it is, in place of where it was.")
     polygon: strawberry.Maybe[JSON] = described("Where it is, in place of where it was.")
     days_to_do: strawberry.Maybe[int] = described("Days to do it, 1 to 90.")
@@ -133,17 +133,17 @@ class UpdateQuestInput:
     reward: strawberry.Maybe[MoneyInput] = described("What is paid, before multipliers.")
 
 
-@strawberry.input(description="A quest.")
+@strawberry.input(description="Names a quest.")
 class QuestIdInput:
     quest_id: strawberry.ID = described("Begins with `qst_`.")
 
 
-@strawberry.input(description="An assignment.")
+@strawberry.input(description="Says which assignment is meant.")
 class AssignmentIdInput:
     assignment_id: strawberry.ID = described("Begins with `asg_`.")
 
 
-@strawberry.input(description="A team.")
+@strawberry.input(description="Names a team.")
 class TeamIdInput:
     team_id: strawberry.ID = described("Begins with `tea_`.")
 
@@ -157,7 +157,7 @@ class CreateTeamInput:
 @strawberry.input(description="Whom to invite.")
 class InviteToTeamInput:
     team_id: strawberry.ID = described("The team that you lead.")
-    user_id: strawberry.ID = described("Whom.")
+    user_id: strawberry.ID = described("Whom you ask.")
 
 
 @strawberry.input(description="A new zone.")

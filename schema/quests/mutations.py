@@ -37,12 +37,12 @@ from schema.quests.types import Assignment, Quest, Team, Zone
 
 @strawberry.type(description="The zone is made.")
 class CreateZoneSuccess:
-    zone: Zone = attribute("The zone.")
+    zone: Zone = attribute("The zone as it is now.")
 
 
 @strawberry.type(description="The quest is drafted: `openQuest` lets it be played.")
 class CreateQuestSuccess:
-    quest: Quest = attribute("The quest.")
+    quest: Quest = attribute("The quest, a DRAFT.")
 
 
 @strawberry.type(description="The quest was changed.")
@@ -60,7 +60,7 @@ class AbandonQuestSuccess:
     assignment: Assignment = attribute("The assignment as it is now.")
 
 
-@strawberry.type(description="Done.")
+@strawberry.type(description="It is done.")
 class TeamSuccess:
     team: Team = attribute("The team as it is now.")
 
@@ -125,7 +125,7 @@ LeaveTeamResult = Annotated[
 class QuestMutation:
     @mutation("Name an area.", scopes=["content:write"])
     async def create_zone(
-        self, info: Context, input: Annotated[CreateZoneInput, argument("The zone.")]
+        self, info: Context, input: Annotated[CreateZoneInput, argument("Where it lies.")]
     ) -> CreateZoneResult:
         zone = await resolvers.create_zone(
             info.context,
@@ -142,7 +142,7 @@ class QuestMutation:
         authenticated=True,
     )
     async def create_quest(
-        self, info: Context, input: Annotated[CreateQuestInput, argument("The quest.")]
+        self, info: Context, input: Annotated[CreateQuestInput, argument("What is to be done.")]
     ) -> CreateQuestResult:
         return CreateQuestSuccess(
             quest=await resolvers.create_quest(info.context, quest_details(input))
@@ -161,19 +161,19 @@ class QuestMutation:
 
     @mutation("Let players take a drafted or paused quest on.", authenticated=True)
     async def open_quest(
-        self, info: Context, input: Annotated[QuestIdInput, argument("Which.")]
+        self, info: Context, input: Annotated[QuestIdInput, argument("Which one it is.")]
     ) -> OpenQuestResult:
         return QuestChangeSuccess(quest=await resolvers.open_quest(info.context, input.quest_id))
 
     @mutation("Take nobody more on for now.", authenticated=True)
     async def pause_quest(
-        self, info: Context, input: Annotated[QuestIdInput, argument("Which.")]
+        self, info: Context, input: Annotated[QuestIdInput, argument("Which one it is.")]
     ) -> PauseQuestResult:
         return QuestChangeSuccess(quest=await resolvers.pause_quest(info.context, input.quest_id))
 
     @mutation("End a quest for good; who took it on before may still finish.", authenticated=True)
     async def close_quest(
-        self, info: Context, input: Annotated[QuestIdInput, argument("Which.")]
+        self, info: Context, input: Annotated[QuestIdInput, argument("Which one it is.")]
     ) -> CloseQuestResult:
         return QuestChangeSuccess(quest=await resolvers.close_quest(info.context, input.quest_id))
 
@@ -183,7 +183,7 @@ class QuestMutation:
         scopes=["quest:play"],
     )
     async def accept_quest(
-        self, info: Context, input: Annotated[QuestIdInput, argument("Which.")]
+        self, info: Context, input: Annotated[QuestIdInput, argument("Which one it is.")]
     ) -> AcceptQuestResult:
         return AcceptQuestSuccess(
             assignment=await resolvers.accept_quest(info.context, input.quest_id)
@@ -191,7 +191,7 @@ class QuestMutation:
 
     @mutation("Give up what you took on and did not hand in.", scopes=["quest:play"])
     async def abandon_quest(
-        self, info: Context, input: Annotated[AssignmentIdInput, argument("Which.")]
+        self, info: Context, input: Annotated[AssignmentIdInput, argument("Which one it is.")]
     ) -> AbandonQuestResult:
         return AbandonQuestSuccess(
             assignment=await resolvers.abandon_quest(info.context, input.assignment_id)
@@ -199,7 +199,7 @@ class QuestMutation:
 
     @mutation("Found a team for a quest that you have not taken on yet.", scopes=["quest:play"])
     async def create_team(
-        self, info: Context, input: Annotated[CreateTeamInput, argument("The team.")]
+        self, info: Context, input: Annotated[CreateTeamInput, argument("What it is for.")]
     ) -> CreateTeamResult:
         return TeamSuccess(
             team=await resolvers.create_team(info.context, input.quest_id, input.name)
@@ -215,12 +215,12 @@ class QuestMutation:
 
     @mutation("Join a team that you were asked into.", scopes=["quest:play"])
     async def join_team(
-        self, info: Context, input: Annotated[TeamIdInput, argument("Which.")]
+        self, info: Context, input: Annotated[TeamIdInput, argument("Which one it is.")]
     ) -> JoinTeamResult:
         return TeamSuccess(team=await resolvers.join_team(info.context, input.team_id))
 
     @mutation("Leave a team; what you took on with it stays.", scopes=["quest:play"])
     async def leave_team(
-        self, info: Context, input: Annotated[TeamIdInput, argument("Which.")]
+        self, info: Context, input: Annotated[TeamIdInput, argument("Which one it is.")]
     ) -> LeaveTeamResult:
         return TeamSuccess(team=await resolvers.leave_team(info.context, input.team_id))

@@ -79,7 +79,7 @@ class AssignmentStatus(Enum):
 @strawberry.enum(description="What kind of thing a quest asks first.")
 class PrerequisiteKind(Enum):
     QUEST = strawberry.enum_value("QUEST", description="Another quest, done and rewarded.")
-    BADGE = strawberry.enum_value("BADGE", description="A badge.")
+    BADGE = strawberry.enum_value("BADGE", description="A badge, earned before.")
 
 
 @strawberry.type(description="What quests are sorted by.")

@@ -23,17 +23,29 @@ from schema.auctions.errors import ERRORS as AUCTION_ERRORS
 from schema.common import ErrorCode
 from schema.content.errors import ERRORS as CONTENT_ERRORS
 from schema.errors import SHARED, error_of
+from schema.quests.errors import ERRORS as QUEST_ERRORS
+from schema.quests.reviews import ERRORS as EVIDENCE_ERRORS
 from schema.users.errors import ERRORS as USER_ERRORS
 from schema.wallets.errors import ERRORS as WALLET_ERRORS
 from services.auctions import errors as auction_errors
 from services.auctions.sheet import Fault
 from services.content import errors as content_errors
+from services.quests import errors as quest_errors
+from services.quests.contract import Check, Missing
 from services.users import errors as user_errors
 from services.wallets import errors as wallet_errors
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLLOWED = ("schema", "resolvers", "services", "core")
-ROWS = (*USER_ERRORS, *CONTENT_ERRORS, *WALLET_ERRORS, *AUCTION_ERRORS, *SHARED)
+ROWS = (
+    *USER_ERRORS,
+    *CONTENT_ERRORS,
+    *WALLET_ERRORS,
+    *AUCTION_ERRORS,
+    *QUEST_ERRORS,
+    *EVIDENCE_ERRORS,
+    *SHARED,
+)
 TYPES = {row.exception: row.error_type.__name__ for row in ROWS}
 PARTS = inspect.get_annotations(Server, eval_str=True)
 
@@ -304,6 +316,20 @@ SAMPLES = (
     wallet_errors.SupplyCapExceeded(2, 1, "SPARK"),
     wallet_errors.InvalidSignature("another address has signed"),
     wallet_errors.AddressTaken("0x" + "0" * 40),
+    quest_errors.QuestNotOpen("PAUSED"),
+    quest_errors.QuestFull(10),
+    quest_errors.PrerequisiteMissing(quest_ids=["qst_1"], badges=["river-keeper"], level_min=2),
+    quest_errors.AlreadyAssigned("asg_1"),
+    quest_errors.WrongAssignmentStatus("SUBMITTED"),
+    quest_errors.WrongQuestStatus("CLOSED"),
+    quest_errors.NotYourAssignment(),
+    quest_errors.TeamFull(3),
+    quest_errors.AlreadyInTeam(),
+    quest_errors.EvidenceIncomplete([Missing("PHOTO", 2)]),
+    quest_errors.EvidenceRejected([Check("PACE", 0, 100, "FLAGGED", "too fast")]),
+    quest_errors.ConflictOfInterest("TEAM"),
+    quest_errors.AlreadyReviewed(),
+    quest_errors.AlreadyDisputed(),
 )
 
 

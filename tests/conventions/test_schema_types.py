@@ -1,5 +1,6 @@
 """What every type and field of the schema keeps to: words, costs, bounds, pages, ids."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -184,8 +185,21 @@ def test_lists_of_nodes_are_connections_but_for_those_that_rules_bound(own_types
     assert plain - allowed.keys() == set()
 
 
-def test_no_float_anywhere(core_schema):
-    assert "Float" not in core_schema.type_map
+MEASURED = re.compile(
+    r"latitude|longitude|west|south|east|north|\w+Metres|metres\w*|needFactor", re.IGNORECASE
+)
+"""What is measured and never counted may be a float: money is exact."""
+
+
+def test_no_float_but_of_places_and_distances(own_types):
+    floats = {
+        f"{name}.{member}"
+        for name, kind in own_types.items()
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType)
+        for member, field in kind.fields.items()
+        if get_named_type(field.type).name == "Float" and not MEASURED.fullmatch(member)
+    }
+    assert floats == set()
 
 
 NO_NODES = {"Session": "its owner alone sees it, in a list of 50, and nothing else refers to it"}
