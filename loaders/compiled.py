@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ARRAY, Select
+from sqlalchemy import ARRAY, Double, Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.sql.elements import BindParameter
 
@@ -165,6 +165,9 @@ def _maker(row: Any, types: Sequence[Any]) -> Callable[[Sequence[Any]], list[Any
 
 
 def _processor(type_: Any) -> Callable[[Any], Any] | None:
+    if isinstance(type_, Double):
+        # Its processor goes by a column's number in PostgreSQL; the driver gives floats.
+        return None
     found: Callable[[Any], Any] | None = type_._cached_result_processor(_DIALECT, None)
     if isinstance(type_, ARRAY) and not type_.as_tuple:
         # It would copy the driver's list item by item, into a list.
