@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from core.database import Database, Transaction
+from jobs.quest_rewards import pay_delayed
 from services.quests.assignments import due_assignments, expire_assignment, overdue_quests
 from services.quests.quests import close_overdue
 from services.quests.reviewing import ask_where_too_few
@@ -25,13 +26,15 @@ async def sweep_quests(
     db: Database, *, page: int = SWEEP_PAGE, stopping: Callable[[], bool] = bool
 ) -> tuple[int, int]:
     """Expire and close all that is due, each in a transaction of its own; how many assignments
-    expired and how many quests closed. Then ask more witnesses where there were too few.
+    expired and how many quests closed. Then ask more witnesses where there were too few, and
+    try again what could not be paid.
 
     Safe beside other sweeps. One that fails is logged and left to the next sweep.
     """
     expired = await _sweep(db, due_assignments, expire_assignment, page, stopping)
     closed = await _sweep(db, overdue_quests, close_overdue, page, stopping)
     await ask_where_too_few(db)
+    await pay_delayed(db, page=page, stopping=stopping)
     return expired, closed
 
 

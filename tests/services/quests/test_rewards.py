@@ -10,6 +10,7 @@ from core.database import Database
 from core.errors import NotFound
 from core.ids import new_id
 from core.signing import ensure_note_keys
+from jobs.quest_rewards import pay_delayed
 from services.quests.errors import WrongAssignmentStatus
 from services.quests.multipliers import read_breakdown
 from services.quests.rewards import RewardDelayed
@@ -166,6 +167,27 @@ async def test_an_empty_budget_gives_nothing_until_it_is_filled(world, player):
     assert await world.balance("ESCROW", sponsor) == SPARK
     assert await world.balance("USER", sponsor) == 5 * SPARK
     assert await world.balance("USER", player) == 4 * SPARK
+
+
+async def test_what_waited_for_a_budget_is_paid_by_the_sweep(world, player):
+    sponsor = await world.player(spark=10 * SPARK)
+    quests = [
+        await world.quest(sponsor, sponsor_id=sponsor, reward_minor=3 * SPARK) for _ in range(3)
+    ]
+    made = [
+        await world.verified(quest, player, at=NOON + n * DAY) for n, quest in enumerate(quests)
+    ]
+    assert await pay_delayed(world.db, page=2) == 0
+    await world.budget(sponsor, 7 * SPARK)
+    assert await pay_delayed(world.db, page=2) == 2
+    statuses = await world.rows("SELECT id, status FROM assignment")
+    assert {row.id: row.status for row in statuses} == {
+        made[0]: "REWARDED",
+        made[1]: "REWARDED",
+        made[2]: "VERIFIED",
+    }
+    assert await pay_delayed(world.db) == 0
+    assert await world.balance("USER", player) == 6 * SPARK
 
 
 async def test_a_frozen_sponsor_pays_nothing(world, player):
