@@ -14,6 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from models.auctions import ASSET_KNOWN
@@ -189,7 +190,8 @@ class Quest(SQLModel, table=True):
     latitude: float = degrees()
     longitude: float = degrees()
     radius_m: int | None = Field(default=None)
-    polygon: dict[str, Any] | None = json(nullable=True)
+    # None is no JSON null: a circle has no polygon.
+    polygon: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
     west: float = degrees()
     south: float = degrees()
     east: float = degrees()
