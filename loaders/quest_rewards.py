@@ -5,21 +5,16 @@ of it is for everybody who sees the person.
 from __future__ import annotations
 
 from decimal import Decimal
-from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import col
 
-from core.clock import utc_now
 from loaders.base import one_by, page_by
 from loaders.pages import order
 from loaders.rows import Money, row_of
 from models.ledger_log import LedgerLeaf, LedgerTreeHead
 from models.quests.rewards import Achievement, Badge, ImpactEntry, Player
-from services.quests.levels import next_threshold
-from services.quests.multipliers import FACTORS
-from services.quests.streaks import Streak, standing_days
 
 _HASH = (
     select(col(LedgerLeaf.hash))
@@ -45,28 +40,6 @@ _SIGNED = (
 )
 
 
-class MultiplierRow(NamedTuple):
-    """One of the six, exactly."""
-
-    name: str
-    fraction: str
-
-    @property
-    def value(self) -> float:
-        """As near as a float gets."""
-        return float(Fraction(self.fraction))
-
-
-class BreakdownRow(NamedTuple):
-    """All that an entry's XP, tokens and impact follow from."""
-
-    base_xp: int
-    reward: Money
-    multipliers: list[MultiplierRow]
-    streak_days: int
-    team_members: int
-
-
 _Impact: Any = row_of(
     ImpactEntry, "imp", without=("row_id", "transaction_id"), extra=(_HASH, _SIGNED)
 )
@@ -88,18 +61,6 @@ class ImpactRow(_Impact):  # type: ignore[misc]
         return Decimal(self.impact_hundredths).scaleb(-2)
 
     @property
-    def factors(self) -> BreakdownRow:
-        """The breakdown as it was kept."""
-        kept = self.breakdown
-        return BreakdownRow(
-            kept["baseXp"],
-            Money(int(kept["rewardMinor"]), self.asset),
-            [MultiplierRow(name, kept["factors"][name]) for name in FACTORS],
-            kept.get("streakDays", 0),
-            kept.get("teamMembers", 0),
-        )
-
-    @property
     def leaf_hash(self) -> str | None:
         """The leaf's hash in hex; None until the log has it."""
         return None if self.leaf is None else self.leaf.hex()
@@ -114,17 +75,6 @@ class PlayerRow(row_of(Player, "")):  # type: ignore[misc]
     """Somebody's standing in quests."""
 
     __slots__ = ()
-
-    @property
-    def next_level_xp(self) -> int | None:
-        """The XP of the next level."""
-        return next_threshold(self.xp)
-
-    @property
-    def streak(self) -> int:
-        """Days in a row, as they stand now."""
-        kept = Streak(self.streak_days, self.streak_last_date, self.time_zone)
-        return standing_days(kept, now=utc_now(), zone=self.time_zone)
 
 
 class BadgeRow(row_of(Badge, "")):  # type: ignore[misc]

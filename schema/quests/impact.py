@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import strawberry
 
-from loaders.quest_rewards import (
-    BreakdownRow,
-    ImpactRow,
-    MultiplierRow,
-    impact_entry_by_id,
-)
+from loaders.quest_rewards import ImpactRow, impact_entry_by_id
 from loaders.users import user_by_id
 from resolvers.auctions import find
+from resolvers.quest_rewards import BreakdownView, MultiplierView, breakdown_view
 from resolvers.references import referred
 from schema.common import Money, Node
 from schema.fields import Context, argument, attribute, bounded, loaded, resolved
@@ -45,8 +41,8 @@ class MultiplierName(Enum):
 
 @strawberry.type(description="One of the six multipliers.")
 class ImpactMultiplier:
-    fraction: str = attribute("It, exactly: `57/50`.")
-    value: float = attribute("It, as a number.")
+    fraction: str = attribute("Exactly, as a fraction: `57/50`.")
+    value: Decimal = attribute("The same as a decimal number.")
 
     @resolved("Which it is.", cost=0)
     def name(root: strawberry.Parent[Any]) -> MultiplierName:
@@ -54,7 +50,7 @@ class ImpactMultiplier:
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, MultiplierRow)
+        return isinstance(obj, MultiplierView)
 
 
 @strawberry.type(
@@ -65,13 +61,15 @@ class ImpactMultiplier:
 class ImpactBreakdown:
     base_xp: int = attribute("XP before multipliers.")
     reward: Money = attribute("Tokens before multipliers.")
-    multipliers: list[ImpactMultiplier] = attribute("The six.", list_size=bounded(len(FACTORS)))
+    multipliers: list[ImpactMultiplier] = attribute(
+        "The six multipliers.", list_size=bounded(len(FACTORS))
+    )
     streak_days: int = attribute("Days in a row then, that one with them.")
     team_members: int = attribute("Members of the team then; 0 for alone.")
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, BreakdownRow)
+        return isinstance(obj, BreakdownView)
 
 
 @strawberry.federation.type(
@@ -80,8 +78,8 @@ class ImpactBreakdown:
     "which `ledgerInclusionProof(transferId)` proves by this id.",
 )
 class ImpactEntry(Node):
-    xp_awarded: BigInt = attribute("The XP.")
-    token_awarded: Money = attribute("The tokens.")
+    xp_awarded: BigInt = attribute("The XP that were given.")
+    token_awarded: Money = attribute("The tokens that were paid.")
     impact_value: Decimal = attribute("What it did for the world: nothing personal counts.")
     leaf_hash: str | None = attribute(
         "The SHA-256, in hex, of its leaf; null for about a second, until the log has it."
@@ -98,7 +96,7 @@ class ImpactEntry(Node):
 
     @resolved("All that it follows from.", cost=0)
     def breakdown(root: strawberry.Parent[Any]) -> ImpactBreakdown:
-        return cast(ImpactBreakdown, root.factors)
+        return cast(ImpactBreakdown, breakdown_view(root.breakdown, root.asset))
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:
