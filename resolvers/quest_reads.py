@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from uuid import UUID
 
 from core.clock import utc_now
@@ -40,12 +41,12 @@ performance_by_quest_id = Computed(
 
 @dataclass(frozen=True, slots=True)
 class ForecastRow:
-    """A month of a forecast, in whole impact points."""
+    """A month of a forecast, in impact points."""
 
     month: date
-    expected: float
-    low: float
-    high: float
+    expected: Decimal
+    low: Decimal
+    high: Decimal
 
 
 async def own_difficulty(context: OperationContext, user_id: UUID) -> int | None:
@@ -90,6 +91,11 @@ def money(minor: int, asset: str) -> Money:
     return Money(minor, asset)
 
 
+def points(hundredths: int) -> Decimal:
+    """Impact as it is shown."""
+    return Decimal(hundredths).scaleb(-2)
+
+
 async def summary(context: OperationContext, region: str | None, period: str) -> Summary:
     """The sums of a region over a period. Raises `BadUserInput`."""
     _check_region(region)
@@ -110,7 +116,7 @@ async def forecast_months(
 
 
 def _shown(one: ForecastMonth) -> ForecastRow:
-    return ForecastRow(one.month, one.expected / 100, one.low / 100, one.high / 100)
+    return ForecastRow(one.month, points(one.expected), points(one.low), points(one.high))
 
 
 def _check_region(region: str | None) -> None:

@@ -32,7 +32,7 @@ FIRST = 10
 class LeaderboardWindow(Enum):
     DAILY = strawberry.enum_value("DAILY", description="Since midnight.")
     WEEKLY = strawberry.enum_value("WEEKLY", description="Since Monday.")
-    ALL_TIME = strawberry.enum_value("ALL_TIME", description="Ever.")
+    ALL_TIME = strawberry.enum_value("ALL_TIME", description="Since the beginning.")
 
 
 @strawberry.enum(description="Whom and what a leaderboard counts.")

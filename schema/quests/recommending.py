@@ -34,12 +34,15 @@ class QuestRecommendationReason(Enum):
 
 @strawberry.type(description="A quest that may suit you, and why.")
 class QuestRecommendation:
-    score: float = attribute("How well it suits you, 0 to 1, before others of its kind.")
     distance_m: float | None = attribute(
         "How far its centre is from the place you named, in metres; null if you named none.",
         name="distanceMetres",
     )
     quest: Quest = loaded(loaders.quest_by_id, key="quest_id", description="The quest.")
+
+    @resolved("How well it suits you, 0 to 100, before others of its kind.", cost=0)
+    def score(root: strawberry.Parent[Any]) -> int:
+        return round(100 * root.score)
 
     @resolved("Why: what counts most first.", cost=0, list_size=bounded(REASONS_MAX))
     def reasons(root: strawberry.Parent[Any]) -> list[QuestRecommendationReason]:

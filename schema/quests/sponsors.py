@@ -3,6 +3,7 @@ difficult a quest turned out to be, which everyone sees."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import strawberry
@@ -12,6 +13,7 @@ from resolvers.quest_reads import (
     money,
     own_budgets,
     performance,
+    points,
     suggested_difficulty_by_quest_id,
 )
 from schema.common import Connection, Money
@@ -34,8 +36,8 @@ class QuestPerformance:
     rejected: int = attribute("Of these, rejected.")
     given_up: int = attribute("Of these, given up or not done in time.")
     players: int = attribute("How many players were rewarded.")
-    authenticity: float | None = attribute(
-        "How far the evidence of those completed is believed, 0 to 100 on average."
+    authenticity: int | None = attribute(
+        "How far the evidence of those completed is believed, on average: 0 to 100."
     )
 
     @resolved("What was paid for it.", cost=0)
@@ -47,8 +49,8 @@ class QuestPerformance:
         return cast(Money, money(root.promised_minor, root.asset))
 
     @resolved("Base XP x zone need x authenticity, summed up.", cost=0)
-    def impact(root: strawberry.Parent[Any]) -> float:
-        return float(root.impact_hundredths / 100)
+    def impact(root: strawberry.Parent[Any]) -> Decimal:
+        return points(root.impact_hundredths)
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:

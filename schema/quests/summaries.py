@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, cast
 
 import strawberry
 
 from loaders import quests as loaders
-from resolvers.quest_reads import ForecastRow, forecast_months, money, summary
+from resolvers.quest_reads import ForecastRow, forecast_months, money, points, summary
 from schema.common import Money
 from schema.fields import Context, argument, attribute, bounded, loaded, resolved
 from schema.quests.types import QuestCategory
@@ -22,10 +23,10 @@ ASSETS_MAX = 5
 
 @strawberry.enum(description="How far back from now a summary goes.")
 class ImpactPeriod(Enum):
-    DAY = strawberry.enum_value("DAY", description="24 hours.")
-    WEEK = strawberry.enum_value("WEEK", description="7 days.")
-    MONTH = strawberry.enum_value("MONTH", description="30 days.")
-    YEAR = strawberry.enum_value("YEAR", description="365 days.")
+    DAY = strawberry.enum_value("DAY", description="The last 24 hours.")
+    WEEK = strawberry.enum_value("WEEK", description="The last 7 days.")
+    MONTH = strawberry.enum_value("MONTH", description="The last 30 days.")
+    YEAR = strawberry.enum_value("YEAR", description="The last 365 days.")
     ALL_TIME = strawberry.enum_value("ALL_TIME", description="Since the beginning.")
 
 
@@ -37,8 +38,8 @@ class CategoryImpact:
     )
 
     @resolved("Base XP x zone need x authenticity, summed up.", cost=0)
-    def impact(root: strawberry.Parent[Any]) -> float:
-        return float(root.impact_hundredths / 100)
+    def impact(root: strawberry.Parent[Any]) -> Decimal:
+        return points(root.impact_hundredths)
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:
@@ -59,8 +60,8 @@ class ImpactSummary:
     )
 
     @resolved("Base XP x zone need x authenticity, summed up: no personal multipliers.", cost=0)
-    def impact(root: strawberry.Parent[Any]) -> float:
-        return float(root.impact_hundredths / 100)
+    def impact(root: strawberry.Parent[Any]) -> Decimal:
+        return points(root.impact_hundredths)
 
     @resolved("What was paid as rewards, by asset.", cost=0, list_size=bounded(ASSETS_MAX))
     def rewards(root: strawberry.Parent[Any]) -> list[Money]:
@@ -74,9 +75,9 @@ class ImpactSummary:
 @strawberry.type(description="What a month may bring.")
 class ImpactForecastMonth:
     month: date = attribute("The first of the month, UTC.")
-    expected: float = attribute("The impact that is expected.")
-    low: float = attribute(f"The lower end of the {CONFIDENCE_PERCENT} % interval.")
-    high: float = attribute(f"The upper end of the {CONFIDENCE_PERCENT} % interval.")
+    expected: Decimal = attribute("The impact that is expected.")
+    low: Decimal = attribute(f"The lower end of the {CONFIDENCE_PERCENT} % interval.")
+    high: Decimal = attribute(f"The upper end of the {CONFIDENCE_PERCENT} % interval.")
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:

@@ -22,7 +22,7 @@ _PERFORMANCE = text(
                count(*) FILTER (WHERE status IN ('VERIFIED', 'REWARDED')) AS completed,
                count(*) FILTER (WHERE status = 'REJECTED') AS rejected,
                count(*) FILTER (WHERE status IN ('ABANDONED', 'EXPIRED')) AS given_up,
-               avg(authenticity) FILTER (WHERE status IN ('VERIFIED', 'REWARDED'))
+               round(avg(authenticity)) FILTER (WHERE status IN ('VERIFIED', 'REWARDED'))
                    AS authenticity,
                coalesce(sum(reward_minor) FILTER (
                    WHERE status IN ('ACCEPTED', 'SUBMITTED', 'UNDER_REVIEW', 'VERIFIED')), 0)
@@ -77,7 +77,7 @@ class Performance:
     rejected: int
     given_up: int
     players: int
-    authenticity: float | None
+    authenticity: int | None
     promised_minor: int
     paid_minor: int
     impact_hundredths: int
@@ -97,7 +97,7 @@ async def performances(db: Database, quest_ids: Sequence[UUID]) -> list[Performa
                 rejected=row.rejected,
                 given_up=row.given_up,
                 players=row.players,
-                authenticity=None if row.authenticity is None else float(row.authenticity),
+                authenticity=None if row.authenticity is None else int(row.authenticity),
                 promised_minor=int(row.promised),
                 paid_minor=int(row.paid),
                 impact_hundredths=int(row.impact),

@@ -109,7 +109,7 @@ async def test_a_sponsor_sees_how_their_quests_went_and_nobody_else_does(
         "givenUp": 0,
         "players": 1,
         "authenticity": None,
-        "impact": 20.0,
+        "impact": "20.00",
         "paid": {"minorUnits": "450", "asset": "USD"},
         "promised": {"minorUnits": "500"},
     }
@@ -142,9 +142,9 @@ async def test_impact_is_summed_up_for_everyone(world, make_user, ask, execute, 
         "players": 1,
         "quests": 1,
         "xp": "10",
-        "impact": 10.0,
+        "impact": "10.00",
         "rewards": [],
-        "categories": [{"completed": 1, "impact": 10.0, "category": {"name": "Rivers"}}],
+        "categories": [{"completed": 1, "impact": "10.00", "category": {"name": "Rivers"}}],
     }
     assert len(statements) == 2
     assert (await ask(SUMMARY, period="YEAR"))["impactSummary"]["xp"] == "15"
@@ -169,7 +169,8 @@ async def test_a_forecast_is_null_without_a_year_and_has_intervals_with_one(
     assert datetime.fromisoformat(first["month"]).day == 1
     assert first["month"] < second["month"]
     for one in (first, second):
-        assert 80 < one["low"] < one["expected"] < one["high"] < 140
+        low, expected, high = (float(one[name]) for name in ("low", "expected", "high"))
+        assert 80 < low < expected < high < 140
     wrong = await execute(FORECAST, months=13)
     assert wrong.errors[0].extensions["code"] == "BAD_USER_INPUT"
 

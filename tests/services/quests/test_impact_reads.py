@@ -136,7 +136,7 @@ async def test_what_a_sponsor_sees(world, db, statements, fund):
     good, plain = await performances(db, [quest, other])
     assert len(statements) == 1
     assert (good.accepted, good.running, good.completed) == (7, 2, 3)
-    assert (good.rejected, good.given_up, good.authenticity) == (1, 1, 85.0)
+    assert (good.rejected, good.given_up, good.authenticity) == (1, 1, 85)
     assert (good.promised_minor, good.paid_minor, good.players) == (1_000, 450, 1)
     assert good.impact_hundredths == 10_000
     assert (plain.accepted, plain.authenticity) == (0, None)
