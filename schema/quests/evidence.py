@@ -32,10 +32,10 @@ LazyAssignment = Annotated["Assignment", strawberry.lazy("schema.quests.types")]
 
 @strawberry.enum(description="What a piece of evidence is.")
 class EvidenceKind(Enum):
-    PHOTO = strawberry.enum_value("PHOTO", description="A picture.")
-    VIDEO = strawberry.enum_value("VIDEO", description="A film.")
+    PHOTO = strawberry.enum_value("PHOTO", description="A picture that a camera took.")
+    VIDEO = strawberry.enum_value("VIDEO", description="A film that a camera took.")
     LOCATION = strawberry.enum_value("LOCATION", description="Where the device was.")
-    NOTE = strawberry.enum_value("NOTE", description="Words.")
+    NOTE = strawberry.enum_value("NOTE", description="Words of the player.")
 
 
 @strawberry.enum(description="What a check came to.")
@@ -65,7 +65,7 @@ class DisputeStatus(Enum):
 
 @strawberry.type(description="A piece of evidence, for its player and those who judge it.")
 class Evidence:
-    kind: EvidenceKind = attribute("What it is.")
+    kind: EvidenceKind = attribute("What kind of piece it is.")
     note: str | None = attribute("The words of a note.")
     latitude: float | None = attribute("Where the device was, WGS 84; of a location.")
     longitude: float | None = attribute("Where the device was, WGS 84; of a location.")
@@ -120,7 +120,7 @@ class EvidenceReview:
     comment: str = attribute("Why; may be empty.")
     weight: int = attribute("What it counted, in hundredths of a vote.")
     by_moderator: bool = attribute("Whether a moderator decided.")
-    at: datetime = attribute("When.")
+    at: datetime = attribute("When it was said.")
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:
@@ -142,8 +142,8 @@ class QuestDispute:
 
 @strawberry.type(description="So many more pieces of a kind are asked for.")
 class EvidenceMissing:
-    kind: EvidenceKind = attribute("Of what.")
-    count: int = attribute("How many more.")
+    kind: EvidenceKind = attribute("Of what kind.")
+    count: int = attribute("How many more are asked for.")
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:
@@ -187,7 +187,7 @@ def _list(description: str, most: int) -> Any:
     return strawberry.field(description=f"{description} {most} at most.", default_factory=list)
 
 
-@strawberry.input(description="A photo or video.")
+@strawberry.input(description="A photo or video, and when it was taken.")
 class TakenFileInput:
     file: Upload = strawberry.field(
         description="The file as the camera wrote it, by its content: a photo is a JPEG, PNG, WebP "
@@ -234,4 +234,4 @@ class SubmitEvidenceInput:
     description="The evidence is handed in; the assignment's status says what is next."
 )
 class SubmitEvidenceSuccess:
-    assignment: LazyAssignment = attribute("Your assignment.")
+    assignment: LazyAssignment = attribute("Your assignment as it is now.")

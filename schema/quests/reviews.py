@@ -59,7 +59,7 @@ CHECKS_TOLD, KINDS = 40, 4
 @strawberry.enum(description="What became of a request for a vote.")
 class ReviewRequestStatus(Enum):
     ASKED = strawberry.enum_value("ASKED", description="Your vote is awaited.")
-    VOTED = strawberry.enum_value("VOTED", description="You voted.")
+    VOTED = strawberry.enum_value("VOTED", description="You have voted on it.")
     CLOSED = strawberry.enum_value("CLOSED", description="It was decided without you.")
 
 
@@ -114,12 +114,16 @@ class ReviewUserFields:
 
 @strawberry.type(description="Less was handed in than the quest asks for. Nothing was kept.")
 class EvidenceIncomplete(Error):
-    missing: list[EvidenceMissing] = attribute("What is missing.", list_size=bounded(KINDS))
+    missing: list[EvidenceMissing] = attribute(
+        "What is missing, by kind.", list_size=bounded(KINDS)
+    )
 
 
 @strawberry.type(description="The evidence is not taken as it is. Nothing was kept.")
 class EvidenceRejected(Error):
-    checks: list[EvidenceCheck] = attribute("What says so.", list_size=bounded(CHECKS_TOLD))
+    checks: list[EvidenceCheck] = attribute(
+        "The checks that say so.", list_size=bounded(CHECKS_TOLD)
+    )
 
 
 @strawberry.enum(description="Why somebody may not judge.")
@@ -187,17 +191,17 @@ class ResolveDisputeInput:
 
 @strawberry.type(description="The vote is counted.")
 class ReviewEvidenceSuccess:
-    assignment_id: strawberry.ID = attribute("What you judged.")
+    assignment_id: strawberry.ID = attribute("The assignment you judged.")
 
 
 @strawberry.type(description="The dispute is open.")
 class OpenDisputeSuccess:
-    assignment: LazyAssignment = attribute("Your assignment.")
+    assignment: LazyAssignment = attribute("Your assignment as it is now.")
 
 
 @strawberry.type(description="The dispute is answered, for good.")
 class ResolveDisputeSuccess:
-    dispute: QuestDispute = attribute("The dispute.")
+    dispute: QuestDispute = attribute("The dispute with its answer.")
 
 
 SubmitEvidenceResult = Annotated[
@@ -267,7 +271,7 @@ class EvidenceMutation:
     async def submit_evidence(
         self,
         info: Context,
-        input: Annotated[SubmitEvidenceInput, argument("The evidence.")],
+        input: Annotated[SubmitEvidenceInput, argument("The evidence, and of what.")],
     ) -> SubmitEvidenceResult:
         assignment = await resolvers.submit(
             info.context,
@@ -290,7 +294,9 @@ class EvidenceMutation:
         scopes=["quest:play"],
     )
     async def review_evidence(
-        self, info: Context, input: Annotated[ReviewEvidenceInput, argument("The vote.")]
+        self,
+        info: Context,
+        input: Annotated[ReviewEvidenceInput, argument("The vote, and on what.")],
     ) -> ReviewEvidenceResult:
         vote = cast("Vote", code_of(input.vote))
         await resolvers.review(info.context, input.assignment_id, vote, input.comment)
@@ -298,14 +304,18 @@ class EvidenceMutation:
 
     @mutation("Object to the rejection of your evidence, once.", scopes=["quest:play"])
     async def open_dispute(
-        self, info: Context, input: Annotated[OpenDisputeInput, argument("The objection.")]
+        self,
+        info: Context,
+        input: Annotated[OpenDisputeInput, argument("The objection, and to what.")],
     ) -> OpenDisputeResult:
         assignment = await resolvers.dispute(info.context, input.assignment_id, input.reason)
         return OpenDisputeSuccess(assignment=assignment)
 
     @mutation("Answer a dispute, for good.", scopes=["quest:review"])
     async def resolve_dispute(
-        self, info: Context, input: Annotated[ResolveDisputeInput, argument("The answer.")]
+        self,
+        info: Context,
+        input: Annotated[ResolveDisputeInput, argument("The answer, and to what.")],
     ) -> ResolveDisputeResult:
         dispute = await resolvers.resolve(
             info.context, input.assignment_id, uphold=input.uphold, resolution=input.resolution

@@ -83,6 +83,18 @@ CANNOT_HAPPEN = {
         for mutation in mutations.split()
     },
     **{
+        (mutation, error): "a reward that cannot be paid now is given later, and raises nothing"
+        for mutation in ("submitEvidence", "reviewEvidence", "resolveDispute")
+        for error in (
+            "InsufficientFunds",
+            "SupplyCapExceeded",
+            "AccountFrozen",
+            "AccountClosed",
+            "AssetMismatch",
+            "HoldAlreadyResolved",
+        )
+    },
+    **{
         (mutation, "OutOfStock"): "a due lot without stock is cancelled: it is then not open"
         for mutation in ("placeBid", "buyNow")
     },
