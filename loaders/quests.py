@@ -24,6 +24,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import col
 
 from core.database import Database
@@ -201,7 +202,7 @@ async def _viewer_assignments(
     statement = (
         select(*AssignmentRow.__columns__)
         .where(assignment.player_id == viewer_id, assignment.quest_id.in_(quest_ids))
-        .distinct(assignment.quest_id)
+        .ext(distinct_on(assignment.quest_id))
         .order_by(assignment.quest_id, assignment.accepted_at.desc(), assignment.id.desc())
     )
     async with db.read() as session:

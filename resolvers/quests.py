@@ -179,9 +179,8 @@ def corners_of(box: Box) -> list[Corners]:
     return [(each.west, each.south, each.east, each.north) for each in boxes_to_look_in(box)]
 
 
-def distance_from(row: Any, latitude: float, longitude: float) -> float:
-    """Metres from a place to a quest. Raises `BadUserInput` where there is no such place."""
-    area = Area(Place(row.latitude, row.longitude), row.radius_m, row.polygon)
+def distance_from(area: Area, latitude: float, longitude: float) -> float:
+    """Metres from a place to an area. Raises `BadUserInput` where there is no such place."""
     return distance_m(asked_place(latitude, longitude), area)
 
 

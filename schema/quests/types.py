@@ -43,6 +43,7 @@ from schema.fields import (
 from schema.quests.evidence import EvidenceAssignmentFields
 from schema.quests.sponsors import QuestInsightFields
 from schema.scalars import JSON
+from services.quests.contract import Area, Place
 
 if TYPE_CHECKING:
     from schema.users.types import User
@@ -199,7 +200,8 @@ class Quest(QuestInsightFields, Node):
         latitude: Annotated[float, argument("Of the place, -90 to 90.")],
         longitude: Annotated[float, argument("Of the place, -180 to 180.")],
     ) -> float:
-        return distance_from(root, latitude, longitude)
+        area = Area(Place(root.latitude, root.longitude), root.radius_m, root.polygon)
+        return distance_from(area, latitude, longitude)
 
     @classmethod
     def is_type_of(cls, obj: Any, info: Any) -> bool:
