@@ -22,7 +22,7 @@ _PERFORMANCE = text(
                count(*) FILTER (WHERE status IN ('VERIFIED', 'REWARDED')) AS completed,
                count(*) FILTER (WHERE status = 'REJECTED') AS rejected,
                count(*) FILTER (WHERE status IN ('ABANDONED', 'EXPIRED')) AS given_up,
-               round(avg(authenticity)) FILTER (WHERE status IN ('VERIFIED', 'REWARDED'))
+               round(avg(authenticity) FILTER (WHERE status IN ('VERIFIED', 'REWARDED')))
                    AS authenticity,
                coalesce(sum(reward_minor) FILTER (
                    WHERE status IN ('ACCEPTED', 'SUBMITTED', 'UNDER_REVIEW', 'VERIFIED')), 0)
