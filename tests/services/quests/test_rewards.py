@@ -15,6 +15,7 @@ from services.quests.errors import WrongAssignmentStatus
 from services.quests.multipliers import read_breakdown
 from services.quests.rewards import RewardDelayed
 from services.wallets.terms import PLATFORM_ID
+from services.wallets.verify import check_ledger
 from tests.services.quests.reward_world import NOON, OPENS, SPARK, World
 
 DAY = timedelta(days=1)
@@ -256,32 +257,41 @@ async def test_entries_are_leaves_of_the_ledgers_log(world, player):
     assert await world.faults() == []
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "xp_awarded = xp_awarded + 1",
-        "breakdown = jsonb_set(breakdown, '{baseXp}', '99')",
-        "token_minor = token_minor - 1",
-        "created_at = created_at + interval '1 microsecond'",
-        "row_id = row_id + 1",
-        "region = 'FR'",
-        "impact_hundredths = 0",
-    ],
-)
-async def test_what_is_changed_in_an_entry_is_found(world, player, change):
+CHANGES = """
+    id = gen_random_uuid(), assignment_id = gen_random_uuid(), player_id = gen_random_uuid(),
+    quest_id = gen_random_uuid(), sponsor_id = gen_random_uuid(), category = 'forest',
+    region = 'FR', xp_awarded = xp_awarded + 1, token_minor = token_minor - 1, asset = 'EUR',
+    transfer_id = gen_random_uuid(), impact_hundredths = impact_hundredths + 1,
+    breakdown = breakdown || '{"baseXp": 99}', created_at = created_at + interval '1 microsecond',
+    row_id = row_id + 1, transaction_id = '5'
+"""
+COLUMNS = """
+    SELECT count(*) FROM pg_attribute
+    WHERE attrelid = 'impact_entry'::regclass AND attnum > 0 AND NOT attisdropped
+"""
+
+
+async def test_a_change_in_any_column_of_an_entry_is_found(world, player):
     quest = await world.quest(await world.player(), reward_minor=SPARK)
-    assignment = await world.verified(quest, player)
-    entry = (await world.reward(assignment)).entry_id
+    await world.reward(await world.verified(quest, player))
     await settled(world)
     await world.sequence()
+    changes = [change.strip() for change in CHANGES.split(",")]
 
-    async def spoil(tx):
+    async def work(tx):
         await tx.execute(text("ALTER TABLE impact_entry ALTER COLUMN row_id DROP IDENTITY"))
         await tx.execute(text("SET LOCAL session_replication_role = replica"))
-        await tx.execute(text(f"UPDATE impact_entry SET {change}"))
+        assert len(changes) == await tx.scalar(text(COLUMNS))
+        for change in changes:
+            savepoint = await tx.begin_nested()
+            await tx.execute(text(f"UPDATE impact_entry SET {change}".replace(": ", "\\: ")))
+            broken = [check.broken for check in await check_ledger(tx, world.keys) if check.broken]
+            assert broken, change
+            assert "impact_entry" in broken[0]
+            await savepoint.rollback()
+        assert not any(check.broken for check in await check_ledger(tx, world.keys))
 
-    await world.db.transaction(spoil)
-    assert await world.faults() == [f"ledger_leaf 2: it is not the hash of impact_entry {entry}"]
+    await world.db.transaction(work)
 
 
 async def test_an_entry_that_the_log_went_past_is_found(world, player):
