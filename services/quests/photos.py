@@ -125,7 +125,7 @@ def examine_video(source: IO[bytes], *, max_bytes: int) -> ExaminedVideo:
         raise InvalidInput("file", f"an MP4, WebM or MOV video (it looks like {known})")
     try:
         found = _of_webm(source) if media_type == "video/webm" else _of_mp4(source, size)
-    except (struct.error, ValueError, OverflowError):
+    except (struct.error, IndexError, ValueError, OverflowError):
         found = None
     if found is None:
         raise InvalidInput("file", "a video that says how long it is")
