@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,6 +19,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from adapters.couriers import make_couriers
+from adapters.embedder import open_embedder
 from adapters.payments import SandboxPaymentProvider
 from adapters.platforms.making import make_platforms
 from adapters.storage import open_storage
@@ -37,13 +40,17 @@ from jobs.running import Worker
 from resolvers.context import Server
 from schema.build import build_schema
 from services.auctions.queue import BidQueue, Outcome
+from services.search.encoding import Encoder
+from services.search.engine import make_engine
+from services.search.history import SearchRecorder
 from services.seed.demo import read_demo
 from services.users.passwords import passwords_of
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from services.wallets.queue import TransferQueue
-from subscriptions.hub import Hub
+from subscriptions.hub import INDEX_BELL, LOG_BELL, Hub
 from subscriptions.live import make_live
+from subscriptions.search import make_live_searches
 from web.availability_webhooks import availability_webhook_routes
 from web.downloads import download_routes
 from web.graphiql_page import GraphiQLConfig, graphiql_routes
@@ -121,6 +128,8 @@ def make_server(settings: Settings) -> Server:
         pool=pool_of(settings),
         after_commit=hub.publish,
     )
+    encoder = Encoder(open_embedder(settings), capacity=settings.encode_queue_size)
+    engine = make_engine(settings, db, encoder)
     return Server(
         settings=settings,
         db=db,
@@ -149,7 +158,20 @@ def make_server(settings: Settings) -> Server:
         live=make_live(settings, db, redis_url),
         couriers=make_couriers(settings),
         platforms=make_platforms(settings),
+        encoder=encoder,
+        engine=engine,
+        searched=SearchRecorder(db),
+        searches=make_live_searches(settings, db, hub.bells, engine.search),
     )
+
+
+def job_bells(hub: Hub) -> dict[str, Any]:
+    """What wakes a process's jobs, and what they say to others."""
+    return {
+        "wake": partial(hub.bells.heard, LOG_BELL),
+        "indexed": partial(hub.bells.ring, INDEX_BELL),
+        "reindexed": partial(hub.bells.heard, INDEX_BELL),
+    }
 
 
 def pool_of(settings: Settings) -> PoolSettings:
@@ -193,11 +215,14 @@ def _lifespan(
             stack.callback(server.passwords.close)
             stack.push_async_callback(server.throttle.close)
             stack.push_async_callback(server.platforms.close)
+            stack.push_async_callback(server.encoder.close)
             await server.hub.start(server.db)
             stack.push_async_callback(server.hub.close)
             await server.revocations.start()
             stack.push_async_callback(server.revocations.close)
             await stack.enter_async_context(server.live.running())
+            stack.push_async_callback(server.searches.close)
+            stack.push_async_callback(server.searched.close)
             stack.push_async_callback(server.bids.close)
             stack.push_async_callback(server.transfers.close)
             await _start_background(server, running, stack)
@@ -215,7 +240,7 @@ async def _start_background(server: Server, running: _Running, stack: AsyncExitS
     url = settings.database_url.get_secret_value()
     if settings.jobs:
         running.worker = await stack.enter_async_context(
-            run_jobs(settings, server.db, url, server.ports)
+            run_jobs(settings, server.db, url, server.ports, **job_bells(server.hub))
         )
     if settings.demo and read_demo(settings.state_dir) is not None:
         await stack.enter_async_context(

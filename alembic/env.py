@@ -1,6 +1,7 @@
 """Runs migrations over asyncpg with one connection, one process at a time."""
 
 import asyncio
+import re
 
 from alembic import context
 from sqlalchemy import Connection, pool, text
@@ -17,6 +18,9 @@ from models import (  # noqa: F401  (fill the metadata)
     notifications,
     parameters,
     presence,
+    search,
+    search_columns,
+    search_suggesting,
     shop,
     users,
     wallets,
@@ -35,6 +39,9 @@ from models.content import (  # noqa: F401
 # pgqueuer's tables are its own: their SQL stands in a migration, and `alembic check` leaves
 # them alone.
 FOREIGN_PREFIX = "pgqueuer"
+# Vectors are of an extension that need not be there, and a type that SQLAlchemy does not know;
+# partitions follow their table.
+APART = re.compile(r"search_vector|search_\w+_[01]")
 MIGRATION_LOCK = 0x4D454C41  # "MELA": so that two starting servers do not migrate at once
 
 
@@ -43,12 +50,17 @@ def include_object(obj, name, type_, reflected, compare_to):
     return not (table or "").startswith(FOREIGN_PREFIX)
 
 
+def include_name(name, type_, parents):
+    return type_ != "table" or not APART.fullmatch(name)
+
+
 def migrate(connection: Connection) -> None:
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
     context.configure(
         connection=connection,
         target_metadata=SQLModel.metadata,
         include_object=include_object,
+        include_name=include_name,
         compare_server_default=False,
     )
     context.run_migrations()

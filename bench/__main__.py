@@ -21,7 +21,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from bench import ledger, ledger_report
+from bench import ledger, ledger_report, search
 from bench.measuring import SERVERS, Measured, Plan, Tell, measure
 from bench.processes import ROOT, BenchError, allow_many_sockets
 from bench.report import (
@@ -56,7 +56,8 @@ class Found(NamedTuple):
 
 def main(
     only: Annotated[
-        str, typer.Option("--only", "--workloads", help=f"Which of {', '.join(CHOICES)}.")
+        str,
+        typer.Option("--only", "--workloads", help=f"Which of {', '.join(CHOICES)}; or search."),
     ] = "",
     peers: Annotated[
         str, typer.Option(help=f"Beside Mela: which of {', '.join(PEERS)}.")
@@ -78,6 +79,9 @@ def main(
     Starts a database and a Redis of its own in a temporary folder; installs the peers on Node into
     a cache. CPU is the server process alone. Takes about fifteen minutes; --quick five.
     """
+    if only == search.KEY:
+        search.main(quick=quick, out=out)
+        return
     chosen = _chosen(only or ",".join(ALL if quick else CHOICES), CHOICES)
     servers = ("mela", *_chosen(peers, PEERS)) if peers else ("mela",)
     crowds = [int(size) for size in subscribers.split(",")]

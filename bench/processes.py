@@ -94,6 +94,11 @@ def plain_bids_command(port: int) -> list[str]:
     return plain_command(port, "bench.plain_bids:app")
 
 
+def plain_search_command(port: int) -> list[str]:
+    """PostgreSQL's own full text."""
+    return plain_command(port, "bench.plain_search:app")
+
+
 def limit_command(port: int) -> list[str]:
     """The endpoints written by hand."""
     return plain_command(port, "bench.limit:app")
@@ -110,6 +115,7 @@ COMMANDS = {
     "plain": plain_command,
     "plain-bids": plain_bids_command,
     "limit": limit_command,
+    "plain-search": plain_search_command,
 }
 
 

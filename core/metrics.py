@@ -63,6 +63,10 @@ SHARED_GAUGES: Final[dict[str, tuple[str, ...]]] = {
     "mela_auctions_overdue": (),
     "mela_auctions_overdue_seconds": (),
     "mela_auctions_sold_without_order": (),
+    "mela_search_documents": (),
+    "mela_search_generation": (),
+    "mela_search_waiting_events": (),
+    "mela_search_waiting_oldest_seconds": (),
     "mela_health_gathered_seconds_ago": ("check",),
 }
 """Gathered from the database by one process for all (jobs/health.py): the newest word counts."""
@@ -99,6 +103,10 @@ HELP: Final = {
     "mela_auctions_overdue": "Lots whose end has passed and that nobody has closed",
     "mela_auctions_overdue_seconds": "By how far the most overdue of them",
     "mela_auctions_sold_without_order": "Lots that ended sold and have no order",
+    "mela_search_documents": "Things that can be found",
+    "mela_search_generation": "How often the index was built anew",
+    "mela_search_waiting_events": "Events that the index has not taken yet; 10,000 at most",
+    "mela_search_waiting_oldest_seconds": "Age of the oldest of them",
     "mela_health_gathered_seconds_ago": "Since a check of the database's health last succeeded",
     "mela_db_pool_in_use": "Database connections checked out of the pools now",
 }

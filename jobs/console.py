@@ -16,6 +16,7 @@ from core.database import AfterCommit, Database, PoolSettings
 from core.doctor import describe
 from core.embedded import running_instance
 from core.money import to_decimal
+from core.preflight import semantic_installed
 from core.settings import Settings
 from jobs.worker import run_worker
 from services.auctions.errors import AuctionNotOpen
@@ -189,15 +190,24 @@ def seed_shown(summary: SeedSummary) -> RenderableType:
 
 
 def doctor_shown(settings: Settings) -> RenderableType:
-    """The settings, secrets hidden, and whether a server runs on their folder."""
+    """The settings, secrets hidden, how search finds, and whether a server runs on their folder."""
     table = Table("setting", "value", "what it is", title="Settings")
     for row in describe(settings):
         table.add_row(*row)
-    instance = running_instance(settings.state_dir)
+    search, instance = Text(_semantic(settings)), running_instance(settings.state_dir)
     if instance is None:
-        return Group(table, Text(f"No server runs on {settings.state_dir}."))
+        return Group(table, search, Text(f"No server runs on {settings.state_dir}."))
     at = f"{instance.url} (pid {instance.pid})"
-    return Group(table, Text(f"A server runs on {settings.state_dir}: {at}"))
+    return Group(table, search, Text(f"A server runs on {settings.state_dir}: {at}"))
+
+
+def _semantic(settings: Settings) -> str:
+    if settings.semantic and semantic_installed():
+        return "Search goes by words, names and meaning, once mela search encode has run."
+    if settings.semantic:
+        return "MELA_SEMANTIC is set and no model is installed: run make semantic, or unset it."
+    hint = "set MELA_SEMANTIC=true" if semantic_installed() else "make semantic installs a model"
+    return f"Search goes by words and names alone, not by meaning ({hint})."
 
 
 def _usd(amount_minor: int) -> str:

@@ -21,6 +21,7 @@ from sqlalchemy import text
 from core.database import Database, Transaction
 from core.metrics import claim_gathering, mark_gathered, set_gathered
 from services.auctions.health import overdue_auctions, sold_without_order
+from services.search.health import index_glance
 from services.wallets.health import (
     ledger_sums,
     log_lag,
@@ -115,6 +116,16 @@ async def _orders(tx: Transaction) -> list[Reading]:
     return [("mela_auctions_sold_without_order", await sold_without_order(tx), ())]
 
 
+async def _search(tx: Transaction) -> list[Reading]:
+    lag, documents, generation = await index_glance(tx)
+    return [
+        ("mela_search_documents", documents, ()),
+        ("mela_search_generation", generation, ()),
+        ("mela_search_waiting_events", lag.events, ()),
+        ("mela_search_waiting_oldest_seconds", lag.oldest_s, ()),
+    ]
+
+
 CHECKS: Final = (
     Check("ledger_sums", _sums, every_s=30.0),  # a pass over all accounts
     Check("ledger_supply", _supplies),
@@ -123,6 +134,7 @@ CHECKS: Final = (
     Check("payments", _payments),
     Check("auctions", _auctions),
     Check("orders", _orders, every_s=60.0),
+    Check("search", _search),
 )
 
 

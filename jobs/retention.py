@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import text
 
 from core.database import Database, Transaction
+from services.search.popular import forget_queries
 
 BATCH = 1_000
 MAX_BATCHES = 1_000
@@ -26,6 +27,9 @@ AVAILABILITY_CHECKS = timedelta(days=1)
 """They matter for an hour."""
 TITLE_SIGNALS = timedelta(days=30)
 """They matter for a week."""
+SEARCHES = timedelta(days=180)
+INDEX_CHANGES = timedelta(hours=2)
+"""They matter for seconds; servers that lag further read everything anew."""
 
 KEPT_TOPICS = ("auction:%", "wallet:%", "impact:%", "audit:%")
 """Events of these are kept for ever (realtime.md, Facts)."""
@@ -48,6 +52,9 @@ _RULES: Mapping[str, tuple[str, timedelta]] = {
     "platform_message": ("expires_at", timedelta(0)),
     "availability_check": ("claimed_until", AVAILABILITY_CHECKS),
     "title_signal": ("day", TITLE_SIGNALS),
+    "search_history": ("at", SEARCHES),
+    "search_change": ("at", INDEX_CHANGES),
+    "search_column_change": ("at", INDEX_CHANGES),
     "pgqueuer_log": ("created", JOB_LOG),
 }
 
@@ -82,7 +89,8 @@ async def delete_expired(db: Database, *, stopping: Stopping = bool) -> dict[str
     """Rows deleted by table: idempotency keys (7 days), expired refresh tokens and challenges,
     payment providers' messages (90 days), events (90 days; those of auctions, wallets, impact and
     audit stay), the log of jobs (7 days), notifications (180 days), platforms'
-    messages too old to be taken, checks of availability (1 day), signals of titles (30 days).
+    messages too old to be taken, checks of availability (1 day), signals of titles (30 days),
+    searches (180 days), changes of the index (2 hours), queries that nobody searched (90 days).
 
     Each batch is a transaction. Safe to run twice at once; stops between batches when `stopping()`.
     """
@@ -91,7 +99,18 @@ async def delete_expired(db: Database, *, stopping: Stopping = bool) -> dict[str
         for table, (column, age) in _RULES.items()
     }
     deleted["event"] = await _delete_events(db, stopping)
+    deleted["search_popular"] = await _forget_queries(db, stopping)
     return deleted
+
+
+async def _forget_queries(db: Database, stopping: Stopping) -> int:
+    total = 0
+    for _ in range(MAX_BATCHES):
+        gone = 0 if stopping() else await db.transaction(partial(forget_queries, limit=BATCH))
+        total += gone
+        if gone < BATCH:
+            break
+    return total
 
 
 async def _delete_all(

@@ -21,12 +21,14 @@ from jobs.platforms import POLLS, poll_batch, start_polls
 from jobs.recommendations import refresh_recommendations
 from jobs.retention import delete_expired
 from jobs.running import SWEEP, Worker, retrying, run, run_job
+from jobs.search import catch_up_index, sweep_index, sweep_offers
 from jobs.wallets import ask_about_stuck_payments, expire_due_holds, tell_wallets_of
 from models.content.platforms import Scope
 from services.auctions.closing import CLOSE_AUCTION, OPEN_AUCTION
 from services.content.availability import TELL_WATCHERS
 from services.content.new_titles import TELL_NEW_TITLE
 from services.content.polling import POLL_PLATFORM
+from services.search.feeding import CATCH_UP
 from services.users.notifications import DELIVER, NOTIFY
 from services.wallets.changes import TELL_WALLETS
 
@@ -41,8 +43,11 @@ REDELIVER = "redeliver"
 WATCH_ENDS = "watch_ends"
 REFRESH_TRENDS = "refresh_trends"
 RECOMMEND = "refresh_recommendations"
+SWEEP_OFFERS = "search_sweep_offers"
+SWEEP_INDEX = "search_sweep"
 EVERY_MINUTE = "* * * * *"
 EVERY_FIVE_MINUTES = "2/5 * * * *"
+LATER_EVERY_FIVE_MINUTES = "4/5 * * * *"
 EVERY_HOUR = "17 * * * *"
 LATER_EVERY_HOUR = "37 * * * *"
 
@@ -92,6 +97,29 @@ def register(worker: Worker, queue: PgQueuer) -> None:
     _register_notifications(worker, queue)
     _register_catalogue(worker, queue)
     _register_platforms(worker, queue)
+    _register_search(worker, queue)
+
+
+def _register_search(worker: Worker, queue: PgQueuer) -> None:
+    db, url, stopping = worker.db, worker.database_url, worker.stopping.is_set
+
+    async def catch_up(_: Job) -> None:
+        async def work() -> None:
+            written = await catch_up_index(db, url, stopping=stopping)
+            log.info("index_caught_up", written=written)
+
+        await run_job(worker, CATCH_UP, work)
+
+    async def offers(_: Schedule) -> None:
+        await run(worker, SWEEP_OFFERS, lambda: sweep_offers(db, stopping=stopping))
+
+    async def sweep(_: Schedule) -> None:
+        await run(worker, SWEEP_INDEX, lambda: sweep_index(db, stopping=stopping))
+
+    # A minute's work after an import: it must not keep lots from being closed.
+    queue.entrypoint(CATCH_UP, executor_factory=retrying, concurrency_limit=1)(catch_up)
+    queue.schedule(SWEEP_OFFERS, EVERY_MINUTE)(offers)
+    queue.schedule(SWEEP_INDEX, LATER_EVERY_FIVE_MINUTES)(sweep)
 
 
 def _register_catalogue(worker: Worker, queue: PgQueuer) -> None:

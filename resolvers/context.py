@@ -20,6 +20,9 @@ from core.tokens import KeyRing, TokenPolicy
 from loaders.base import Loaders
 from loaders.pages import Order
 from services.auctions.queue import BidQueue
+from services.search.encoding import Encoder
+from services.search.engine import SearchEngine
+from services.search.history import SearchRecorder
 from services.users.access import Viewer
 from services.users.passwords import Passwords
 from services.users.revocations import Revocations
@@ -29,6 +32,7 @@ from subscriptions.crowds import Outlet, Resuming
 from subscriptions.hub import Hub
 from subscriptions.live import Live
 from subscriptions.log import LogEvent
+from subscriptions.search import LiveSearches
 
 T = TypeVar("T")
 
@@ -52,11 +56,16 @@ class Server:
     live: Live
     couriers: Couriers
     platforms: Platforms
+    encoder: Encoder
+    engine: SearchEngine
+    searches: LiveSearches
+    searched: SearchRecorder
 
     @property
     def ports(self) -> Ports:
         """What jobs need of the world outside."""
-        return Ports(self.payments, self.storage, self.couriers, self.platforms)
+        embedder = self.encoder.embedder
+        return Ports(self.payments, self.storage, self.couriers, self.platforms, embedder)
 
 
 @dataclass(slots=True)

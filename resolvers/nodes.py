@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import BadUserInput
 from core.ids import split_id
-from loaders import auctions, notifications, orders, users, wallets
+from loaders import auctions, notifications, orders, search, users, wallets
 from loaders.base import Loader
 from loaders.content import availability, images, moderation, posts, titles, viewing
 from resolvers.auctions import MODERATOR_SCOPE
@@ -39,6 +39,7 @@ NODES: Mapping[str, Loader] = {
     "img": images.image_by_id,
     "rpt": moderation.own_report_by_id,
     "mod": moderation.own_action_by_id,
+    "srh": search.own_search_by_id,
 }
 """Each loader leaves out what the viewer may not see, so absent and hidden answer alike."""
 

@@ -25,6 +25,9 @@ from schema.errors import SHARED, exception_handlers
 from schema.executing import ExecutorName, MelaSchema
 from schema.projection import project
 from schema.scalars import SCALARS
+from schema.search.history import SearchMutation
+from schema.search.queries import SearchQuery
+from schema.search.subscriptions import SearchSubscription
 from schema.users.errors import ERRORS as USER_ERRORS
 from schema.users.mutations import UserMutation
 from schema.users.queries import UserQuery
@@ -35,7 +38,7 @@ from schema.wallets.mutations import WalletMutation
 from schema.wallets.queries import WalletQuery
 from schema.wallets.subscriptions import WalletSubscription
 
-DOMAINS = ("users", "content", "wallets", "auctions")
+DOMAINS = ("users", "content", "search", "wallets", "auctions")
 """In dependency order: a domain may know the ones before it."""
 
 
@@ -43,6 +46,7 @@ DOMAINS = ("users", "content", "wallets", "auctions")
 class Query(
     UserQuery,
     ContentQuery,
+    SearchQuery,
     WalletQuery,
     LedgerLogQuery,
     AuctionQuery,
@@ -56,6 +60,7 @@ class Query(
 class Mutation(
     UserMutation,
     ContentMutation,
+    SearchMutation,
     WalletMutation,
     AuctionMutation,
     ListingMutation,
@@ -70,6 +75,7 @@ class Mutation(
 class Subscription(
     UserSubscription,
     ContentSubscription,
+    SearchSubscription,
     WalletSubscription,
     AuctionSubscription,
     StallSubscription,

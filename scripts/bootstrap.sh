@@ -80,6 +80,8 @@ say "bringing .venv in line with uv.lock ($("$uv" --version), $("$python" --vers
 # Given an interpreter, uv would make an existing environment anew: perhaps the one it runs from.
 set -- sync --locked
 [ -d .venv ] || set -- "$@" --python "$python"
+# Asked for once by `make semantic`, and kept since.
+[ ! -f .venv/.semantic ] || set -- "$@" --group semantic
 [ -t 2 ] || set -- "$@" --quiet
 "$uv" "$@" </dev/null
 printf '%s\n' "$PWD" >$stamp

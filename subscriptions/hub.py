@@ -23,6 +23,7 @@ from core.errors import CursorExpired, RequestError, Unavailable
 from core.events import CommittedEvent
 from core.metrics import count_events_healed, count_events_published
 from subscriptions.backend import RedisBackend
+from subscriptions.bells import Bells
 from subscriptions.fanout import ConflateKey, Counts, Subscription, Topic
 from subscriptions.log import LogEvent, decode_event, encode_event, outlast, read_heads
 from subscriptions.reading import EXPIRED, GOING_DOWN, LogReader
@@ -35,6 +36,9 @@ BURST = 100
 """Events delivered before consumers get a turn."""
 ROOM_S = 0.25
 """The longest that healing waits for a consumer to make room."""
+LOG_BELL, INDEX_BELL = "log", "index"
+"""Rung after each publication, for those who follow the whole log; and when the index of search has
+followed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Hub:
                 url, on_connect=self._on_connect, on_disconnect=self._on_disconnect
             )
             self._broadcast = Broadcast(backend=self._redis)
+        self.bells = Bells(self._broadcast, prefix=prefix)
         self.crowds: dict[Hashable, Any] = {}
         """Those of `subscriptions/crowds.py`, by what they follow and ask."""
         self._topics: dict[str, Topic] = {}
@@ -91,6 +96,7 @@ class Hub:
         self._db = db
         self._started = True
         await self._broadcast.connect()
+        self.bells.start()
         self.spawn(self._watch_heads())
 
     async def close(self) -> None:
@@ -105,6 +111,7 @@ class Hub:
         for task in self._tasks.difference(self._pumps.values()):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.bells.close()
         for crowd in list(self.crowds.values()):
             crowd.disband()  # one that was stopped before it began
         await self.reader.close()
@@ -145,6 +152,7 @@ class Hub:
                 count_events_published(1)
                 if n % BURST == 0:
                     await asyncio.sleep(0)
+            self.bells.ring(LOG_BELL)
         except Exception:
             log.exception("publication_failed", topics=sorted({event.topic for event in events}))
 

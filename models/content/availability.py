@@ -85,6 +85,12 @@ class Availability(SQLModel, table=True):
             "id",
             postgresql_where=text("available AND available_until IS NOT NULL"),
         ),
+        Index(
+            "ix_availability_begins",
+            "available_from",
+            "title_id",
+            postgresql_where=text("available AND available_from IS NOT NULL"),
+        ),
         Index("ix_availability_stale", "platform_id", "title_id", postgresql_where=text("stale")),
     )
 

@@ -18,6 +18,7 @@ from schema.common import Connection, Node
 from schema.content.types import ContentUserFields
 from schema.fields import Context, attribute, bounded, connected, loaded, resolved
 from schema.scalars import URL
+from schema.search.user_fields import SearchUserFields
 from schema.users.notifications import NotificationUserFields
 from schema.users.presence import PresenceUserFields
 from schema.wallets.types import WalletUserFields
@@ -109,6 +110,7 @@ class User(
     AuctionUserFields,
     WalletUserFields,
     ContentUserFields,
+    SearchUserFields,
     Node,
 ):
     username: str = attribute("Their unique name: letters, digits and `_`.")

@@ -301,6 +301,12 @@ _ADD_TITLE_GENRES = text(
     ) {_COUNTED}
     """
 )
+_CHANGED = text(
+    """
+    UPDATE title SET updated_at = clock_timestamp()
+    WHERE id = ANY (CAST(:ids AS uuid[]))
+    """
+)
 
 
 async def take_batch(tx: Transaction, *, batch: Sequence[tuple[int, TitleDraft]]) -> BatchDone:
@@ -316,7 +322,10 @@ async def take_batch(tx: Transaction, *, batch: Sequence[tuple[int, TitleDraft]]
     genres = await _count(tx, _ADD_GENRES)
     _, classed = (await tx.execute(_ADD_TITLE_GENRES)).one()
     completed.update(credited, classed)
-    if titles:
+    if completed:
+        # Credits and genres are the title's too: whoever keeps a copy goes by `updated_at`.
+        await tx.execute(_CHANGED, {"ids": list(completed)})
+    if titles or completed:
         tx.collect(NewEvent(CATALOGUE_TOPIC, "TitlesImported", {"titles": titles}))
     return BatchDone(titles, len(completed), people, credits, genres)
 

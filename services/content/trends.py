@@ -13,6 +13,8 @@ from core.jsontext import to_json
 KEPT = 200
 """Titles of each kind that a trend keeps, in each timeframe and region."""
 WEIGHTS = {"VIEW": 1.0, "RATING": 1.5, "WATCHLIST": 2.0}
+OPENED = 0.1
+"""What a title's popularity gains where it was opened from a search, in the last 30 days."""
 _FRAMES = {
     "DAY": (timedelta(days=1), timedelta(hours=6)),
     "WEEK": (timedelta(days=7), timedelta(days=2)),
@@ -70,16 +72,21 @@ _KEEP = text(
     WHERE place <= :kept
     """
 )
-# Popularity does not fade, so that a title which nobody touches is not written again and again.
+# Popularity does not fade but for what searches add to it, so that a title which nobody touches is
+# not written again and again.
 _ORDERS = text(
-    """
+    f"""
     UPDATE title AS t SET trend = n.trend, popularity = n.popularity
     FROM (
         SELECT id AS title_id,
             coalesce(max(score) FILTER (WHERE timeframe = 'WEEK'), 0) AS trend,
-            coalesce(max(acts) FILTER (WHERE timeframe = 'ALL'), 0) AS popularity
-        FROM title LEFT JOIN trend_score ON title_id = id AND region = ''
-        WHERE trend > 0 OR popularity > 0 OR title_id IS NOT NULL
+            coalesce(max(acts) FILTER (WHERE timeframe = 'ALL'), 0)
+                + {1000 * OPENED:.0f} * coalesce(max(o.opened), 0) AS popularity
+        FROM title LEFT JOIN trend_score AS s ON s.title_id = id AND s.region = ''
+        LEFT JOIN (
+            SELECT title_id, sum(searches) AS opened FROM title_signal GROUP BY title_id
+        ) AS o ON o.title_id = id
+        WHERE trend > 0 OR popularity > 0 OR s.title_id IS NOT NULL OR o.opened > 0
         GROUP BY id
     ) AS n
     WHERE t.id = n.title_id AND (t.trend <> n.trend OR t.popularity <> n.popularity)

@@ -22,6 +22,8 @@ from sqlalchemy import text
 from core.database import Database, PoolSettings, Transaction, database_now
 from services.auctions.closing import schedule_auction
 from services.auctions.state import auction_topic
+from services.jobs import enqueue
+from services.search.feeding import CATCH_UP
 from services.seed import lots, market, money, people, rows
 from services.seed.ids import IdMaker
 from services.wallets.endowing import endow
@@ -148,6 +150,8 @@ async def _fill(tx: Transaction, plan: _Plan) -> SeedSummary:
     plan.tell("statistics", 0, 1)
     await tx.execute(_ANALYSE)
     plan.tell("statistics", 1, 1)
+    # People and what they sell come by COPY, and no event tells of them.
+    await enqueue(tx, CATCH_UP, {}, dedupe_key=CATCH_UP)
     return summary
 
 

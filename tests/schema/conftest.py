@@ -97,6 +97,8 @@ async def server(settings):
     await made.revocations.start()
     async with made.live.running():
         yield made
+    await made.searches.close()
+    await made.searched.close()
     await made.bids.close()
     await made.revocations.close()
     await made.hub.close()

@@ -17,12 +17,16 @@ from models.user_tables import roles
 from resolvers.context import OperationContext, Server
 from schema.build import build_schema
 from services.auctions.queue import BidQueue
+from services.search.encoding import Encoder
+from services.search.engine import make_engine
+from services.search.history import SearchRecorder
 from services.users.passwords import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from services.wallets.queue import TransferQueue
 from subscriptions.hub import Hub
 from subscriptions.live import make_live
+from subscriptions.search import make_live_searches
 from web.graphql import viewer_from
 
 PASSWORD = "correct horse battery"
@@ -72,6 +76,8 @@ async def server(database_url, redis_url, redis_prefix, keys, passwords, tmp_pat
     )
     hub = Hub("memory://")
     db = Database(database_url, after_commit=hub.publish)
+    encoder = Encoder(None)
+    engine = make_engine(settings, db, encoder)
     made = Server(
         settings=settings,
         db=db,
@@ -90,6 +96,10 @@ async def server(database_url, redis_url, redis_prefix, keys, passwords, tmp_pat
         live=make_live(settings, db, redis_url),
         couriers=make_couriers(settings),
         platforms=make_platforms(settings),
+        encoder=encoder,
+        engine=engine,
+        searched=SearchRecorder(db),
+        searches=make_live_searches(settings, db, hub.bells, engine.search),
     )
     await hub.start(db)
     async with made.live.running():

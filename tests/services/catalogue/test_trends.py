@@ -6,6 +6,7 @@ import pytest
 
 from core.database import database_now
 from jobs.catalogue import refresh
+from services.content.priorities import count_searches
 from services.content.ratings import rate_title
 from services.content.viewing import add_to_watchlist, record_view
 
@@ -94,3 +95,22 @@ async def test_a_refresh_replaces_what_was_and_writes_no_title_that_did_not_move
 async def _now(db):
     async with db.read() as session:
         return await database_now(session)
+
+
+async def test_what_is_opened_from_searches_is_a_little_more_popular(
+    titles, make_user, do, db, sql
+):
+    seen, opened, both, untouched = await titles(4)
+    ada = await make_user()
+    for title in (seen, both):
+        await do(record_view, viewer_id=ada, title_id=title, watched_at=await _now(db))
+    for _ in range(3):
+        await do(count_searches, title_ids=[opened, both])
+    await refresh(db)
+    rows = await sql("SELECT id, popularity, trend > 0 AS moves FROM title")
+    assert {row.id: (row.popularity, row.moves) for row in rows} == {
+        seen: (1_000, True),
+        opened: (300, False),
+        both: (1_300, True),
+        untouched: (0, False),
+    }
