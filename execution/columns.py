@@ -165,21 +165,25 @@ def are_of_type(run: Run, field: FieldPlan, type_: Any, values: Values, at: At) 
     """Whether the type says yes of each value, at once and in so many words."""
     if type_.is_type_of is None:
         return True
-    # One info for the level: a type is told by its value, and not by where it stands.
-    is_type_of, info = type_.is_type_of, run.info(field, at(0))
+    is_type_of = type_.is_type_of
     if _looks_at_class_alone(is_type_of):
-        kinds: dict[Any, Any] = {type(value): value for value in values}
-        values = list(kinds.values()) if all(map(is_inert, kinds)) else values
+        kinds = dict(zip(map(type, values), values, strict=True))
+        if all(map(is_inert, kinds)):
+            return all(is_type_of(value, None) is True for value in kinds.values())
+    # One info for the level: a type is told by its value, and not by where it stands.
+    info = run.info(field, at(0))
     return all(is_type_of(value, info) is True for value in values)
 
 
 @lru_cache(maxsize=4_000)
 def _looks_at_class_alone(is_type_of: Any) -> bool:
-    """Whether nothing of a value is asked but `isinstance`: of one class, all get one answer."""
+    """Whether nothing of a value is asked but `isinstance`, and nothing of the info: values of one
+    class all get one answer."""
     function = getattr(is_type_of, "__func__", is_type_of)
     names = getattr(getattr(function, "__code__", None), "co_varnames", ())
     place = 0 if function is is_type_of else 1
-    return len(names) > place and reads_of(function, names[place]) == frozenset()
+    asked = names[place : place + 2]
+    return len(asked) == 2 and all(reads_of(function, name) == frozenset() for name in asked)
 
 
 def still_rows(run: Run, plan: SelectionPlan, rows: Values, above: At) -> Values:

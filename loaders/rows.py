@@ -16,7 +16,7 @@ from sqlalchemy import DateTime, and_, case, func, literal_column
 from sqlmodel import SQLModel
 
 from core.money import to_decimal
-from core.reads import AS_TEXT, Reads, reads_of
+from core.reads import AS_TEXT, Reads, by_rows, reads_of
 
 Columns = tuple[str, ...] | None
 """Names of columns in the row's order; None for all of them. With `AS_TEXT` behind it, a moment's
@@ -75,9 +75,19 @@ class Row:
     id: Any
 
     @property
+    @by_rows(lambda rows: _public_ids(rows))
     def public_id(self) -> str:
         """The id that clients see."""
         return f"{self.__prefix__}_{self.id.hex}"  # `encode_id`, without the call
+
+
+_ID = attrgetter("id")
+
+
+def _public_ids(rows: Sequence[Any]) -> list[str]:
+    """As `Row.public_id`, of rows of one class."""
+    prefix = f"{rows[0].__prefix__}_"
+    return [prefix + id.hex for id in map(_ID, rows)]
 
 
 def row_of(

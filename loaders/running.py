@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -91,8 +92,8 @@ async def _one(
 
     row, name = narrowed(loader.row, columns), loader.key.name
     rows = await _rows(db, loader, viewer_id, (columns,), row, make, {"keys": keys})
-    found = {getattr(each, name): each for each in rows}
-    return [found.get(key) for key in keys]
+    found = dict(zip(map(attrgetter(name), rows), rows, strict=True))
+    return list(map(found.get, keys))
 
 
 async def _count(
@@ -197,10 +198,10 @@ async def _children(
     values: Values,
 ) -> dict[UUID, list[Any]]:
     """Each key's rows, in their order."""
-    row = narrowed(loader.row, columns)
+    row, new = narrowed(loader.row, columns), tuple.__new__
     found: dict[UUID, list[Any]] = defaultdict(list)
     for parent_and_row in await _rows(db, loader, viewer_id, form, tuple, make, values):
-        found[parent_and_row[0]].append(tuple.__new__(row, parent_and_row[1:]))
+        found[parent_and_row[0]].append(new(row, parent_and_row[1:]))
     return found
 
 
