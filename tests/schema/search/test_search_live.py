@@ -180,6 +180,23 @@ async def test_who_is_blocked_is_not_pushed(
     assert (result["totalCount"], result["facets"][0]["values"][0]["count"]) == (1, 1)
 
 
+async def test_a_block_changes_what_is_shown_at_once_and_for_these_two_alone(
+    indexed, shop, watch, server, make_user
+):
+    bob = await make_user("bob")
+    await shop("Yellow teapot")
+    everybodys, his = await watch(q="teapot"), await watch(bob, q="teapot")
+    await until_names(everybodys, ["Yellow teapot"])
+    await until_names(his, ["Yellow teapot"])
+    pair = {"viewer_id": shop.owner.id, "user_id": bob.id}
+    await server.db.transaction(partial(people.block, **pair))
+    assert names(await his()) == []
+    await server.db.transaction(partial(people.unblock, **pair))
+    assert names(await his()) == ["Yellow teapot"]
+    await shop("White teapot")
+    assert len(names(await everybodys())) == 2  # it was told nothing in between
+
+
 async def test_live_searches_are_bounded_and_checked(indexed, stream, context_for, schema, shapes):
     context = context_for(None)
     context.connection_id = new_id().hex
