@@ -35,8 +35,8 @@ from services.search.postings import impact_of, weighed_terms
 
 POSTED_AT_ONCE = 1_000
 """Documents whose words are written in one transaction."""
-GIVEN_UP_S = 120
-"""A builder that has said nothing for so long is gone."""
+GIVEN_UP_S = 300
+"""A builder that has said nothing for so long is gone: what changes is no longer noted for it."""
 GRACE_S = 6.0
 """Who began to read the old index may do so for as long as a statement may take."""
 STATEMENT_TIMEOUT_S = 300.0
@@ -129,7 +129,8 @@ _BEGIN = text(
 _GO_ON = text(
     """
     UPDATE search_slot SET builds_until = clock_timestamp() + make_interval(secs => :seconds)
-    WHERE slot = :slot AND builder = :builder AND state = 'BUILDING' RETURNING slot
+    WHERE slot = :slot AND builder = :builder AND state = 'BUILDING'
+      AND builds_until > clock_timestamp() RETURNING slot
     """
 )
 _FORGET_TOUCHED = text("DELETE FROM search_touched")
@@ -265,10 +266,11 @@ async def _write_words_after(tx: Transaction, *, slot: int, after: int) -> None:
 
 async def _vacuum(build: _Build) -> None:
     """So that lists of postings are read from the index alone, and the planner knows the tables."""
-    async with build.db.read() as session:
-        for done, table in enumerate(_ANALYSED, start=1):
+    for done, table in enumerate(_ANALYSED, start=1):
+        async with build.db.read() as session:
             await session.execute(text(f"VACUUM (ANALYZE) {table}_{build.slot}"))
-            build.tell("statistics", done, len(_ANALYSED))
+        await build.db.transaction(build.require)
+        build.tell("statistics", done, len(_ANALYSED))
 
 
 _TOUCHED = text("SELECT id, kind, entity_id FROM search_touched ORDER BY id LIMIT :limit")

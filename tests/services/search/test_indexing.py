@@ -335,7 +335,16 @@ async def test_a_build_that_broke_off_is_begun_again(world, films, database_url)
     with pytest.raises(BuildRuns):
         await reindex(database_url, grace_s=0)
     assert await world.found() == things
+    await world.post(next(iter(world.people)), title="While somebody builds")
+    await world.catch_up()
+    noted = "SELECT count(*) FROM search_touched"
+    assert await world.sql(noted) == [(1,)]
     await world.sql("UPDATE search_slot SET builds_until = now() WHERE state = 'BUILDING'")
+    # Nobody builds any more, and nothing is noted for them.
+    await world.post(next(iter(world.people)), title="When nobody does")
+    await world.catch_up()
+    assert await world.sql(noted) == [(1,)]
+    things = await world.found()
     await reindex(database_url, grace_s=0)
     assert await world.found() == things
     await world.check_whole()
