@@ -193,7 +193,9 @@ def limits_of(settings: Settings) -> Limits:
         max_depth=settings.max_depth,
         max_aliases=settings.max_aliases,
         max_tokens=settings.max_tokens,
+        max_length=settings.max_document_length,
         documents=settings.document_cache_size,
+        documents_bytes=settings.document_cache_bytes,
         introspection=settings.profile != "prod",
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -35,7 +34,8 @@ from jobs.background import run_jobs
 from jobs.commands import grouped_commands
 from jobs.console import doctor_shown, progress_bars, replay_shown, seed_shown
 from jobs.console_auctions import verify_auction
-from schema.committed import check_committed, export_committed, sdl_of
+from schema.commands import schema_commands
+from schema.explain_command import add_explain
 from services.auctions.recorded import RecordedAuction, RecordingError, read_recorded
 from services.auctions.replay import MAX_SPEED, ReplayReport, replay_at_once, replay_live
 from services.auctions.replay_stage import ScratchRefused, scratch_database
@@ -55,13 +55,13 @@ mela = typer.Typer(
     help="One typed GraphQL schema for a community that creates, discovers, trades and acts.",
 )
 db_commands = typer.Typer(no_args_is_help=True, help="The database's tables.")
-schema_commands = typer.Typer(no_args_is_help=True, help="The GraphQL schema as text.")
 auction_commands = typer.Typer(no_args_is_help=True, help="Auctions and their logs.")
 mela.add_typer(auction_commands, name="auction")
 mela.add_typer(db_commands, name="db")
-mela.add_typer(schema_commands, name="schema")
+mela.add_typer(schema_commands(out, err), name="schema")
 for group, commands in grouped_commands(lambda folder: _attached(folder), out, open_embedder):
     mela.add_typer(commands, name=group)
+add_explain(mela, out)
 
 _UNUSED, _SCRATCH = SecretStr("redis://unused"), (ScratchRefused, RecordingError)
 REFUSALS = (EmbeddedError, NotReady, NoFreePort, SeedRefused, *_SCRATCH)
@@ -156,33 +156,6 @@ def db_reset(
         asyncio.run(rebuild(_url(settings)))
         (settings.state_dir / "demo.json").unlink(missing_ok=True)
         out.print("mela: the database is empty")
-
-
-@schema_commands.command("export")
-def schema_export(
-    domain: Annotated[list[str] | None, typer.Option(help="Of these domains alone.")] = None,
-    write: Annotated[bool, typer.Option("--write", help="Into supergraph/, all of it.")] = False,
-) -> None:
-    """Print the schema (SDL), or write the committed files anew."""
-    if write:
-        for path in export_committed():
-            out.print(f"mela: wrote {path}")
-        return
-    try:
-        sys.stdout.write(sdl_of(domain or None))
-    except ValueError as error:
-        _fail(str(error))
-
-
-@schema_commands.command("check")
-def schema_check() -> None:
-    """Fail on a breaking change against the committed schema, or where that is out of date."""
-    problems = check_committed()
-    for problem in problems:
-        err.print(f"mela: {problem}", highlight=False)
-    if problems:
-        raise typer.Exit(1)
-    out.print("mela: the schema is the committed one")
 
 
 @mela.command()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import http.client
 import json
 import sys
 import time
@@ -21,13 +22,16 @@ import uvloop
 
 from bench.figures import quantile
 from bench.processes import cpu_s, memory_mib
+from bench.publish import STEP_MINOR
 from bench.sockets import Broken, Reading, Subscriber, open_subscribers, subscribe_message
 from services.auctions.state import auction_topic
 
 WINDOW = 4
 """Events in flight at saturation."""
 WARM_UP_EVENTS = 3
+WARM_UP_DELIVERIES = 4_000
 FEWEST_EVENTS = 4
+FIRST = 50
 PATIENCE_S = 60.0
 
 
@@ -110,8 +114,10 @@ async def warm_up(crowd: Crowd, subscribers: list[Subscriber], publisher: Publis
             silent = sum(not s.last for s in subscribers)
             raise Broken(f"{silent} of {crowd.size} subscribers never got an event")
     finished = crowd.finished
-    publisher.ask(WARM_UP_EVENTS)
-    await crowd.until(finished + WARM_UP_EVENTS)
+    # A JIT compiler wants to have seen some thousands of deliveries.
+    events = max(WARM_UP_EVENTS, WARM_UP_DELIVERIES // crowd.size)
+    publisher.ask(events)
+    await crowd.until(finished + events)
 
 
 async def _all_have(last: int, subscribers: list[Subscriber]) -> bool:
@@ -183,19 +189,29 @@ async def at_rate(
 
 
 async def measure(spec: dict[str, Any]) -> dict[str, Any]:
-    """Subscribe, warm up, saturate, then measure latency on the same sockets."""
+    """Subscribe, weigh, warm up, saturate, then measure latency on the same sockets."""
     publisher = Publisher(await _start_publisher(spec))
     await asyncio.wait_for(publisher.ready.wait(), 30)
     crowd = Crowd(spec["subscribers"])
-    reading = Reading(auction_topic_of(spec))
+    reading = Reading(auction_topic_of(spec), STEP_MINOR if spec["flat"] else None)
     message = subscribe_message(spec["text"], {"id": spec["auction_id_sent"]})
-    subscribers = await open_subscribers(
-        crowd.size,
-        spec["port"],
-        lambda: Subscriber(message, reading, crowd.delivered, crowd.failed),
-    )
+
+    async def more(count: int) -> list[Subscriber]:
+        return await open_subscribers(
+            count,
+            spec["port"],
+            lambda: Subscriber(message, reading, crowd.delivered, crowd.failed),
+        )
+
+    # The first ones load what every socket needs; memory is weighed from there on.
+    subscribers = await more(FIRST)
+    before_mib = await settled_mib(spec["pid"])
+    subscribers += await more(crowd.size - FIRST)
+    idle_mib = await settled_mib(spec["pid"]) - before_mib
     await warm_up(crowd, subscribers, publisher)
+    executed = await executions(spec["port"])
     saturated = await saturate(crowd, publisher, spec["pid"], spec["seconds"])
+    executed = await executions(spec["port"]) - executed
     paced = await at_rate(crowd, publisher, spec["pid"], spec["seconds"], spec["rate"])
     crowd.closing = True
     await publisher.close()
@@ -203,8 +219,44 @@ async def measure(spec: dict[str, Any]) -> dict[str, Any]:
         "subscribers": crowd.size,
         "saturated": saturated,
         "paced": paced,
+        "executions_per_event": executed / saturated["events"],
+        "idle_kib": idle_mib * 1024 / (crowd.size - FIRST),
         "memory_mib": memory_mib(spec["pid"]),
     }
+
+
+async def executions(port: int) -> float:
+    """How often Mela has answered an event of a subscription, as it counts itself; 0 of others."""
+
+    def read() -> float:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        try:
+            connection.request("GET", "/metrics")
+            return counted(connection.getresponse().read().decode())
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(read)
+
+
+def counted(page: str) -> float:
+    """The executions on a page of metrics."""
+    return sum(
+        float(line.rpartition(" ")[2])
+        for line in page.splitlines()
+        if line.startswith("mela_graphql_operations_total{") and 'kind="subscription"' in line
+    )
+
+
+async def settled_mib(pid: int) -> float:
+    """Memory of a process once it has stopped growing."""
+    found = memory_mib(pid)
+    for _ in range(20):
+        await asyncio.sleep(0.15)
+        before, found = found, memory_mib(pid)
+        if abs(found - before) < 0.1:
+            break
+    return found
 
 
 def auction_topic_of(spec: dict[str, Any]) -> str:

@@ -77,12 +77,22 @@ class Money:
     asset: str
 
 
-@strawberry.type
+@strawberry.federation.type(keys=["id"])
 class User:
     id: strawberry.ID
     username: str
     display_name: str
     avatar_url: str | None
+
+    @classmethod
+    async def resolve_reference(cls, info: Info, id: strawberry.ID) -> Any:
+        user = await info.context["users"].load(uuid.UUID(id))
+        return user and User(
+            id=user.id,
+            username=user.username,
+            display_name=user.display_name,
+            avatar_url=user.avatar_url,
+        )
 
 
 @strawberry.type
@@ -213,7 +223,7 @@ class Subscription:
                 yield BidPlaced(cursor=str(told["sequence"]), bid=bid)
 
 
-schema = strawberry.Schema(
+schema = strawberry.federation.Schema(
     query=Query,
     subscription=Subscription,
     extensions=[lambda: ParserCache(), lambda: ValidationCache()],

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-START_S = 60.0
+START_S = 180.0
 STOP_S = 15.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -99,26 +99,44 @@ def plain_search_command(port: int) -> list[str]:
     return plain_command(port, "bench.plain_search:app")
 
 
+def limit_command(port: int) -> list[str]:
+    """The endpoints written by hand."""
+    return plain_command(port, "bench.limit:app")
+
+
+def subgraph_command(port: int) -> list[str]:
+    """Mela as a gateway asks it."""
+    return [sys.executable, "-m", "bench.mela_subgraph", str(port)]
+
+
 COMMANDS = {
     "mela": mela_command,
+    "mela-subgraph": subgraph_command,
     "plain": plain_command,
     "plain-bids": plain_bids_command,
+    "limit": limit_command,
     "plain-search": plain_search_command,
 }
 
 
 @contextmanager
 def serving(
-    name: str, environment: Mapping[str, str], log_file: Path, *, port: int | None = None
+    name: str,
+    environment: Mapping[str, str],
+    log_file: Path,
+    *,
+    port: int | None = None,
+    command: Sequence[str] | None = None,
 ) -> Iterator[ServerProcess]:
-    """Start a server, wait until it takes connections, stop it at the end.
+    """Start a server, wait until it takes connections, stop it at the end. `command` starts it,
+    where `COMMANDS` does not know its name.
 
     Raises `BenchError` with the end of its log if it does not come up.
     """
     port = port or free_port()
     with log_file.open("ab") as log:
         process = subprocess.Popen(
-            COMMANDS[name](port),
+            command or COMMANDS[name](port),
             cwd=ROOT,
             env=os.environ | dict(environment),
             stdout=log,
@@ -157,12 +175,19 @@ def _await_listening(process: subprocess.Popen[bytes], port: int, log_file: Path
     raise BenchError(f"a server did not start; the end of its log:\n{tail}")
 
 
-def run_client(module: str, spec: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
+def run_client(
+    module: str,
+    spec: Mapping[str, Any],
+    *,
+    timeout_s: float,
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Run a load client (`python -m bench.<module>`) in a process of its own: its work must not
     be counted as the server's, nor wait for ours."""
     done = subprocess.run(
         [sys.executable, "-m", f"bench.{module}"],
         cwd=ROOT,
+        env=os.environ | dict(environment or {}),
         input=json.dumps(spec),
         capture_output=True,
         text=True,

@@ -1,8 +1,9 @@
 """Makes the events of the fan-out, in a process of its own, as its stdin asks for them.
 
 For Mela: real bids by the real rules, committed with their event rows and published on its bus, as
-a second server process would. For the plain server: messages straight to Redis. Each line in is a
-number of events to make at once; each line out is `sequence nanoseconds`, when it was committed.
+a second server process would. For the others: messages straight to Redis, as theirs would. Each
+line in is a number of events to make at once; each line out is `sequence nanoseconds`, when it was
+committed.
 """
 
 from __future__ import annotations
@@ -95,32 +96,81 @@ async def _lot(db: Database, auction_id: UUID) -> tuple[str, int]:
     return str(asset), int(highest or 0)
 
 
-async def plain_maker(spec: dict[str, Any]) -> Make:
-    """Publishes what a plain server's mutation would, without its database work."""
+def _for_plain(spec: dict[str, Any], made: int) -> str:
+    return json.dumps(
+        {
+            "sequence": made,
+            "id": str(uuid.uuid4()),
+            "amount": made * STEP_MINOR,
+            "asset": "USD",
+            "placedAt": datetime.now(UTC).isoformat(),
+            "bidder": spec["bidder_ids"][0],
+            "username": "somebody",
+        }
+    )
+
+
+def _flat(spec: dict[str, Any], made: int) -> dict[str, Any]:
+    return {
+        "id": str(uuid.uuid4()),
+        "amount": made * STEP_MINOR,
+        "placedAt": datetime.now(UTC).isoformat(),
+        "bidder": {"id": spec["bidder_ids"][0], "username": "somebody"},
+    }
+
+
+def _for_yoga(spec: dict[str, Any], made: int) -> str:
+    return json.dumps(_flat(spec, made))
+
+
+def _for_mercurius(spec: dict[str, Any], made: int) -> bytes:
+    told = {
+        "topic": f"mercurius:{spec['auction_id']}",
+        "payload": {"bidPlaced": _flat(spec, made)},
+    }
+    return packed({"id": str(uuid.uuid4()), "msg": told})
+
+
+def _for_limit(spec: dict[str, Any], made: int) -> str:
+    payload = {"data": {"bidPlaced": _flat(spec, made)}}
+    return json.dumps({"id": "1", "type": "next", "payload": payload})
+
+
+MESSAGES: dict[str, Callable[[dict[str, Any], int], str | bytes]] = {
+    "plain": _for_plain,
+    "yoga": _for_yoga,
+    "mercurius": _for_mercurius,
+    "limit": _for_limit,
+}
+
+
+def packed(value: Any) -> bytes:
+    """As MessagePack, in which Mercurius' emitter talks: objects, texts and natural numbers."""
+    if isinstance(value, dict):
+        head = b"\xde" + len(value).to_bytes(2, "big")
+        return head + b"".join(packed(k) + packed(v) for k, v in value.items())
+    if isinstance(value, int):
+        return b"\xcf" + value.to_bytes(8, "big")
+    text = str(value).encode()
+    return b"\xda" + len(text).to_bytes(2, "big") + text
+
+
+async def redis_maker(spec: dict[str, Any]) -> Make:
+    """Publishes what another server's mutation would, without its database work."""
     client = redis.asyncio.from_url(spec["redis_url"])
+    message = MESSAGES[spec["server"]]
+    channel = f"{spec['server']}:{spec['auction_id']}"
     made = 0
 
     async def make(count: int) -> None:
         nonlocal made
         for _ in range(count):
             made += 1
-            message = {
-                "sequence": made,
-                "id": str(uuid.uuid4()),
-                "amount": made * STEP_MINOR,
-                "asset": "USD",
-                "placedAt": datetime.now(UTC).isoformat(),
-                "bidder": spec["bidder_ids"][0],
-                "username": "somebody",
-            }
             moment_ns = time.monotonic_ns()
-            await client.publish(f"plain:{spec['auction_id']}", json.dumps(message))
+            await client.publish(channel, message(spec, made))
             say(made, moment_ns)
 
     return make
-
-
-MAKERS = {"mela": mela_maker, "plain": plain_maker}
 
 
 def quiet() -> None:
@@ -136,7 +186,7 @@ async def work(spec: dict[str, Any]) -> None:
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    make = await MAKERS[spec["server"]](spec)
+    make = await (mela_maker if spec["server"] == "mela" else redis_maker)(spec)
     say(0, 0)
     while asked := await reader.read(4096):
         await make(sum(int(line) for line in asked.split()))

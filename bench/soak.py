@@ -28,6 +28,7 @@ from rich.console import Console
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from bench.narrow import narrow_socket
 from bench.processes import COMMANDS, ROOT, BenchError, allow_many_sockets, free_port, memory_mib
 from bench.workloads import W4
 from bench.world import World, seeded_world
@@ -39,7 +40,9 @@ from subscriptions.cursors import decode_cursor, encode_cursor
 out = Console()
 RESUME_S = 1.0
 CATCH_UP_S = 60.0
-STALL_S = 8.0
+STALL_S = 15.0
+BUFFER = 50
+"""Events that may wait for a subscriber: so many that a stall outlasts them at this pace."""
 BATCH_S = 0.05
 FORGIVEN = {"SLOW_CONSUMER", "UNAVAILABLE", "SERVICE_UNAVAILABLE"}
 """What a server may say while its database is away; whoever is told so resumes."""
@@ -77,12 +80,12 @@ class Soak:
 async def follow(soak: Soak, follower: Follower) -> None:
     """Subscribe from the last cursor, again and again, until the soak is over."""
     uri = f"ws://127.0.0.1:{soak.port}/graphql"
+    options: dict[str, Any] = {"subprotocols": ["graphql-transport-ws"], "compression": None}
     while not soak.over:
         follower.returns += 1
         try:
-            async with connect(
-                uri, subprotocols=["graphql-transport-ws"], compression=None, max_queue=4
-            ) as wire:
+            narrow = await narrow_socket(soak.port)
+            async with connect(uri, sock=narrow, max_queue=4, **options) as wire:
                 await _subscribe(wire, follower)
                 async for text in wire:
                     if not _take(soak, follower, json.loads(text)):
@@ -197,7 +200,7 @@ async def start_server(soak: Soak) -> None:
 
 
 def _environment() -> dict[str, str]:
-    return dict(os.environ)
+    return os.environ | {"MELA_SUBSCRIBER_BUFFER": str(BUFFER)}
 
 
 async def kill_server(soak: Soak) -> None:

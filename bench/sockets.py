@@ -16,6 +16,7 @@ from subscriptions.cursors import decode_cursor
 SUBPROTOCOL = "graphql-transport-ws"
 OPEN_AT_ONCE = 50
 MANY = 10_000
+FEW = 1_000
 
 Delivered = Callable[["Subscriber", int], None]
 
@@ -34,11 +35,21 @@ def masked(text: bytes, opcode: int = 1) -> bytes:
 
 
 class Reading:
-    """The sequence in a frame: each distinct text is parsed once, however many sockets bring it."""
+    """The sequence in a frame: each distinct text is parsed once, however many sockets bring it,
+    and so is what arrives at once. Where money is a number (`step_minor`), an event's own number
+    is in its amount; else it is in its cursor."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, step_minor: int | None = None) -> None:
         self.topic = topic
+        self.step_minor = step_minor
+        self.chunks: dict[bytes, tuple[int, ...]] = {}
         self._known: dict[bytes, int] = {}
+
+    def remember(self, chunk: bytes, sequences: tuple[int, ...]) -> None:
+        """What a chunk of whole frames holds."""
+        if len(self.chunks) > FEW:
+            self.chunks.clear()
+        self.chunks[chunk] = sequences
 
     def sequence(self, frame: bytes) -> int:
         """Of the event in a `next` message. Raises `Broken` for any other message."""
@@ -55,6 +66,10 @@ class Reading:
         if not data:
             raise Broken(f"not an event: {frame[:500]!r}")
         event = data["bidPlaced"]
+        if self.step_minor is not None:
+            if not event["bidder"]["username"]:
+                raise Broken(f"a bid without its bidder: {frame[:500]!r}")
+            return int(event["amount"]) // self.step_minor
         if not event["bid"]["bidder"]["username"]:
             raise Broken(f"a bid without its bidder: {frame[:500]!r}")
         cursor = event["cursor"]
@@ -65,7 +80,10 @@ class Subscriber(asyncio.Protocol):
     """One socket with one subscription. `delivered` is told of each event, in order and once;
     anything else ends the run by `failed`."""
 
-    __slots__ = ("buffer", "delivered", "failed", "last", "reading", "ready", "subscribe", "wire")
+    __slots__ = (
+        *("buffer", "delivered", "failed", "heard", "last"),
+        *("reading", "ready", "subscribe", "wire"),
+    )
 
     def __init__(
         self,
@@ -80,6 +98,7 @@ class Subscriber(asyncio.Protocol):
         self.failed = failed
         self.last = 0
         self.buffer = b""
+        self.heard: list[int] = []
         self.ready: asyncio.Future[None] | None = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -92,16 +111,27 @@ class Subscriber(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        if self.buffer:
-            data = self.buffer + data
-            self.buffer = b""
         try:
-            if self.ready is not None:
-                data = self._greet(data)
-            if data:
-                self._frames(data)
+            if not self.buffer and (known := self.reading.chunks.get(data)) is not None:
+                for sequence in known:
+                    self._next(sequence)
+                return
+            self._slowly(data)
         except Exception as error:
             self.failed(error)
+
+    def _slowly(self, data: bytes) -> None:
+        """Frame by frame. A chunk of nothing but whole events is remembered for the others."""
+        whole = not self.buffer and self.ready is None
+        chunk, data = data, self.buffer + data
+        self.buffer = b""
+        self.heard = []
+        if self.ready is not None:
+            data = self._greet(data)
+        if data:
+            self._frames(data)
+        if whole and self.heard and not self.buffer:
+            self.reading.remember(chunk, tuple(self.heard))
 
     def connection_lost(self, error: Exception | None) -> None:
         self.failed(Broken(f"the server closed a socket after event {self.last}: {error}"))
@@ -139,6 +169,7 @@ class Subscriber(asyncio.Protocol):
     def _frame(self, opcode: int, payload: bytes) -> None:
         if opcode == 9:
             self.wire.write(masked(payload, 10))
+            self.heard = []  # a ping is to be answered by each
         elif opcode == 8:
             raise Broken(f"the server closed: {payload[:200]!r}")
         elif self.ready is not None:
@@ -152,6 +183,10 @@ class Subscriber(asyncio.Protocol):
 
     def _event(self, payload: bytes) -> None:
         sequence = self.reading.sequence(payload)
+        self.heard.append(sequence)
+        self._next(sequence)
+
+    def _next(self, sequence: int) -> None:
         if self.last and sequence != self.last + 1:
             raise Broken(f"event {sequence} came after {self.last}")
         self.last = sequence

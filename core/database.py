@@ -34,6 +34,7 @@ from core.events import CommittedEvent, NewEvent
 from core.ids import new_id
 from core.jsontext import to_json
 from core.metrics import count_transaction_retried
+from core.reading import fetch
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +46,9 @@ MAX_TOPICS = 10
 
 RETRYABLE = frozenset({"40001", "40P01"})
 """serialization_failure and deadlock_detected: the whole unit may be tried again."""
+
+PREPARED_STATEMENTS = 200
+"""Of `fetch`, kept by each connection; the least recently used one is prepared anew."""
 
 OUTAGES = ("08", "53", "55P03", "57")
 """Connections, resources, lock timeouts, cancelled statements and shutdowns, by SQLSTATE."""
@@ -130,6 +134,10 @@ class Database:
         async with self._reads.connect() as session:
             yield session
 
+    async def fetch(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
+        """The driver's records of a statement that is PostgreSQL's text; see `core.reading`."""
+        return await fetch(self.engine, statement, arguments)
+
     async def transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in one transaction, commit, publish its events, return its result.
 
@@ -212,8 +220,10 @@ def is_retryable(error: DBAPIError) -> bool:
 def is_outage(error: BaseException) -> bool:
     """Whether the database could not be reached, or not in time: nothing is known to be wrong with
     what was asked, and asking again may succeed."""
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or (_sqlstate(error) or "").startswith(OUTAGES)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if (state := _sqlstate(error)) is not None:
+        return state.startswith(OUTAGES)
     return isinstance(error, PoolTimeout | ConnectionError | TimeoutError)
 
 
@@ -239,8 +249,9 @@ def plain_url(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def _sqlstate(error: DBAPIError) -> str | None:
-    return getattr(error.orig, "sqlstate", None)
+def _sqlstate(error: BaseException) -> str | None:
+    """Of SQLAlchemy's errors and of the driver's own."""
+    return getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)
 
 
 def _engine(url: str, pool: PoolSettings) -> AsyncEngine:
@@ -256,11 +267,13 @@ def _engine(url: str, pool: PoolSettings) -> AsyncEngine:
         json_deserializer=orjson.loads,
         connect_args={
             "timeout": pool.connect_timeout_s,
+            "statement_cache_size": PREPARED_STATEMENTS,
             "server_settings": {
                 "application_name": "mela",
                 "statement_timeout": str(int(pool.statement_timeout_s * 1000)),
                 "idle_in_transaction_session_timeout": str(int(pool.idle_timeout_s * 1000)),
                 "timezone": "UTC",
+                "datestyle": "ISO",
             },
         },
     )

@@ -51,12 +51,16 @@ class Settings(BaseSettings):
     max_depth: int = Field(12, ge=1, description="Nesting of selections")
     max_aliases: int = Field(30, ge=0, description="Aliases in one document")
     max_tokens: int = Field(2_000, ge=1, description="Tokens in one document")
+    max_document_length: int = Field(100_000, ge=1, description="Characters in one document")
     max_body_bytes: int = Field(1 * MIB, ge=1, description="Largest HTTP body or socket message")
     max_upload_bytes: int = Field(
         10 * MIB, ge=1, description="Largest sum of one request's uploaded files"
     )
     max_upload_files: int = Field(4, ge=1, le=100, description="Uploaded files in one request")
     document_cache_size: int = Field(1_000, ge=1, description="Parsed, validated documents kept")
+    document_cache_bytes: int = Field(
+        64 * MIB, ge=1, description="About as much memory they may take, their plans included"
+    )
     executor: Literal["levels", "graphql-core"] = Field(
         "levels", description="How operations run; graphql-core's own is the slower reference"
     )

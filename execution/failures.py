@@ -4,7 +4,8 @@ specification's depth-first execution would have met them, and which of them it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,37 @@ Where = tuple[Any, str | int, int, str | None]
 """A place in the response: the place above it (None at the root), its key, its place in the
 selection or x"""
 
+At = Callable[[int], Any]
+"""Where the i-th value of a column is (a `Where`; None at the root). Asked only for what failed and
+for what a resolver is told: to write down a place for each value cost as much as reading it."""
+
 Order = tuple[int, ...]
+
+
+def at_root(i: int) -> None:
+    """The place of the operation's root."""
+
+
+def below(above: At, key: str, order: int, type_name: str) -> At:
+    """Places of a field in the objects at `above`."""
+    return lambda i: (above(i), key, order, type_name)
+
+
+def among(places: At, chosen: Sequence[int]) -> At:
+    """Places of some of the values only."""
+    return lambda i: places(chosen[i])
+
+
+def in_lists(places: At, starts: Sequence[int], owners: Sequence[int]) -> At:
+    """Places of the items of lists that stand in a row: the list of `owners[n]` has its first item
+    at `starts[n]`."""
+
+    def at(i: int) -> Where:
+        n = bisect_right(starts, i) - 1  # of several that start here the last: the others are empty
+        index = i - starts[n]
+        return (places(owners[n]), index, index, None)
+
+    return at
 
 
 def order_of(where: Where | None) -> Order:

@@ -23,7 +23,9 @@ class Limits:
     max_depth: int = 12
     max_aliases: int = 30
     max_tokens: int = 2_000
+    max_length: int = 100_000
     documents: int = 1_000
+    documents_bytes: int = 64 * 1024 * 1024
     introspection: bool = True
 
 

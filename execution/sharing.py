@@ -42,10 +42,11 @@ class SharedData(dict[str, Any]):
 @dataclass(frozen=True, slots=True)
 class Asking:
     """What an event's answer depends on besides the event: whether on who asks, and which variables
-    are read below the root field."""
+    are read below the root field. `guarded` where not everybody may subscribe."""
 
     personal: bool
     variables: tuple[str, ...]
+    guarded: bool
 
 
 def asking_of(
@@ -59,7 +60,7 @@ def asking_of(
     look = _Look(schema, info)
     for definition in (operation, *fragments):
         visit(definition, TypeInfoVisitor(info, look))
-    return Asking(look.personal, tuple(sorted(look.variables)))
+    return Asking(look.personal, tuple(sorted(look.variables)), look.guarded)
 
 
 def class_of(
@@ -79,7 +80,7 @@ class _Look(Visitor):
     def __init__(self, schema: GraphQLSchema, info: TypeInfo) -> None:
         super().__init__()
         self.schema, self.info = schema, info
-        self.personal = False
+        self.personal = self.guarded = False
         self.variables: set[str] = set()
         self.depth = 0
 
@@ -91,10 +92,11 @@ class _Look(Visitor):
         self.depth = 1
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
+        found = self._definitions(node.name.value)
         if self.depth:
-            self.personal = self.personal or any(
-                map(_looks_at_viewer, self._definitions(node.name.value))
-            )
+            self.personal = self.personal or any(map(_looks_at_viewer, found))
+        else:
+            self.guarded = self.guarded or any(map(_is_guarded, found))
         self.depth += 1
 
     def leave_field(self, *_: Any) -> None:
@@ -124,3 +126,8 @@ def _looks_at_viewer(field: Any) -> bool:
     if found is None:  # __typename, and what is not ours
         return False
     return bool(found.extensions) or bool(found.metadata.get("viewer"))
+
+
+def _is_guarded(field: Any) -> bool:
+    found = (field.extensions or {}).get(DEFINITION)
+    return found is None or bool(found.extensions)

@@ -9,14 +9,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, Text, cast, func, or_, select, text
+from sqlalchemy import ColumnElement, DateTime, Text, case, cast, func, or_, select, text
 from sqlmodel import col
 
 from core.database import Database
 from core.pagination import PageRequest
 from loaders.base import Computed, many_by, one_by, page_by, read_page
 from loaders.pages import Page, order
-from loaders.rows import Money, row_of
+from loaders.rows import Columns, Money, row_of
 from models.auctions import Auction, Bid, Product, Stall
 from models.events import EventTopic
 
@@ -62,17 +62,32 @@ _EVENT_SEQUENCE = (
 )
 
 
-# The database's clock: by it a Dutch lot's price is told, as by it the price is taken.
-_READ_AT = func.clock_timestamp(type_=DateTime(timezone=True)).label("read_at")
+def _of_dutch(name: str, moment: Any) -> Any:
+    """A moment in Dutch lots' rows: a moment is the dearest of columns to read, and of other lots
+    nobody looks at these."""
+    return case((col(Auction.format) == "DUTCH", moment)).label(name)
+
+
+# The database's clock: by it a Dutch lot's price is told, as by it the price is taken. One moment
+# for all that a statement reads, so that what follows from it agrees.
+_NOW = func.statement_timestamp(type_=DateTime(timezone=True))
+_DUTCH = (
+    _of_dutch("read_at", _NOW),
+    _of_dutch("falls_from", col(Auction.starts_at)),
+    _of_dutch(
+        "priced_at",
+        func.least(func.coalesce(col(Auction.closed_at), _NOW), col(Auction.ends_at)),
+    ),
+)
 
 _SECRET = ("reserve_minor", "reserve_nonce", "leader_maximum_minor", "runner_up_maximum_minor")
 
 
 class AuctionRow(
-    row_of(Auction, "auc", without=_SECRET, extra=(_EVENT_SEQUENCE, _READ_AT))  # type: ignore[misc]
+    row_of(Auction, "auc", without=_SECRET, extra=(_EVENT_SEQUENCE, *_DUTCH))  # type: ignore[misc]
 ):
     """An auction as anyone may see it; `event_sequence` is the last event the row reflects,
-    `read_at` when it was read."""
+    `read_at` when a Dutch one was read, and `priced_at` the moment that its price is of."""
 
     __slots__ = ()
 
@@ -260,11 +275,16 @@ class AuctionFilter:
 
 
 async def auctions_page(
-    db: Database, wanted: AuctionFilter, ordering: str, request: PageRequest
+    db: Database,
+    wanted: AuctionFilter,
+    ordering: str,
+    request: PageRequest,
+    columns: Columns = None,
 ) -> Page:
-    """One page of all auctions under a filter, in one of `AUCTION_ORDERS`."""
+    """One page of all auctions under a filter, in one of `AUCTION_ORDERS`, with the columns that
+    are shown."""
     order = AUCTION_ORDERS[ordering]
-    return await read_page(db, AuctionRow, order, request, _conditions(wanted))
+    return await read_page(db, AuctionRow, order, request, _conditions(wanted), columns)
 
 
 def _conditions(wanted: AuctionFilter) -> list[ColumnElement[bool]]:

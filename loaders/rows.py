@@ -6,12 +6,19 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from functools import lru_cache
+from inspect import getattr_static
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
+from sqlalchemy import DateTime, Text, cast
 from sqlmodel import SQLModel
 
-from core.ids import encode_id
 from core.money import to_decimal
+from core.reads import AS_TEXT, Reads, reads_of
+
+Columns = tuple[str, ...] | None
+"""Names of columns in the row's order; None for all of them. With `AS_TEXT` behind it, a moment's
+is read as PostgreSQL writes it: the driver takes longer for a moment than for ten numbers."""
 
 
 class Money(NamedTuple):
@@ -26,6 +33,11 @@ class Money(NamedTuple):
         return to_decimal(self.minor_units, self.asset)
 
 
+class MissingColumn(LookupError):
+    """A row that was read with some columns alone was asked for another. No `AttributeError`: what
+    looks for one would take the column for absent and go on."""
+
+
 class Row:
     """Base of row classes: `__columns__` are the table's columns, in the tuple's order."""
 
@@ -38,7 +50,7 @@ class Row:
     @property
     def public_id(self) -> str:
         """The id that clients see."""
-        return encode_id(self.__prefix__, self.id)
+        return f"{self.__prefix__}_{self.id.hex}"  # `encode_id`, without the call
 
 
 def row_of(
@@ -54,3 +66,97 @@ def row_of(
         (Row, base),
         {"__slots__": (), "__columns__": tuple(columns), "__prefix__": prefix},
     )
+
+
+def columns_behind(row: Any, attributes: Reads, *always: str) -> Columns:
+    """The columns that these attributes of a row are made of, and those in `always`; all of them
+    where that is not known."""
+    return None if attributes is None else _columns_behind(row, attributes, always)
+
+
+@lru_cache(maxsize=4_000)
+def _columns_behind(row: Any, attributes: frozenset[str], always: tuple[str, ...]) -> Columns:
+    names: frozenset[str] | None = frozenset(always)
+    for attribute in attributes:
+        found = _columns_of(row, attribute)
+        names = None if found is None or names is None else names | found
+    if names is None or names.issuperset(row._fields):
+        return None
+    if any(isinstance(getattr_static(row, name), property) for name in row._fields):
+        return None  # a property in a column's place: that reads the column in a way of its own
+    kept = (
+        name if name in names else name + AS_TEXT
+        for name in row._fields
+        if name in names or name + AS_TEXT in names
+    )
+    # Of rows that are only counted, one column: a statement of none is none.
+    return tuple(kept) or row._fields[:1]
+
+
+@lru_cache(maxsize=4_000)
+def _columns_of(row: Any, attribute: str) -> Reads:
+    """The columns that an attribute is made of, properties of properties followed."""
+    name = attribute.removesuffix(AS_TEXT)
+    if name in row._fields:
+        column = row.__columns__[row._fields.index(name)]
+        return frozenset({attribute if isinstance(column.type, DateTime) else name})
+    attribute = name
+    found = getattr_static(row, attribute, None)
+    if not isinstance(found, property) or found.fget is None:
+        return None
+    reads = reads_of(found.fget, found.fget.__code__.co_varnames[0])
+    if reads is None:
+        return None
+    behind = [_columns_of(row, each) for each in reads if not each.startswith("__")]
+    return None if None in behind else frozenset().union(*behind)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=2_000)
+def narrowed(row: Any, columns: Columns) -> Any:
+    """The class of rows that have some columns alone: an instance of it is one of `row` as well,
+    and to read another column of it raises `MissingColumn`."""
+    if columns is None:
+        return row
+    names = tuple(name.removesuffix(AS_TEXT) for name in columns)
+    made: dict[str, Any] = {
+        "__slots__": (),
+        "__repr__": _told,
+        "_fields": names,
+        "_make": classmethod(tuple.__new__),
+        "_replace": _not_replaced,
+        "__new__": tuple.__new__,
+    }
+    made |= {name: _Missing(name) for name in row._fields}
+    places = namedtuple("places", names)  # type: ignore[misc]
+    made |= {name: vars(places)[name] for name in names}
+    return type(row.__name__, (row,), made)
+
+
+class _Missing:
+    """Stands for a column that was not read."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, row: Any, owner: Any) -> NoReturn:
+        raise MissingColumn(f"this {owner.__name__} was read without {self.name}")
+
+
+def _told(row: Any) -> str:
+    values = ", ".join(f"{name}={value!r}" for name, value in zip(row._fields, row, strict=True))
+    return f"{type(row).__name__}({values}, …)"
+
+
+def _not_replaced(row: Any, /, **_: Any) -> NoReturn:
+    raise MissingColumn(f"this {type(row).__name__} has some columns alone: it cannot be copied")
+
+
+def selected(row: Any, columns: Columns) -> list[Any]:
+    """What a statement selects for rows of `narrowed(row, columns)`."""
+    if columns is None:
+        return list(row.__columns__)
+    return [
+        column if column.name in columns else cast(column, Text).label(column.name)
+        for column in row.__columns__
+        if column.name in columns or column.name + AS_TEXT in columns
+    ]

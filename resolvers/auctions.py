@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,12 +18,14 @@ from core.pagination import PageRequest
 from loaders import auctions as loaders
 from loaders.auctions import AuctionFilter, AuctionRow, BidRow
 from resolvers.context import OperationContext
+from resolvers.following import follow
 from services.auctions import closing, selling, stalls
 from services.auctions.bidding import PlacedBid, bid_request
 from services.auctions.buying import buy_auction_now, buy_request
 from services.auctions.increments import IncrementSchedule
 from services.auctions.stalls import ProductDetails
-from subscriptions.auctions import auction_changes, bids_placed, shown_to
+from subscriptions.auctions import auction_changes, bids_placed
+from subscriptions.feeds import Feed
 from subscriptions.log import LogEvent
 
 MODERATOR_SCOPE = "post:delete"
@@ -45,10 +47,17 @@ def named_key(public_id: str, prefix: str, what: str) -> UUID:
     return key
 
 
-async def find(context: OperationContext, loader: Any, public_id: str, prefix: str) -> Any:
-    """The row a query's id names, or None."""
+async def find(
+    context: OperationContext,
+    loader: Any,
+    public_id: str,
+    prefix: str,
+    shown_as: str | None = None,
+) -> Any:
+    """The row a query's id names, or None; of one that is only shown, as that type, what is shown
+    of it."""
     key = public_key(public_id, prefix)
-    return None if key is None else await context.loaders.load(loader, key)
+    return None if key is None else await context.loaders.show(loader, key, shown_as)
 
 
 async def stall_at(context: OperationContext, slug: str) -> Any:
@@ -63,9 +72,12 @@ async def auctions(
     context: OperationContext, wanted: AuctionFilter, ordering: str, request: PageRequest
 ) -> Any:
     """A page of auctions; the rows are remembered for `node` and references."""
-    page = await loaders.auctions_page(context.server.db, wanted, ordering, request)
-    for edge in page.edges:
-        context.loaders.prime(loaders.auction_by_id, edge.node.id, edge.node)
+    order = loaders.AUCTION_ORDERS[ordering]
+    columns = context.loaders.shown_columns(
+        AuctionRow, "Auction", *context.loaders.shown_places(order)
+    )
+    page = await loaders.auctions_page(context.server.db, wanted, ordering, request, columns)
+    context.loaders.prime_shown(loaders.auction_by_id, page.nodes, "Auction")
     return page
 
 
@@ -293,37 +305,33 @@ async def watch_auction(context: OperationContext, auction_id: str, *, watching:
     return await context.loaders.load(loaders.auction_by_id, key)
 
 
-async def watch_bids(
+def watch_bids(
     context: OperationContext, auction_id: str, after: str | None
 ) -> AsyncGenerator[LogEvent, None]:
-    """Accepted bids from a cursor on, of sealed ones the viewer's own; each event with loaders of
-    its own."""
-    key = await _existing(context, auction_id)
-    events = bids_placed(context.server.hub, context.server.db, key, after=after)
-    async with _looking(context, key), aclosing(events):
-        async for event in events:
-            if shown_to(event, context.viewer_id):
-                context.begin_event(event)
-                yield event
+    """Accepted bids from a cursor on, of sealed ones the viewer's own."""
+    return _watched(context, auction_id, after, bids_placed)
 
 
-async def watch_changes(
+def watch_changes(
     context: OperationContext, auction_id: str, after: str | None
 ) -> AsyncGenerator[LogEvent, None]:
-    """Changes of an auction from a cursor on; each event with loaders of its own."""
-    key = await _existing(context, auction_id)
-    events = auction_changes(context.server.hub, context.server.db, key, after=after)
-    async with _looking(context, key), aclosing(events):
-        async for event in events:
-            context.begin_event(event)
-            yield event
+    """Changes of an auction from a cursor on."""
+    return _watched(context, auction_id, after, auction_changes)
 
 
-@asynccontextmanager
-async def _looking(context: OperationContext, auction_id: UUID) -> AsyncIterator[None]:
-    """Count the subscriber among those who look at the auction."""
-    with context.server.live.viewing.looking(auction_id, context.socket):
-        yield
+def _watched(
+    context: OperationContext, auction_id: str, after: str | None, feed_of: Callable[[UUID], Feed]
+) -> AsyncGenerator[LogEvent, None]:
+    """A feed of an auction; the subscriber counts among those who look at it."""
+
+    async def find() -> Feed:
+        return feed_of(await _existing(context, auction_id))
+
+    def looking(feed: Feed) -> AbstractContextManager[None]:
+        key = UUID(hex=feed.topic.partition(":")[2])
+        return context.server.live.viewing.looking(key, context.socket)
+
+    return follow(context, after, find, meanwhile=looking)
 
 
 async def _existing(context: OperationContext, auction_id: str) -> UUID:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import UUID
@@ -28,6 +28,7 @@ from services.users.passwords import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
 from services.wallets.queue import TransferQueue
+from subscriptions.crowds import Outlet, Resuming
 from subscriptions.hub import Hub
 from subscriptions.live import Live
 from subscriptions.log import LogEvent
@@ -86,6 +87,12 @@ class OperationContext:
     """What all who get the event that is answered now have in common; None outside of events."""
     connection_id: str | None = None
     standings: DataLoader[UUID, Any] | None = None
+    outlet: Outlet | None = None
+    """Where a crowd may write the answers of this operation; None off sockets."""
+    resuming: Resuming | None = None
+    """Where the operation goes on that a crowd has let go."""
+    feeding: AsyncGenerator[LogEvent, None] | None = None
+    """The events of a crowd whose own run this is; None for everybody else."""
 
     def fresh(self) -> OperationContext:
         """The same asker with loaders that remember nothing."""

@@ -227,7 +227,7 @@ async def me(context: OperationContext) -> Any:
     """The viewer's row, or None."""
     if context.viewer is None:
         return None
-    return await context.loaders.load(loaders.user_by_id, context.viewer.user_id)
+    return await context.loaders.show(loaders.user_by_id, context.viewer.user_id, "User")
 
 
 async def user(context: OperationContext, user_id: str | None, username: str | None) -> Any:
@@ -245,7 +245,9 @@ async def user(context: OperationContext, user_id: str | None, username: str | N
 async def find_user(context: OperationContext, user_id: str) -> Any:
     """The user of that id whom the viewer may see, or None: for `user` and `node`."""
     key = _key(user_id)
-    return None if key is None else await context.loaders.load(loaders.visible_user_by_id, key)
+    if key is None:
+        return None
+    return await context.loaders.show(loaders.visible_user_by_id, key, "User")
 
 
 async def referred_user(context: OperationContext, user_id: str) -> Any:

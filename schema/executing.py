@@ -4,19 +4,31 @@ with shaped errors."""
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Literal
 
-from graphql import GraphQLError
-from strawberry.types.execution import PreExecutionError
+from graphql import FragmentDefinitionNode, GraphQLError, OperationType
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types.execution import ExecutionResult, PreExecutionError
+from strawberry.types.graphql import OperationType as StrawberryOperationType
 
 from core.metrics import add_subscriptions, observe_operation
-from execution.levels import level_executor
+from execution.explain import as_json
+from execution.introspection import SchemaAnswers, asks_schema_alone, variables_key
+from execution.levels import LevelExecutor, level_executor
 from execution.limits import Limits
 from execution.shaping import shape_error
-from execution.store import DocumentStore, PreparedDocuments
+from execution.sharing import Asking
+from execution.store import DocumentStore, PreparedDocuments, ambiguous
+from loaders.recording import recorded
+from schema.explaining import told
 from schema.projection import DomainSchema
 
 ExecutorName = Literal["levels", "graphql-core"]
+ALL_TYPES = frozenset(StrawberryOperationType)
 
 
 class MelaSchema(DomainSchema):
@@ -30,9 +42,11 @@ class MelaSchema(DomainSchema):
         **options: Any,
     ) -> None:
         self.documents = DocumentStore(limits or Limits())
+        self.levels = level_executor(self.documents.plans) if executor == "levels" else None
+        self.answers = SchemaAnswers()
         options["extensions"] = (lambda: PreparedDocuments(self.documents),)
-        if executor == "levels":
-            options["execution_context_class"] = level_executor()
+        if self.levels is not None:
+            options["execution_context_class"] = self.levels
         super().__init__(*args, **options)
         self.recipe = {
             **self.recipe,
@@ -40,15 +54,119 @@ class MelaSchema(DomainSchema):
             "executor": executor,
         }  # so that a projection keeps them
 
+    def asking(self, text: str, operation_name: str | None) -> Asking | None:
+        """What the answers to a subscription depend on; None where nobody shares them: for what is
+        no subscription that may run, and without the executor by levels."""
+        plans = getattr(self.execution_context_class, "plans", None)
+        found = self.documents.operation(self._schema, text, operation_name)
+        if plans is None or found is None or found.operation is not OperationType.SUBSCRIPTION:
+            return None
+        document = self.documents.prepare(self._schema, text).document
+        parts = [n for n in document.definitions if isinstance(n, FragmentDefinitionNode)]
+        asking: Asking = plans.asking(self._schema, found, tuple(parts))
+        return asking
+
     async def execute(self, query: str | None, *args: Any, **options: Any) -> Any:
         """Run a query or mutation with fresh loaders; see Strawberry's `Schema.execute`."""
-        return await super().execute(query, *args, **_own_context(options))
+        return await self.execute_own(query, *args, **_own_context(options))
+
+    async def execute_own(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,
+        root_value: Any | None = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[StrawberryOperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> Any:
+        """As `execute`, in a context that was made for this operation. Where operations run by
+        levels it is without Strawberry's preparations; subscriptions are always Strawberry's."""
+        context = context_value
+        allowed = allowed_operation_types or ALL_TYPES
+        if not query:
+            raise MissingQueryError
+        try:
+            prepared = await self.documents.prepare_aside(self._schema, query)
+        except Exception as error:
+            return _finished(context, "unknown", _refused([error]))
+        operation = prepared.operation(operation_name)
+        if operation is None:
+            raise CannotGetOperationTypeError(operation_name)
+        kind = StrawberryOperationType(operation.operation.value)
+        if kind not in allowed:
+            raise InvalidOperationTypeError(kind)
+        if self.levels is None or kind is StrawberryOperationType.SUBSCRIPTION:
+            return await super().execute(
+                query,
+                variable_values,
+                context,
+                root_value,
+                operation_name,
+                allowed,
+                operation_extensions,
+            )
+        if errors := prepared.errors or ambiguous(prepared, operation_name):
+            return _finished(context, kind.value, _refused(errors))
+        begun = self.levels.begin(
+            self._schema,
+            prepared,
+            operation,
+            variables=variable_values,
+            context_value=context,
+            root_value=root_value,
+            operation_extensions=operation_extensions,
+        )
+        if self._tells_plans(operation_extensions) and isinstance(begun, LevelExecutor):
+            return _finished(context, kind.value, await self._explained(begun))
+        return _finished(context, kind.value, await self._answered(begun))
+
+    def _tells_plans(self, extensions: dict[str, Any] | None) -> bool:
+        """Whether the request asks for its plan, where the schema may be looked at at all."""
+        asked = extensions is not None and extensions.get("plan") is True
+        return asked and self.documents.limits.introspection
+
+    async def _explained(self, begun: LevelExecutor) -> ExecutionResult:
+        """The answer, with the operation's plan and the statements that were sent for it."""
+        with recorded(begun.context_value.server.db) as sent:
+            result = await self._answered(begun)
+        plan = replace(await told(self, begun), statements=tuple(sent))
+        result.extensions = {"plan": as_json(plan)}
+        return result
+
+    async def _answered(self, begun: LevelExecutor | list[GraphQLError]) -> ExecutionResult:
+        """The answer of an execution, if it could begin; of the schema itself, as it was."""
+        if isinstance(begun, list):
+            return ExecutionResult(None, begun)
+        try:
+            if begun.known().traits.covered:
+                found = await begun.answer()
+                return ExecutionResult(found.data, found.errors)
+            return await self._answered_by_core(begun)
+        except Exception as error:
+            return _refused([error])
+
+    async def _answered_by_core(self, begun: LevelExecutor) -> ExecutionResult:
+        of_schema = asks_schema_alone(begun.operation)
+        key = variables_key(begun.variable_values.coerced) if of_schema else ""
+        if of_schema and (known := self.answers.find(begun.operation, key)) is not None:
+            return ExecutionResult(known, None)
+        found = await begun.answer()
+        if of_schema and found.data is not None and not found.errors:
+            return ExecutionResult(self.answers.keep(begun.operation, key, found.data), None)
+        return ExecutionResult(found.data, found.errors)
 
     async def stream(self, query: str | None, *args: Any, **options: Any) -> Any:
         """Run any operation of a streaming transport with a context of its own: a WebSocket shares
         one among all its operations."""
         own = _own_context(options)
+        if query:
+            # Strawberry parses in the loop; then it is known. What is wrong is told there.
+            with suppress(GraphQLError):
+                await self.documents.prepare_aside(self._schema, query)
         results = await super().stream(query, *args, **own)
+        if getattr(own.get("context_value"), "feeding", None) is not None:
+            return results  # a crowd's, whose subscribers are counted
         return _counted(results, getattr(own.get("context_value"), "request_id", ""))
 
     def process_errors(self, errors: Any, execution_context: Any = None) -> None:
@@ -60,22 +178,30 @@ class MelaSchema(DomainSchema):
         result = await super()._handle_execution_result(
             context, result, extensions_runner, **options
         )
-        if getattr(result, "errors", None):
-            request_id = getattr(context.context, "request_id", "")
-            result.errors = [shape_error(error, request_id) for error in result.errors]
-        _observe(context, result)
-        return result
+        kind = "unknown" if context.graphql_document is None else _kind(context)
+        return _finished(context.context, kind, result)
 
 
-def _observe(context: Any, result: Any) -> None:
-    """Count a result by the kind of its operation; each event of a subscription is one."""
-    began_at = getattr(context.context, "began_at", None)
-    if began_at is None:
-        return
-    kind = "unknown" if context.graphql_document is None else _kind(context)
+def _refused(errors: Sequence[Exception]) -> PreExecutionError:
+    """What could not be run, or not to its end."""
+    told = [
+        e if isinstance(e, GraphQLError) else GraphQLError(str(e), original_error=e) for e in errors
+    ]
+    return PreExecutionError(None, told)
+
+
+def _finished(context: Any, kind: str, result: Any) -> Any:
+    """A result as it leaves: with shaped errors, counted by the kind of its operation; each event
+    of a subscription is one."""
     errors = getattr(result, "errors", None)
-    outcome = str(errors[0].extensions["code"]) if errors else "ok"
-    observe_operation(kind, outcome, time.perf_counter() - began_at)
+    if errors:
+        request_id = getattr(context, "request_id", "")
+        errors = result.errors = [shape_error(error, request_id) for error in errors]
+    began_at = getattr(context, "began_at", None)
+    if began_at is not None:
+        outcome = str(errors[0].extensions["code"]) if errors else "ok"
+        observe_operation(kind, outcome, time.perf_counter() - began_at)
+    return result
 
 
 def _kind(context: Any) -> str:

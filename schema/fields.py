@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import isawaitable
+from operator import attrgetter
 from typing import Annotated, Any, TypeVar
 
 import strawberry
@@ -48,21 +48,21 @@ class Keyed:
     asked: Callable[[OperationContext, Mapping[str, Any]], Callable[[Any], Any]]
 
     async def answer(
-        self, context: OperationContext, rows: Sequence[Any], arguments: Mapping[str, Any]
+        self,
+        context: OperationContext,
+        rows: Sequence[Any],
+        arguments: Mapping[str, Any],
+        type_name: str | None = None,
     ) -> list[Any]:
-        """The field's value for each row of a level, an exception in place of one that failed. Each
-        key is asked for once. Raises where the arguments are wrong."""
+        """The field's value for each row of a level, to be shown as that type, an exception in
+        place of one that failed. Each key is asked for once. Raises where the arguments are wrong.
+        """
         make = self.asked(context, arguments)
-        name, ask, loader = self.key, context.loaders.ask, self.loader
-        keys = [getattr(row, name) for row in rows]
-        found = {key: ask(loader, make(key)) for key in dict.fromkeys(keys) if key is not None}
-        for key, value in found.items():
-            if isawaitable(value):
-                try:
-                    found[key] = await value
-                except Exception as error:
-                    found[key] = error
-        return [None if key is None else found[key] for key in keys]
+        keys = list(map(attrgetter(self.key), rows))
+        asked = {key: make(key) for key in dict.fromkeys(keys) if key is not None}
+        answers = await context.loaders.show_all(self.loader, [*asked.values()], type_name)
+        found = dict(zip(asked, answers, strict=True))
+        return list(map(found.get, keys))
 
 
 def argument(description: str, **options: Any) -> Any:

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Annotated, Any, cast, get_origin
 
 import strawberry
-from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type
+from graphql import (
+    GraphQLError,
+    GraphQLID,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+    is_leaf_type,
+)
 from graphql.type import GraphQLEnumType, GraphQLScalarType
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.federation.schema import FederationAny
@@ -52,14 +59,19 @@ class Reference:
     keys: tuple[FieldNames, ...]
     fields: Mapping[str, KeyField]
     takes_info: bool
+    together: Callable[..., Awaitable[list[Any]]] | None
+    """Resolves many by their `id` at once, if the type can."""
 
 
 References = Mapping[str, Reference]
+ONLY_ID: FieldNames = frozenset({"id"})
 
 
 def make_references(graphql: GraphQLSchema, plan: Plan) -> dict[str, Reference]:
     """The entities a subgraph resolves, by type name. `resolve_reference` gets the fields of a
     key by their GraphQL names in snake case (`ownerId` as `owner_id`), whatever the attribute.
+    A type may also have `resolve_references(info, ids)`, which answers many in their order, with an
+    exception in place of one that failed: it is preferred where the key is `id`.
 
     Raises ValueError for one without `resolve_reference`, one that Strawberry's `_Entity` union
     does not have, and for a key field that is not a scalar or an enum.
@@ -79,7 +91,9 @@ def _make_reference(graphql: GraphQLSchema, plan: Plan, name: str) -> Reference:
         raise ValueError(f"{name} has a @key, so {origin} needs a classmethod resolve_reference")
     keys = plan.keys[name]
     fields = {field: _key_field(type_, field) for field in frozenset().union(*keys)}
-    return Reference(name, origin, keys, fields, "info" in get_func_args(resolve))
+    takes_info = "info" in get_func_args(resolve)
+    together = getattr(origin, "resolve_references", None)
+    return Reference(name, origin, keys, fields, takes_info, together)
 
 
 def _key_field(type_: GraphQLObjectType, name: str) -> KeyField:
@@ -124,17 +138,50 @@ async def resolve_entities(
     """
     if len(representations) > limit:
         raise _bad_input(f"{len(representations)} representations; the limit is {limit}")
-    resolving = (_resolve_one(one, info, references) for one in representations)
-    return list(await asyncio.gather(*resolving, return_exceptions=True))
+    answers: list[object] = [None] * len(representations)
+    together: dict[str, list[tuple[int, Any]]] = {}
+    works = []
+    for place, representation in enumerate(representations):
+        try:
+            reference = _find(representation, references)
+            key = _read_key(cast(Mapping[str, object], representation), reference)
+        except GraphQLError as error:
+            answers[place] = error
+            continue
+        if reference.together is not None and len(key) == 1 and "id" in key:
+            together.setdefault(reference.type_name, []).append((place, key["id"]))
+        else:
+            works.append(_resolve_one(answers, place, key, reference, info))
+    for name, asked in together.items():
+        works.append(_resolve_together(answers, asked, references[name], info))
+    if len(works) == 1:
+        await works[0]
+    else:
+        await asyncio.gather(*works)
+    return answers
 
 
-async def _resolve_one(representation: object, info: Info, references: References) -> object:
-    reference = _find(representation, references)
-    arguments = _read_key(cast(Mapping[str, object], representation), reference)
-    if reference.takes_info:
-        arguments["info"] = info
-    found = cast(Any, reference.origin).resolve_reference(**arguments)
-    return await found if isawaitable(found) else found
+async def _resolve_one(
+    answers: list[object], place: int, key: dict[str, Any], reference: Reference, info: Info
+) -> None:
+    try:
+        arguments = key | {"info": info} if reference.takes_info else key
+        found = cast(Any, reference.origin).resolve_reference(**arguments)
+        answers[place] = await found if isawaitable(found) else found
+    except Exception as error:
+        answers[place] = error
+
+
+async def _resolve_together(
+    answers: list[object], asked: list[tuple[int, Any]], reference: Reference, info: Info
+) -> None:
+    assert reference.together is not None
+    try:
+        found = await reference.together(info, [id for _, id in asked])
+    except Exception as error:
+        found = [error] * len(asked)
+    for (place, _), answer in zip(asked, found, strict=True):
+        answers[place] = answer
 
 
 def _find(representation: object, references: References) -> Reference:
@@ -153,6 +200,10 @@ def _read_key(representation: Mapping[str, object], reference: Reference) -> dic
     Other fields (a gateway's `@requires`) are left out.
     """
     for key in reference.keys:
+        if key == ONLY_ID:
+            given = representation.get("id")
+            if type(given) is str and reference.fields["id"].type is GraphQLID:
+                return {"id": given}  # by far the most
         if all(representation.get(name) is not None for name in key):
             return dict(_read(representation, reference, name) for name in sorted(key))
     wanted = " or ".join(" ".join(sorted(key)) for key in reference.keys)

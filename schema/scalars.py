@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from types import NoneType
 from typing import Any, NewType
 
+import orjson
 import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
 from core.files import UploadedFile
 from core.money import INT64_MAX
+from execution.serialising import by_column
 
 BigInt = NewType("BigInt", int)
 Cursor = NewType("Cursor", str)
@@ -24,8 +27,53 @@ Upload = NewType("Upload", UploadedFile)
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
-def _datetime_text(value: datetime) -> str:
+_WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d{1,6}))?Z")
+"""A moment as this API writes it, but for zeros at the end."""
+_ALL_WRITTEN = re.compile(rf"{_WRITTEN.pattern}(?:\n{_WRITTEN.pattern})*")
+_SHORT = re.compile(r"\.(\d{1,5})Z")
+
+
+def _datetime_text(value: datetime | str) -> str:
+    if isinstance(value, str):
+        return _moment_texts(value)
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _moment_texts(lines: str) -> str:
+    """Moments, a line each, of PostgreSQL's text in UTC (`2026-01-31 12:00:00.5+00`), which leaves
+    out zeros at the end. Raises `ValueError` for those that no `datetime` can be."""
+    made = lines.replace(" ", "T").replace("+00", "Z")
+    if _ALL_WRITTEN.fullmatch(made) is None:
+        raise ValueError("a moment beyond what a DateTime can tell")
+    return _SHORT.sub(lambda short: f".{short[1]:0<6}Z", made) if "." in made else made
+
+
+def _datetime_texts(column: list[Any]) -> list[Any] | None:
+    """As `_datetime_text`, by orjson, in a fifth of the time: what is in UTC already it writes the
+    same way, and nothing else is given to it."""
+    kinds = set(map(type, column))
+    if kinds == {str}:
+        return _moment_texts("\n".join(column)).split("\n")
+    if kinds == {str, NoneType}:
+        return [None if value is None else _moment_texts(value) for value in column]
+    if not kinds <= {datetime, NoneType}:
+        return None
+    if {value.tzinfo for value in column if value is not None} - {UTC}:
+        return None
+    texts: list[Any] = orjson.loads(orjson.dumps(column, option=orjson.OPT_UTC_Z))
+    return texts
+
+
+def _texts(column: list[Any]) -> list[Any] | None:
+    """As `str`."""
+    kinds = set(map(type, column))
+    if kinds <= {str, NoneType}:
+        return column
+    return None if NoneType in kinds else list(map(str, column))
+
+
+by_column(_datetime_text, _datetime_texts, takes_text=True)
+by_column(str, _texts)
 
 
 def _parse_datetime(value: object) -> datetime:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from core.database import Database
 from loaders.auctions import BidRow
 from loaders.rows import Money
 from services.auctions.state import auction_topic
-from subscriptions.hub import Hub
+from subscriptions.feeds import Feed
 from subscriptions.log import LogEvent
-from subscriptions.stream import stream
 
 BID_PLACED = frozenset({"BidPlaced"})
 
 
-def bids_placed(
-    hub: Hub, db: Database, auction_id: UUID, *, after: str | None
-) -> AsyncGenerator[LogEvent, None]:
-    """Accepted bids, in sequence. Errors as `stream`."""
-    return stream(hub, db, auction_topic(auction_id), after=after, types=BID_PLACED)
+def bids_placed(auction_id: UUID) -> Feed:
+    """Accepted bids, in sequence; of sealed ones the viewer's own."""
+    return Feed(auction_topic(auction_id), types=BID_PLACED, shown=shown_to)
 
 
 def shown_to(event: LogEvent, viewer_id: UUID | None) -> bool:
@@ -34,15 +28,15 @@ def shown_to(event: LogEvent, viewer_id: UUID | None) -> bool:
     return viewer_id is not None and event.payload["bidder"] == viewer_id.hex
 
 
-async def auction_changes(
-    hub: Hub, db: Database, auction_id: UUID, *, after: str | None
-) -> AsyncGenerator[LogEvent, None]:
+def auction_changes(auction_id: UUID) -> Feed:
     """What changes the auction: opening, closing, cancelling, and each bid that moved its price,
-    its end or met its reserve. Errors as `stream`."""
-    async with aclosing(stream(hub, db, auction_topic(auction_id), after=after)) as events:
-        async for event in events:
-            if changes_of(event):
-                yield event
+    its end or met its reserve."""
+    return Feed(auction_topic(auction_id), passes=changes_something)
+
+
+def changes_something(event: LogEvent) -> bool:
+    """Whether an event changed what is told of an auction."""
+    return bool(changes_of(event))
 
 
 def changes_of(event: LogEvent) -> list[str]:

@@ -52,18 +52,20 @@ class Subscription:
         self.floor = 0
         self._limit = limit
         self._conflate_key = conflate_key
-        self._buffer: deque[LogEvent] = deque()
+        self._buffer: deque[LogEvent] | None = None  # an empty one takes 700 bytes
         self._newest: OrderedDict[Hashable, LogEvent] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._error: Exception | None = None
 
     def __len__(self) -> int:
-        return len(self._buffer) if self._newest is None else len(self._newest)
+        if self._newest is not None:
+            return len(self._newest)
+        return 0 if self._buffer is None else len(self._buffer)
 
     @property
     def backlog(self) -> int:
         """Events waiting, each of which the consumer must get."""
-        return len(self._buffer)
+        return 0 if self._buffer is None else len(self._buffer)
 
     def take(self) -> LogEvent | None:
         """The next event in hand, or None. Raises what ended the subscription once it is empty."""
@@ -100,6 +102,8 @@ class Subscription:
         """Add an event; False when it is too much, and the subscription has ended with
         `SlowConsumer`.
         """
+        if self._buffer is None:
+            self._buffer = deque()
         if self._newest is None and len(self._buffer) < self._limit:
             self._buffer.append(event)
         elif not self._conflate(event):
@@ -108,6 +112,11 @@ class Subscription:
         if self._waiter is not None:
             self._wake()
         return True
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended the subscription, whatever is still in hand."""
+        return self._error
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -120,9 +129,9 @@ class Subscription:
             return False
         if self._newest is None:
             self._newest = OrderedDict()
-            for waiting in self._buffer:
+            for waiting in self._buffer or ():
                 self._keep_newest(key_of(waiting), waiting, self._newest)
-            self._buffer.clear()
+            self._buffer = None
         self._keep_newest(key_of(event), event, self._newest)
         return len(self._newest) <= self._limit
 
@@ -135,9 +144,9 @@ class Subscription:
 
     def _end_slow(self) -> None:
         """Give the memory back at once: who resumes reads the log, from what was not taken."""
-        first = next(iter(self._newest.values())) if self._newest else self._buffer[0]
-        self._buffer.clear()
-        self._newest = None
+        assert self._newest or self._buffer
+        first = next(iter(self._newest.values() if self._newest else self._buffer or ()))
+        self._buffer = self._newest = None
         resume = max(self.floor, first.sequence - 1)
         self.end(SlowConsumer(encode_cursor(first.topic, resume)))
 
@@ -160,7 +169,8 @@ class Topic:
     """Where this process stands in one topic, and who follows it here.
 
     `delivered` is the last sequence handed to every live subscriber, None until the log's head is
-    known; `target` the highest sequence known to exist.
+    known; `target` the highest sequence known to exist. `sources` of the live ones are crowds, and
+    stand for `riders` subscribers (`subscriptions/crowds.py`).
     """
 
     name: str
@@ -171,6 +181,8 @@ class Topic:
     members: set[Subscription] = field(default_factory=set)
     live: dict[Subscription, None] = field(default_factory=dict)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
+    sources: int = 0
+    riders: int = 0
     listening: bool = False
     pump: asyncio.Task[None] | None = None
     heal: asyncio.Task[None] | None = None
@@ -220,6 +232,16 @@ class Topic:
         """Whether something is known to exist that has not been delivered."""
         return self.delivered is not None and self.delivered < self.target
 
+    @property
+    def subscribers(self) -> int:
+        """All subscribers, those who still read history too."""
+        return len(self.members) - self.sources + self.riders
+
+    @property
+    def followers(self) -> int:
+        """The subscribers who are pushed what comes, alone or in a crowd."""
+        return len(self.live) - self.sources + self.riders
+
     def fullest(self) -> int:
         """The length of the longest buffer; one that conflates by now can take any number."""
         return max((subscription.backlog for subscription in self.live), default=0)
@@ -240,8 +262,9 @@ class Topic:
 
     def _deliver(self, event: LogEvent) -> None:
         self.delivered = event.sequence
-        self.counts.delivered += len(self.live)
-        count_events_delivered(len(self.live))
+        followers = self.followers
+        self.counts.delivered += followers
+        count_events_delivered(followers)
         kind = event.type
         slow = [
             subscription

@@ -7,8 +7,9 @@ of its subscribers here. Nothing here knows what an event means.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Hashable, Sequence
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -80,6 +81,8 @@ class Hub:
             )
             self._broadcast = Broadcast(backend=self._redis)
         self.bells = Bells(self._broadcast, prefix=prefix)
+        self.crowds: dict[Hashable, Any] = {}
+        """Those of `subscriptions/crowds.py`, by what they follow and ask."""
         self._topics: dict[str, Topic] = {}
         self._look = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -94,7 +97,7 @@ class Hub:
         self._started = True
         await self._broadcast.connect()
         self.bells.start()
-        self._spawn(self._watch_heads())
+        self.spawn(self._watch_heads())
 
     async def close(self) -> None:
         """End what is left of the streams, hand the last publications to Redis, and stop."""
@@ -109,6 +112,8 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.bells.close()
+        for crowd in list(self.crowds.values()):
+            crowd.disband()  # one that was stopped before it began
         await self.reader.close()
         await self._broadcast.disconnect()
 
@@ -127,8 +132,8 @@ class Hub:
             connects=self._connects,
             last_connected_at=self._last_connected_at,
             topics=len(self._topics),
-            subscribers=sum(len(topic.members) for topic in self._topics.values()),
-            live=sum(len(topic.live) for topic in self._topics.values()),
+            subscribers=sum(topic.subscribers for topic in self._topics.values()),
+            live=sum(topic.followers for topic in self._topics.values()),
             dropped=0 if redis is None else redis.dropped,
         )
 
@@ -189,7 +194,7 @@ class Hub:
 
     def _open_topic(self, name: str) -> Topic:
         topic = self._topics[name] = Topic(name, self.counts)
-        pump = self._spawn(self._pump(topic, former=self._pumps.get(name)))
+        pump = self.spawn(self._pump(topic, former=self._pumps.get(name)))
         topic.pump = self._pumps[name] = pump
         return topic
 
@@ -245,8 +250,11 @@ class Hub:
     def _channel(self, name: str) -> str:
         return f"{self._prefix}:topic:{name}"
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
+    def spawn(
+        self, work: Coroutine[Any, Any, None], *, context: Context | None = None
+    ) -> asyncio.Task[None]:
+        """Work that ends with the hub at the latest."""
+        task = asyncio.create_task(work, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -255,7 +263,7 @@ class Hub:
 
     def _heal_if_behind(self, topic: Topic) -> None:
         if topic.behind() and (topic.heal is None or topic.heal.done()):
-            topic.heal = self._spawn(self._heal(topic))
+            topic.heal = self.spawn(self._heal(topic))
 
     async def _heal(self, topic: Topic) -> None:
         await asyncio.sleep(GAP_GRACE_S)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from core.database import Database
 from loaders.rows import Money
 from services.auctions.stock import stall_topic
-from subscriptions.hub import Hub
+from subscriptions.feeds import Feed
 from subscriptions.log import LogEvent
-from subscriptions.stream import stream
 
 KINDS: Mapping[str, str] = {
     "StallChanged": "STALL",
@@ -25,12 +23,17 @@ KINDS: Mapping[str, str] = {
 """What an event changed, as a value of the GraphQL enum `StallChangeKind`. A stall's orders are on
 its topic too, and are not passed on."""
 
+_TYPES = frozenset(KINDS)
 
-def stall_changes(
-    hub: Hub, db: Database, stall_id: UUID, *, after: str | None
-) -> AsyncGenerator[LogEvent, None]:
-    """What changes at a stall: itself, its products, their prices and stock. Errors as `stream`."""
-    return stream(hub, db, stall_topic(stall_id), after=after, types=frozenset(KINDS))
+
+def stall_changes(stall_id: UUID) -> Feed:
+    """What changes at a stall: itself, its products, their prices and stock."""
+    return Feed(stall_topic(stall_id), types=_TYPES)
+
+
+def stall_of(event: LogEvent) -> UUID:
+    """The stall that an event is of."""
+    return UUID(hex=event.topic.partition(":")[2])
 
 
 def is_for_sellers(event: LogEvent) -> bool:
@@ -61,7 +64,7 @@ def change_of(event: LogEvent) -> StallChangeRow:
         cursor=event.cursor,
         occurred_at=event.occurred_at,
         kinds=kinds,
-        stall_id=UUID(hex=event.topic.partition(":")[2]),
+        stall_id=stall_of(event),
         product_id=None if product is None else UUID(hex=product),
         price=None if price is None else Money(int(price), payload["asset"]),
         stock=payload.get("stock"),

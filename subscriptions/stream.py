@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 
 from core.database import Database
 from core.errors import BadUserInput
+from subscriptions.crowds import Boarding
 from subscriptions.cursors import decode_cursor
 from subscriptions.fanout import ConflateKey, Subscription
 from subscriptions.hub import Hub
@@ -22,12 +23,13 @@ async def stream(
     after: str | None = None,
     types: frozenset[str] | None = None,
     conflate_key: ConflateKey | None = None,
+    boarding: Boarding | None = None,
 ) -> AsyncGenerator[LogEvent, None]:
     """Events of `topic` after the cursor, without end; after the log's head when there is none.
 
     Begins with the first `anext`. `types` passes only those types. With `conflate_key`, a consumer
     that falls behind gets the newest event of each key; without it, `SlowConsumer` with the cursor
-    to resume from.
+    to resume from. With `boarding` it ends where a crowd takes the subscriber on.
     Raises `BadUserInput` for a cursor that is not of this topic, `CursorExpired` for one older than
     the log, `Unavailable` when the server goes down. Close it (`aclosing`) to give up early.
     """
@@ -42,6 +44,8 @@ async def stream(
                 if types is None or event.type in types:
                     yield event
             subscription.check()
+        if boarding is not None and boarding.board(subscription, position):
+            return
         while True:
             while (live := subscription.take()) is not None:
                 if live.sequence > position:

@@ -1,28 +1,21 @@
-"""GraphQL over HTTP and graphql-transport-ws: who asks, JSON, GraphiQL, and sockets that end when
-their token does."""
+"""GraphQL over HTTP, and the way to its sockets (`web/sockets.py`): who asks, JSON, GraphiQL."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import orjson
 from cross_web import HTTPException
 from graphql import GraphQLError
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
-from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
-from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
-    BaseGraphQLTransportWSHandler,
-)
 
 from core.clock import utc_now
 from core.errors import BadUserInput, RequestError, Unauthenticated
@@ -30,20 +23,20 @@ from core.ids import new_id
 from core.logging import current_request_id
 from core.tokens import verify_access_token
 from execution.shaping import shape_error
-from execution.sharing import SharedData
 from loaders.base import Loaders
 from resolvers.context import OperationContext, Server
 from schema.executing import MelaSchema
 from services.users.access import Viewer, viewer_of
-from subscriptions.presence_store import OpenConnection
 from web.graphiql_page import graphiql_response, wants_graphiql
+from web.posting import answer_post, is_plain_post
+from web.sockets import CLOSE_FORBIDDEN, SocketHandler, TextAdapter
 from web.uploads import is_multipart, placed, read_form, require_preflight
 
 UPLOADS = "uploads"
 """The request's state that holds its form, to be closed at the end."""
 
+PLAN_HEADER = "x-mela-plan"
 INIT_TIMEOUT = timedelta(seconds=10)
-CLOSE_FORBIDDEN = 4403
 CLOSE_TRY_LATER = 1013
 
 
@@ -65,142 +58,11 @@ def viewer_from(server: Server, authorization: str | None) -> Viewer | None:
     return viewer
 
 
-class TextAdapter(ASGIWebSocketAdapter):
-    """Sends orjson's bytes as text frames; a malformed message closes the socket."""
-
-    async def send_json(self, message: Mapping[str, object]) -> None:
-        if self.ws.application_state is not WebSocketState.CONNECTED:
-            raise WebSocketDisconnected  # we closed it, and an operation has not heard of that yet
-        try:
-            await self.ws.send_text(_encoded(message))
-        except WebSocketDisconnect as error:
-            raise WebSocketDisconnected from error
-
-
-def _encoded(message: Mapping[str, object]) -> str:
-    """A message as JSON; of data that many get, the JSON that was made once."""
-    payload = message.get("payload")
-    if isinstance(payload, dict) and isinstance(data := payload.get("data"), SharedData):
-        message = {**message, "payload": {**payload, "data": orjson.Fragment(data.encoded)}}
-    return orjson.dumps(message).decode()
-
-
-class EndingHandler(BaseGraphQLTransportWSHandler[Any, Any]):
-    """graphql-transport-ws whose operations end with the viewer's token, and whose socket closes
-    with the viewer's session."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._watch: asyncio.Task[None] | None = None
-
-    async def handle_connection_init(self, message: Any) -> None:
-        await super().handle_connection_init(message)
-        viewer = self.context.viewer
-        if self.connection_acknowledged and viewer is not None and self._watch is None:
-            self._watch = asyncio.create_task(self._end_with(viewer))
-            self.context.server.live.presence.join(_connection(self.context, viewer))
-
-    async def handle_message(self, message: Any) -> None:
-        """Close with 4400 where JSON is no message of the protocol."""
-        if _is_message(message):
-            await super().handle_message(message)
-        else:
-            await self.handle_invalid_message("Failed to parse message")
-
-    async def handle_subscribe(self, message: Any) -> None:
-        """Begin an operation; one too many ends at once with BAD_USER_INPUT."""
-        maximum = self.max_subscriptions_per_connection
-        is_new = self.connection_acknowledged and message["id"] not in self.operations
-        if maximum is None or not is_new or len(self.operations) < maximum:
-            await super().handle_subscribe(message)
-            return
-        error = BadUserInput(f"a socket runs {maximum} operations at once", {"maximum": maximum})
-        payload = [self._shaped(error).formatted]
-        await self.send_message({"id": message["id"], "type": "error", "payload": payload})
-
-    async def handle_task_exception(self, error: Exception) -> None:
-        """Log what no operation should raise; that the client has gone is no such thing."""
-        if not isinstance(error, WebSocketDisconnected):
-            await super().handle_task_exception(error)
-
-    @staticmethod
-    def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:
-        """None: a document that cannot be run ends its operation, not all those beside it."""
-        return None
-
-    async def shutdown(self) -> None:
-        self.context.server.live.presence.leave(self.context.connection_id)
-        try:
-            if self._watch is not None:
-                self._watch.cancel()
-                await asyncio.wait({self._watch})
-        finally:
-            await super().shutdown()
-
-    async def _end_with(self, viewer: Viewer) -> None:
-        """Whatever comes first: the token expires, or the session is revoked."""
-        with suppress(WebSocketDisconnected):
-            await self._wait_and_end(viewer)
-
-    async def _wait_and_end(self, viewer: Viewer) -> None:
-        left_s = (viewer.expires_at - utc_now()).total_seconds()
-        revocations = self.context.server.revocations
-        try:
-            async with asyncio.timeout(max(0.0, left_s)):
-                await revocations.wait_revoked(viewer)
-        except TimeoutError:
-            await self._end_operations(Unauthenticated("TOKEN_EXPIRED", "the token expired"))
-            return
-        await self._end_operations(Unauthenticated("REVOKED", "this session was revoked"))
-        await self.websocket.close(CLOSE_FORBIDDEN, "Forbidden")
-
-    async def _end_operations(self, error: RequestError) -> None:
-        self.context.viewer = None
-        self.context.server.live.presence.leave(self.context.connection_id)
-        for operation in list(self.operations.values()):
-            if operation.task is not None:
-                operation.task.cancel()
-            await operation.send_initial_errors([self._shaped(error)])
-
-    def _shaped(self, error: RequestError) -> GraphQLError:
-        wrapped = GraphQLError(error.message, original_error=error)
-        return shape_error(wrapped, self.context.request_id)
-
-
-def _connection(context: OperationContext, viewer: Viewer) -> OpenConnection:
-    """The socket as presence tells of it."""
-    assert context.connection_id is not None
-    return OpenConnection(
-        id=context.connection_id,
-        user_id=viewer.user_id,
-        session_id=viewer.session_id,
-        device=context.user_agent,
-        since=utc_now().timestamp(),
-    )
-
-
-def _is_message(message: object) -> bool:
-    """Whether its parts have the types that the protocol gives them; the base looks at the rest."""
-    if not isinstance(message, dict):
-        return False
-    kind = message.get("type")
-    if kind != "subscribe":
-        return kind != "complete" or isinstance(message.get("id"), str)
-    payload = message.get("payload")
-    return (
-        isinstance(message.get("id"), str)
-        and isinstance(payload, dict)
-        and isinstance(payload.get("query"), str)
-        and isinstance(payload.get("operationName"), str | None)
-        and isinstance(payload.get("variables"), dict | None)
-    )
-
-
 class GraphQLEndpoint(GraphQL[OperationContext, None]):
     """The ASGI application at `/graphql`."""
 
     websocket_adapter_class = TextAdapter
-    graphql_transport_ws_handler_class = EndingHandler
+    graphql_transport_ws_handler_class = SocketHandler
 
     def __init__(self, schema: MelaSchema, server: Server, *, graphiql: bool) -> None:
         super().__init__(
@@ -212,12 +74,19 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             multipart_uploads_enabled=True,
         )
         self.server = server
+        self.mela = schema
         self.graphiql = graphiql
         self.sockets = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            if scope["type"] == "http":
+            if scope["type"] == "http" and is_plain_post(scope):
+                headers = Headers(scope=scope)
+                # GraphiQL lets people set headers, and no extensions of a request.
+                tell_plan = self.graphiql and headers.get(PLAN_HEADER) == "1"
+                context = self._context(headers, scope)
+                await answer_post(self.mela, context, receive, send, tell_plan=tell_plan)
+            elif scope["type"] == "http":
                 response = await self.run(Request(scope, receive))
                 await response(scope, receive, send)
             else:
@@ -263,18 +132,23 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
         self, request: HTTPConnection, response: Response | WebSocket
     ) -> OperationContext:
         """Who asks and from where. Raises `Unauthenticated` for a bad Authorization header."""
-        viewer = viewer_from(self.server, request.headers.get("authorization"))
-        if viewer is None and is_multipart(request.headers):
+        context = self._context(request.headers, request.scope)
+        if context.viewer is None and is_multipart(request.headers):
             # Before the body is read: nobody fills our disk without a name.
             raise Unauthenticated("TOKEN_MISSING", "sign in before you upload")
+        return context
+
+    def _context(self, headers: Headers, scope: Scope) -> OperationContext:
+        server = self.server
+        viewer = viewer_from(server, headers.get("authorization"))
         return OperationContext(
-            server=self.server,
+            server=server,
             viewer=viewer,
             request_id=current_request_id() or new_id().hex,
-            address=_address(request, trusted=self.server.settings.trust_forwarded_for),
-            user_agent=request.headers.get("user-agent", "")[:200],
-            loaders=Loaders(self.server.db, viewer.user_id if viewer else None),
-            connection_id=new_id().hex if isinstance(request, WebSocket) else None,
+            address=_address(headers, scope, trusted=server.settings.trust_forwarded_for),
+            user_agent=headers.get("user-agent", "")[:200],
+            loaders=Loaders(server.db, viewer.user_id if viewer else None),
+            connection_id=new_id().hex if scope["type"] == "websocket" else None,
         )
 
     async def on_ws_connect(self, context: OperationContext) -> Any:
@@ -328,8 +202,9 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
         await response(scope, receive, send)
 
 
-def _address(connection: HTTPConnection, *, trusted: bool) -> str | None:
+def _address(headers: Headers, scope: Scope, *, trusted: bool) -> str | None:
     """The client's address; the proxy's word for it only where that is trusted."""
-    if trusted and (forwarded := connection.headers.get("x-forwarded-for")):
+    if trusted and (forwarded := headers.get("x-forwarded-for")):
         return forwarded.rpartition(",")[2].strip()[:64]
-    return None if connection.client is None else connection.client.host
+    client = scope.get("client")
+    return None if client is None else str(client[0])

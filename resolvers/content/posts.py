@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -17,9 +16,11 @@ from loaders.content import posts as loaders
 from loaders.content.feeds import PostFilter
 from resolvers.auctions import find, named_key, public_key
 from resolvers.context import OperationContext
+from resolvers.following import follow
 from services.content import posts, posts_comments, posts_counts, posts_reactions
 from services.content.posts import PostDetails
 from subscriptions.content import posts as streams
+from subscriptions.feeds import Feed
 from subscriptions.log import LogEvent
 
 POST_MODERATOR = "post:delete"
@@ -257,49 +258,50 @@ def named_node(node_id: str, *prefixes: str) -> tuple[str, UUID]:
     raise NotFound("node")
 
 
-async def watch_posts(
+def watch_posts(
     context: OperationContext, category_id: str | None, after: str | None
 ) -> AsyncGenerator[LogEvent, None]:
-    """Publications that the viewer may see, each with loaders of its own."""
-    key = None
-    if category_id is not None:
+    """Publications that the viewer may see."""
+
+    async def find_feed() -> Feed:
+        if category_id is None:
+            return streams.posts_published(None)
         found = await find(context, loaders.category_by_id, category_id, "cat")
         if found is None:
             raise BadUserInput("there is no such category to subscribe to")
-        key = found.id
-    events = streams.posts_published(context.server.hub, context.server.db, key, after=after)
-    async with aclosing(events):
-        async for event in events:
-            context.begin_event(event)
-            post_id = UUID(hex=event.payload["post"])
-            if await context.loaders.load(loaders.post_by_id, post_id) is not None:
-                yield event
+        return streams.posts_published(found.id)
+
+    async def sees(event: LogEvent) -> bool:
+        post_id = UUID(hex=event.payload["post"])
+        return await context.loaders.load(loaders.post_by_id, post_id) is not None
+
+    return follow(context, after, find_feed, sees=sees)
 
 
-async def watch_post(
+def watch_post(
     context: OperationContext, post_id: str, after: str | None
 ) -> AsyncGenerator[LogEvent, None]:
-    """Changes of a post, each with loaders of its own."""
-    key = await _existing(context, post_id)
-    events = streams.post_changes(context.server.hub, context.server.db, key, after=after)
-    async with aclosing(events):
-        async for event in events:
-            context.begin_event(event)
-            yield event
+    """Changes of a post."""
+
+    async def find_feed() -> Feed:
+        return streams.post_changes(await _existing(context, post_id))
+
+    return follow(context, after, find_feed)
 
 
-async def watch_comments(
+def watch_comments(
     context: OperationContext, post_id: str, after: str | None
 ) -> AsyncGenerator[LogEvent, None]:
-    """New comments that the viewer may see, each with loaders of its own."""
-    key = await _existing(context, post_id)
-    events = streams.comments_added(context.server.hub, context.server.db, key, after=after)
-    async with aclosing(events):
-        async for event in events:
-            context.begin_event(event)
-            comment_id = UUID(hex=event.payload["comment"])
-            if await context.loaders.load(loaders.comment_by_id, comment_id) is not None:
-                yield event
+    """New comments that the viewer may see."""
+
+    async def find_feed() -> Feed:
+        return streams.comments_added(await _existing(context, post_id))
+
+    async def sees(event: LogEvent) -> bool:
+        comment_id = UUID(hex=event.payload["comment"])
+        return await context.loaders.load(loaders.comment_by_id, comment_id) is not None
+
+    return follow(context, after, find_feed, sees=sees)
 
 
 def _still_there(row: Any, what: str) -> Any:

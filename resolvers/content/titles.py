@@ -20,10 +20,12 @@ from loaders.content.availability import OFFERS_MAX, OffersAsked
 from loaders.content.titles import TitleFilter
 from resolvers.auctions import find, named_key, public_key
 from resolvers.context import OperationContext
+from resolvers.following import follow
 from services.content import availability, platforms, preferences, ratings, viewing
 from services.content.availability import OfferReport
 from services.content.platforms import PlatformDetails
 from subscriptions.content.availability import title_changes, watchlist_changes
+from subscriptions.feeds import Feed
 from subscriptions.log import LogEvent
 
 TRENDING_MAX = 100
@@ -250,19 +252,18 @@ async def upsert_availability(
     return [change.kind for change in changes], await context.loaders.load(loaders.title_by_id, key)
 
 
-async def watch_availability(
+def watch_availability(
     context: OperationContext, title_id: str, region: str | None, after: str | None
 ) -> AsyncGenerator[LogEvent, None]:
-    """Changes of a title's offers from a cursor on; each event with loaders of its own."""
-    title = await find(context, loaders.title_by_id, title_id, "ttl")
-    if title is None:
-        raise BadUserInput("there is no such title to subscribe to")
-    server = context.server
-    events = title_changes(server.hub, server.db, title.id, region=region, after=after)
-    async with aclosing(events):
-        async for event in events:
-            context.begin_event(event)
-            yield event
+    """Changes of a title's offers from a cursor on."""
+
+    async def find_feed() -> Feed:
+        title = await find(context, loaders.title_by_id, title_id, "ttl")
+        if title is None:
+            raise BadUserInput("there is no such title to subscribe to")
+        return title_changes(title.id, region=region)
+
+    return follow(context, after, find_feed)
 
 
 async def watch_watchlist(

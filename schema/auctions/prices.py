@@ -32,8 +32,7 @@ def current_price(row: AuctionRow) -> Money:
     Dutch lot that nobody took, the price of the moment it was read or ended."""
     if row.format != DUTCH or row.winner_id is not None:
         return Money(row.current_price_minor, row.asset)
-    moment = min(row.closed_at or row.read_at, row.ends_at)
-    return Money(price_at(moment, **_falling(row)), row.asset)
+    return Money(price_at(row.priced_at, **_falling(row)), row.asset)
 
 
 def minimum_bid(row: AuctionRow) -> Money:
@@ -70,7 +69,7 @@ def dutch_terms(row: AuctionRow) -> DutchRow | None:
 
 def _falling(row: AuctionRow) -> dict[str, Any]:
     return {
-        "starts_at": row.starts_at,
+        "starts_at": row.falls_from,
         "starting": row.starting_price_minor,
         "step": row.price_step_minor,
         "interval_s": row.step_interval_s,

@@ -22,7 +22,7 @@ class AuctionQuery:
     async def auction(
         self, info: Context, id: Annotated[strawberry.ID, argument("Begins with `auc_`.")]
     ) -> Auction | None:
-        return await find(info.context, loaders.auction_by_id, id, "auc")
+        return await find(info.context, loaders.auction_by_id, id, "auc", "Auction")
 
     @resolved("Auctions, page by page.", list_size=page_size())
     async def auctions(
@@ -49,4 +49,4 @@ class AuctionQuery:
     async def product(
         self, info: Context, id: Annotated[strawberry.ID, argument("Begins with `prd_`.")]
     ) -> Product | None:
-        return await find(info.context, loaders.listed_product_by_id, id, "prd")
+        return await find(info.context, loaders.listed_product_by_id, id, "prd", "Product")

@@ -13,6 +13,7 @@ from loaders import auctions as loaders
 from loaders import users as user_loaders
 from loaders.auctions import AuctionRow, BidRow, OpeningRow, ProductRow, StallRow
 from resolvers.auctions import bid_opening, find, own_bids
+from resolvers.references import referred
 from schema.auctions import prices
 from schema.auctions.downloads import DownloadProductFields
 from schema.auctions.orders import OrderAuctionFields, OrderStallFields, OrderUserFields
@@ -104,7 +105,11 @@ class Stall(OrderStallFields, Node):
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.stall_by_id, id, "stl")
+        return await find(info.context, loaders.stall_by_id, id, "stl", "Stall")
+
+    @classmethod
+    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
+        return await referred(info.context, loaders.stall_by_id, ids, "stl", "Stall")
 
 
 @strawberry.federation.type(keys=["id"], description="A thing that a stall sells.")
@@ -135,7 +140,11 @@ class Product(DownloadProductFields, Node):
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.product_by_id, id, "prd")
+        return await find(info.context, loaders.product_by_id, id, "prd", "Product")
+
+    @classmethod
+    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
+        return await referred(info.context, loaders.product_by_id, ids, "prd", "Product")
 
 
 @strawberry.type(description="What a bid's commitment was made of; anyone can compute it again.")
@@ -204,7 +213,11 @@ class Bid(Node):
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.bid_by_id, id, "bid")
+        return await find(info.context, loaders.bid_by_id, id, "bid", "Bid")
+
+    @classmethod
+    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
+        return await referred(info.context, loaders.bid_by_id, ids, "bid", "Bid")
 
 
 @strawberry.federation.type(keys=["id"], description="A lot and its bidding.")
@@ -322,7 +335,11 @@ class Auction(OrderAuctionFields, Node):
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.auction_by_id, id, "auc")
+        return await find(info.context, loaders.auction_by_id, id, "auc", "Auction")
+
+    @classmethod
+    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
+        return await referred(info.context, loaders.auction_by_id, ids, "auc", "Auction")
 
 
 @strawberry.type

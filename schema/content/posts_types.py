@@ -14,6 +14,7 @@ from loaders.content.posts import CategoryRow, CommentRow, PostRow, ReactionCoun
 from models.content.posts import REACTION_KINDS
 from resolvers.auctions import find
 from resolvers.content import posts as resolvers
+from resolvers.references import referred
 from schema.common import Connection, Node
 from schema.fields import Context, attribute, bounded, connected, loaded, resolved
 from schema.scalars import JSON, URL, Cursor
@@ -119,6 +120,10 @@ class Category(Node):
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
         return await find(info.context, loaders.category_by_id, id, "cat")
+
+    @classmethod
+    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
+        return await referred(info.context, loaders.category_by_id, ids, "cat")
 
 
 @strawberry.federation.type(

@@ -18,6 +18,7 @@ from loaders.content.viewing import RatingStatsRow
 from models.content.viewing import HISTOGRAM_BUCKETS
 from resolvers.auctions import find
 from resolvers.content import titles as resolvers
+from resolvers.references import referred
 from schema.common import Connection, Money, Node
 from schema.content.recommendations_types import RecommendationTitleFields
 from schema.fields import (
@@ -112,6 +113,10 @@ class Platform(Node):
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
         return await find(info.context, offers.platform_by_id, id, "plt")
 
+    @classmethod
+    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
+        return await referred(info.context, offers.platform_by_id, ids, "plt")
+
 
 @strawberry.type(description="A title on a platform, in a region, on a tier.")
 class Availability:
@@ -186,6 +191,10 @@ class Person(Node):
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
         return await find(info.context, loaders.person_by_id, id, "per")
+
+    @classmethod
+    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
+        return await referred(info.context, loaders.person_by_id, ids, "per")
 
 
 @strawberry.federation.type(keys=["id"], description="A film, series, documentary or short.")
@@ -293,3 +302,7 @@ class Title(RecommendationTitleFields, Node):
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
         return await find(info.context, loaders.title_by_id, id, "ttl")
+
+    @classmethod
+    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
+        return await referred(info.context, loaders.title_by_id, ids, "ttl")

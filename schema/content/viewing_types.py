@@ -15,6 +15,7 @@ from loaders.content import viewing as loaders
 from loaders.content.viewing import PreferenceRow, ReviewRow, TrendRow, ViewRow, WatchlistRow
 from resolvers.auctions import find
 from resolvers.content import titles as resolvers
+from resolvers.references import referred
 from schema.common import Connection, Node
 from schema.content.titles_types import ContentRating, Platform, Title
 from schema.fields import (
@@ -64,6 +65,10 @@ class Review(Node):
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
         return await find(info.context, loaders.review_by_id, id, "rvw")
+
+    @classmethod
+    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
+        return await referred(info.context, loaders.review_by_id, ids, "rvw")
 
 
 @strawberry.type(description="A title that you mean to watch.")

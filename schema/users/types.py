@@ -12,6 +12,7 @@ from loaders import users as loaders
 from loaders.users import ProfileRow, SessionRow
 from models.user_tables import SESSIONS_MAX
 from resolvers import users as resolvers
+from resolvers.references import referred
 from schema.auctions.types import AuctionUserFields
 from schema.common import Connection, Node
 from schema.content.types import ContentUserFields
@@ -193,3 +194,7 @@ class User(
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
         return await resolvers.referred_user(info.context, id)
+
+    @classmethod
+    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
+        return await referred(info.context, loaders.user_by_id, ids, "usr", "User")

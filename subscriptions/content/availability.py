@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,6 +14,7 @@ from services.content.availability import AVAILABILITY_CHANGED
 from services.content.availability_ends import WATCHLIST_CHANGED
 from services.content.titles import title_topic
 from services.users.accounts import user_topic
+from subscriptions.feeds import Feed
 from subscriptions.hub import Hub
 from subscriptions.log import LogEvent
 from subscriptions.stream import stream
@@ -22,16 +23,20 @@ _OF_TITLE = frozenset({AVAILABILITY_CHANGED})
 _OF_WATCHLIST = frozenset({WATCHLIST_CHANGED})
 
 
-async def title_changes(
-    hub: Hub, db: Database, title_id: UUID, *, region: str | None, after: str | None
-) -> AsyncGenerator[LogEvent, None]:
-    """Changes of a title's offers, in all regions or in one. Errors as `stream`."""
+@dataclass(frozen=True, slots=True)
+class _InRegion:
+    """Passes what is of one region, or of any (None)."""
+
+    region: str | None
+
+    def __call__(self, event: LogEvent) -> bool:
+        return self.region in (None, event.payload["region"])
+
+
+def title_changes(title_id: UUID, *, region: str | None) -> Feed:
+    """Changes of a title's offers, in all regions or in one."""
     # Not conflated: a change is no state, and the one before may be of another offer.
-    events = stream(hub, db, title_topic(title_id), after=after, types=_OF_TITLE)
-    async with aclosing(events):
-        async for event in events:
-            if region in (None, event.payload["region"]):
-                yield event
+    return Feed(title_topic(title_id), types=_OF_TITLE, passes=_InRegion(region))
 
 
 def watchlist_changes(

@@ -3,19 +3,15 @@ each one passes on, and what they say."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from core.database import Database
 from models.content.post_tables import POSTS_TOPIC
 from services.content.posts import category_topic
 from services.content.posts_counts import post_topic
-from subscriptions.hub import Hub
+from subscriptions.feeds import Feed
 from subscriptions.log import LogEvent
-from subscriptions.stream import stream
 
 PUBLISHED = frozenset({"PostPublished"})
 COMMENTED = frozenset({"CommentAdded"})
@@ -32,32 +28,27 @@ CHANGES = {
 }
 """What an event changed of a post: values of the GraphQL enum `PostChangeKind`."""
 
+_CHANGE_TYPES = frozenset(CHANGES)
 
-def posts_published(
-    hub: Hub, db: Database, category_id: UUID | None, *, after: str | None
-) -> AsyncGenerator[LogEvent, None]:
-    """Publications, in a category or all. Errors as `stream`."""
+
+def posts_published(category_id: UUID | None) -> Feed:
+    """Publications, in a category or all."""
     topic = POSTS_TOPIC if category_id is None else category_topic(category_id)
-    return stream(hub, db, topic, after=after, types=PUBLISHED)
+    return Feed(topic, types=PUBLISHED)
 
 
-def comments_added(
-    hub: Hub, db: Database, post_id: UUID, *, after: str | None
-) -> AsyncGenerator[LogEvent, None]:
-    """New comments under a post, replies too. Errors as `stream`."""
-    return stream(hub, db, post_topic(post_id), after=after, types=COMMENTED)
+def comments_added(post_id: UUID) -> Feed:
+    """New comments under a post, replies too."""
+    return Feed(post_topic(post_id), types=COMMENTED)
 
 
-async def post_changes(
-    hub: Hub, db: Database, post_id: UUID, *, after: str | None
-) -> AsyncGenerator[LogEvent, None]:
-    """What changes a post or its counts; reactions to its comments are none of it. Errors as
-    `stream`."""
-    events = stream(hub, db, post_topic(post_id), after=after, types=frozenset(CHANGES))
-    async with aclosing(events):
-        async for event in events:
-            if str(event.payload.get("subject", "pst_")).startswith("pst_"):
-                yield event
+def post_changes(post_id: UUID) -> Feed:
+    """What changes a post or its counts; reactions to its comments are none of it."""
+    return Feed(post_topic(post_id), types=_CHANGE_TYPES, passes=_is_of_post)
+
+
+def _is_of_post(event: LogEvent) -> bool:
+    return str(event.payload.get("subject", "pst_")).startswith("pst_")
 
 
 class PostAddedRow(NamedTuple):

@@ -6,10 +6,16 @@ from __future__ import annotations
 import asyncio
 import random
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema, build_schema
+from graphql import (
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    OperationType,
+    build_schema,
+)
 from graphql.type import (
     get_named_type,
     is_composite_type,
@@ -39,10 +45,17 @@ type Query {
   me: Person, sure: Person!, all(first: Int): [Named], things: [Thing!]!, robot: Robot
   places: [Place!], count: Int!, aged: [Aged!], text(of: String): String
 }
+type Mutation {
+  change: Person, sure: Place!, add: [Thing!]!, turn: Int!, another: Int, none: Named
+}
+type Subscription { seen: Person, sure: Robot!, things: [Thing], named: Named!, count: Int! }
 """
 GIVEN = {"score": "(by: 1.5)", "wish": "(n: $n, of: $w)", "all": "(first: $n)"}
 SCHEMA = build_schema(SDL)
 MISHAPS = ("null", "raise", "error value", "wrong type", "undefined")
+ORDERED = ("turn", "another")
+"""Fields of mutations that tell when they were run."""
+EVENTS = 3
 
 
 class Hostile:
@@ -52,12 +65,17 @@ class Hostile:
     def __init__(self, seed: int, *, calm: float = 0.85, late: bool = False) -> None:
         self.seed, self.calm, self.late = seed, calm, late
         self.schema: GraphQLSchema = SCHEMA
+        self.turns = 0
 
     def resolve(self, source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
         """Any field's value."""
         words = f"{self.seed}{info.path.as_list()}{info.parent_type.name}{sorted(arguments)}"
+        if self.turns and info.operation.operation is OperationType.SUBSCRIPTION:
+            words += f" of {self.turns}"
         dice = random.Random(zlib.crc32(words.encode()))
         value = self._value(info.return_type, dice, len(info.path.as_list()))
+        if info.field_name in ORDERED and info.parent_type.name == "Mutation":
+            return self._in_turn(dice.randint(0, 3))
         if self.late and dice.random() < 0.5:
             return self._later(value, dice.randint(0, 3))
         if isinstance(value, Exception) and dice.random() < 0.5:
@@ -67,6 +85,21 @@ class Hostile:
     def type_of(self, value: Any, info: GraphQLResolveInfo, abstract: Any) -> Any:
         """Which type a value of an interface or union is; sometimes nonsense."""
         return value.get("__typename") if isinstance(value, dict) else None
+
+    async def events(self, source: Any, info: GraphQLResolveInfo, **_: Any) -> AsyncIterator[Any]:
+        """What a subscription's fields are answered for, each event otherwise."""
+        for n in range(1, EVENTS + 1):
+            self.turns = n
+            if info.context is not None:
+                info.context.begin(n)
+            yield {}
+
+    async def _in_turn(self, pauses: int) -> int:
+        """How many came before; serial execution alone makes it the place in the document."""
+        for _ in range(pauses):
+            await asyncio.sleep(0)
+        self.turns += 1
+        return self.turns
 
     async def _later(self, value: Any, turns: int) -> Any:
         for _ in range(turns):
@@ -118,13 +151,13 @@ class Operations:
         self.schema, self.dice = schema, random.Random(seed)
         self.fragments: list[str] = []
 
-    def grow(self) -> tuple[str, dict[str, Any]]:
-        """An operation's text and its variables."""
+    def grow(self, kind: str = "query") -> tuple[str, dict[str, Any]]:
+        """An operation's text and its variables; `kind` as GraphQL names it."""
         self.fragments = []
-        root = self.schema.query_type
+        root = self.schema.get_root_type(OperationType(kind))
         assert root is not None
-        body = self._selection(root, 0)
-        text = f"query Q($yes: Boolean!, $no: Boolean = false, $n: Int, $w: Wish) {body} "
+        body = self._single(root) if kind == "subscription" else self._selection(root, 0)
+        text = f"{kind} Q($yes: Boolean!, $no: Boolean = false, $n: Int, $w: Wish) {body} "
         variables: dict[str, Any] = {"yes": self.dice.random() < 0.5}
         if self.dice.random() < 0.5:
             variables["n"] = self.dice.choice([None, 4])
@@ -132,13 +165,18 @@ class Operations:
             variables["w"] = {"word": "x"}
         return text + " ".join(self.fragments), variables
 
+    def _single(self, root: GraphQLObjectType) -> str:
+        """A subscription has one root field, which nothing may leave out."""
+        below = self._field(root, self.dice.choice(list(root.fields)), 0, switched=False)
+        return f"{{ {below} }}"
+
     def _selection(self, type_: Any, depth: int) -> str:
         return "{ " + " ".join(self._parts(type_, depth)) + " }"
 
     def _parts(self, type_: Any, depth: int) -> Iterator[str]:
         dice = self.dice
         yield "__typename" if dice.random() < 0.5 else "t: __typename"
-        if depth > 5:
+        if depth > 4:
             return
         if isinstance(type_, GraphQLObjectType):
             fields = list(type_.fields)
@@ -156,14 +194,16 @@ class Operations:
             else:
                 yield f"... on {type_.name}{self._switch()} {inner}"
 
-    def _field(self, type_: GraphQLObjectType, name: str, depth: int) -> str:
+    def _field(
+        self, type_: GraphQLObjectType, name: str, depth: int, *, switched: bool = True
+    ) -> str:
         field = type_.fields[name]
         # One name has one meaning throughout, so that selections can always be merged.
         given = GIVEN.get(name, "")
         below = get_named_type(field.type)
         inner = self._selection(below, depth + 1) if is_composite_type(below) else ""
         alias = f"{type_.name}_{name}: "
-        return f"{alias}{name}{given}{self._switch()} {inner}"
+        return f"{alias}{name}{given}{self._switch() if switched else ''} {inner}"
 
     def _switch(self) -> str:
         if self.dice.random() > 0.15:
