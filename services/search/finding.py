@@ -121,7 +121,7 @@ async def find(asking: Asking, understood: Interpretation, filters: SearchFilter
         lists["SEMANTIC"] = _visible_of(columns, opening, asking.nearest)
     ran: list[Retriever] = ["LEXICAL"] if words and query.mode in ("ALL", "LEXICAL") else []
     found = _judged(asking, lexical, lists, filters, credited, understood.boosts)
-    fused = found.fused if words else [hit._replace(retrievers=()) for hit in found.fused]
+    fused = found.fused if words else [Fused(n, score, ()) for n, score, _ in found.fused]
     if asking.reorder is not None and query.personalize:
         fused = asking.reorder(fused, columns, asking.keeper.values)
     return Found(opening, fused, found.total, found.facets, (*ran, *lists))
@@ -152,12 +152,12 @@ def _judged(
     passing = judge(found, conditions_of(filters, values, credited))
     facets = count_facets(found, passing, query.facets, filters)
     kept = documents[passing.all]
-    rankings: dict[Retriever, Sequence[Ranked]] = {
+    rankings: dict[Retriever, Sequence[int]] = {
         "LEXICAL": _ranked(columns, values, lexical, kept, boosts)
     }
     passed = set(kept.tolist()) if others else set()
     for name, ranked in lists.items():
-        rankings[name] = [hit for hit in ranked if hit.document in passed]
+        rankings[name] = [hit.document for hit in ranked if hit.document in passed]
     fused = fuse(rankings, weights=asking.ranking.weights, k=asking.ranking.k)
     return _Judged(fused, len(kept), facets)
 
@@ -168,8 +168,8 @@ def _ranked(
     lexical: Matches,
     kept: Ints,
     boosts: Sequence[Boost],
-) -> list[Ranked]:
-    """The best of the lexical matches that were kept."""
+) -> list[int]:
+    """The best of the lexical matches that were kept, the best first."""
     keep = np.isin(lexical.documents, kept, assume_unique=True)
     documents, scores = lexical.documents[keep], lexical.scores[keep]
     if boosts:
@@ -177,7 +177,7 @@ def _ranked(
         for boost in boosts:
             flags = liked.having(values.flags(boost.facet, boost.values))
             scores = np.where(flags, scores * np.float32(1 + boost.weight), scores)
-    return list(map(Ranked._make, best(documents, scores, DEPTH_MAX)))
+    return [document for document, _ in best(documents, scores, DEPTH_MAX)]
 
 
 async def _open(asking: Asking, words: str) -> Opening:
