@@ -34,9 +34,8 @@ def fuse(
     k: int,
     limit: int = DEPTH_MAX,
 ) -> list[Fused]:
-    """Each document's sum of weight / (k + rank) over the rankings (of documents, the best first)
-    that have it, the best first.
-    A ranking of weight 0 finds what it finds, and says nothing of its place."""
+    """Each document's sum of weight / (k + rank) over the rankings that have it, the best first. A
+    ranking is documents, the best first; one of weight 0 finds, and says nothing of a place."""
     lists = [(name, rankings[name]) for name in RETRIEVERS if rankings.get(name)]
     if len(lists) == 1:  # in its order already
         [(name, ranked)] = lists
