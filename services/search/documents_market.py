@@ -1,6 +1,7 @@
 """Documents of people's public profiles, products and lots. Somebody whose profile is private, or
-whose account is suspended or closed, has none, nor does anything a stall that is not open sells;
-nor a lot that is yet to open or was cancelled.
+whose account is suspended or closed, has none, nor does anything a stall that is not open sells.
+Lots are found as lists show them, those to come as well; but not what was cancelled, for it is of
+no use to anybody who looks for something.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ PRODUCT_DOCUMENTS = f"""
     WHERE p.id = ANY (CAST(:ids AS uuid[])) AND {_PRODUCT_SEEN}
 """
 
-_AUCTION_SEEN = f"a.status IN ('OPEN', 'SOLD', 'UNSOLD') AND {_STALL_OPEN}"
+_AUCTION_SEEN = f"a.status <> 'CANCELLED' AND {_STALL_OPEN}"
 AUCTION_SEEN = f"""
     SELECT a.id, CAST(NULL AS timestamptz) AS version, CAST(NULL AS bigint) AS popularity
     FROM auction AS a JOIN stall AS s ON s.id = a.stall_id
@@ -76,7 +77,7 @@ AUCTION_DOCUMENTS = f"""
         a.seller_id, CAST(NULL AS smallint), CAST(NULL AS int), CAST(NULL AS smallint),
         a.current_price_minor, a.asset, a.starts_at, a.ends_at,
         CAST(ln(1 + a.bid_count) AS real),
-        coalesce(a.opened_at, a.starts_at), CAST(NULL AS timestamptz),
+        coalesce(a.opened_at, a.created_at), CAST(NULL AS timestamptz),
         array_remove(ARRAY[
             {token("TYPE", "'AUCTION'", "'Auctions'")},
             {token("AUCTION_STATE", "a.status", "initcap(a.status)")},
