@@ -30,6 +30,8 @@ from services.search.matching import (
     ALL_NEEDED,
     NO_MATCHES,
     Matches,
+    Posting,
+    Term,
     best,
     candidates,
     looked_up,
@@ -201,24 +203,29 @@ async def _by_words(asking: Asking, opening: Opening) -> Matches:
     reading = plan_reading(opening.terms)
     if not reading.whole:
         return NO_MATCHES
-    size, terms = len(columns.kind), opening.terms
+    terms = opening.terms
     postings = await read_postings(session, reading.whole, slot=opening.slot)
-    documents, scores, shares = candidates(terms, postings, size)
-    seen = _visible(columns, opening, documents)
-    documents, scores, shares = documents[seen], scores[seen], shares[seen]
+    documents, scores, shares = _scored(columns, opening, postings)
     found, complete = matching(terms, shares, reading.common)
     if reading.common and complete:
         matches = Matches(documents[found], scores[found], complete)
         within = looked_up(terms, matches)
         postings += await look_up(session, reading.common, within, slot=opening.slot)
-        documents, scores, shares = candidates(terms, postings, size)
-        seen = _visible(columns, opening, documents)
-        documents, scores, shares = documents[seen], scores[seen], shares[seen]
+        documents, scores, shares = _scored(columns, opening, postings)
         if len(terms) > ALL_NEEDED:
             found = np.isin(documents, matches.documents, assume_unique=True)
         else:
             found, complete = matching(terms, shares, ())
     return _weighed(columns, opening, Matches(documents[found], scores[found], complete))
+
+
+def _scored(
+    columns: Columns, opening: Opening, postings: Sequence[tuple[Term, Posting]]
+) -> tuple[Ints, Floats, Floats]:
+    """As `candidates`, of what this viewer may find."""
+    documents, scores, shares = candidates(opening.terms, postings, len(columns.kind))
+    seen = _visible(columns, opening, documents)
+    return documents[seen], scores[seen], shares[seen]
 
 
 async def _said_otherwise(asking: Asking, words: str) -> Matches:
