@@ -182,10 +182,12 @@ def _form(request: PageRequest) -> tuple[bool, ...]:
 
 
 def _lateral(loader: ManyBy | PageBy, inner: Select[Any]) -> Select[Any]:
-    """The first `limit` rows of `inner` for each key: the key, then the row's columns."""
-    parents = func.unnest(_keys()).table_valued("parent").render_derived()
+    """The first `limit` rows of `inner` for each key: the key's place, from 1, then the row's
+    columns. A place is a small number: the driver takes longer for a key, and so does a dict."""
+    keys = func.unnest(_keys())
+    parents = keys.table_valued("parent", with_ordinality="place").render_derived()
     per_key = inner.where(loader.key == parents.c.parent).limit(bindparam("limit")).lateral("rows")
-    return select(parents.c.parent, *per_key.c).select_from(parents.join(per_key, true()))
+    return select(parents.c.place, *per_key.c).select_from(parents.join(per_key, true()))
 
 
 async def _children(
@@ -197,12 +199,13 @@ async def _children(
     make: Callable[[UUID | None], Select[Any]],
     values: Values,
 ) -> dict[UUID, list[Any]]:
-    """Each key's rows, in their order."""
+    """The rows of each of the `keys` among the values, in their order."""
     row, new = narrowed(loader.row, columns), tuple.__new__
-    found: dict[UUID, list[Any]] = defaultdict(list)
-    for parent_and_row in await _rows(db, loader, viewer_id, form, tuple, make, values):
-        found[parent_and_row[0]].append(new(row, parent_and_row[1:]))
-    return found
+    keys = values["keys"]
+    found: list[list[Any]] = [[] for _ in keys]
+    for place_and_row in await _rows(db, loader, viewer_id, form, tuple, make, values):
+        found[place_and_row[0] - 1].append(new(row, place_and_row[1:]))
+    return dict(zip(keys, found, strict=True))
 
 
 async def read_page(
