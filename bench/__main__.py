@@ -40,9 +40,11 @@ from core.embedded import EmbeddedError
 
 RESULTS = ROOT / "bench" / "results"
 CROWDS = "200,1000,2000"
+NARROWEST = 130
+"""Columns: the table is no use in fewer, and a wider line only wraps."""
 CHOICES = (*ALL, ledger.KEY)
 PEERS = tuple(name for name in SERVERS if name != "mela")
-out = Console()
+out = Console(width=max(Console().width, NARROWEST))
 
 
 class Found(NamedTuple):

@@ -34,7 +34,7 @@ from core.events import CommittedEvent, NewEvent
 from core.ids import new_id
 from core.jsontext import to_json
 from core.metrics import count_transaction_retried
-from core.reading import fetch
+from core.reading import fetch, refuse_to_wait
 
 log = structlog.get_logger(__name__)
 
@@ -277,6 +277,7 @@ def _engine(url: str, pool: PoolSettings) -> AsyncEngine:
             },
         },
     )
+    refuse_to_wait(engine)
     _log_slow_statements(engine, pool.slow_statement_s)
     return engine
 

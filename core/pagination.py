@@ -72,6 +72,16 @@ def encode_cursor(order: OrderKey, values: Sequence[CursorValue]) -> str:
     return binascii.b2a_base64(packed, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
+def encode_cursors(order: OrderKey, positions: Sequence[Sequence[CursorValue]]) -> list[str]:
+    """As `encode_cursor`, of many."""
+    dumps, to_text = orjson.dumps, binascii.b2a_base64
+    columns = [list(map(_pack, column)) for column in zip(*positions, strict=True)]
+    return [
+        to_text(dumps((order.name, *values)), newline=False).translate(_URL_SAFE, b"=").decode()
+        for values in zip(*columns, strict=True)
+    ]
+
+
 def decode_cursor(order: OrderKey, cursor: str) -> tuple[CursorValue, ...]:
     """The values of a cursor. Raises `BadUserInput` unless it was made for this ordering."""
     try:

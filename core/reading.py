@@ -5,12 +5,16 @@ and who listens to its statements stay."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
+from sqlalchemy import event
+from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.util.concurrency import in_greenlet
 
 
 async def fetch(engine: AsyncEngine, statement: str, arguments: Sequence[Any]) -> list[Any]:
@@ -20,8 +24,7 @@ async def fetch(engine: AsyncEngine, statement: str, arguments: Sequence[Any]) -
     Raises the driver's errors (`core.database.is_outage` knows them), `ConnectionError` where the
     connection was lost before, and SQLAlchemy's where the pool has none to give.
     """
-    pool = engine.sync_engine.pool
-    connection: PoolProxiedConnection = await greenlet_spawn(pool.connect)
+    connection = await _connection(engine.sync_engine.pool)
     try:
         return await _watched(engine.sync_engine, connection, statement, arguments)
     except Exception as error:
@@ -36,7 +39,28 @@ async def fetch(engine: AsyncEngine, statement: str, arguments: Sequence[Any]) -
         connection.invalidate(error)
         raise
     finally:
-        await greenlet_spawn(connection.close)
+        # Nothing to wait for: the pool rolls back what SQLAlchemy has begun, which is nothing here.
+        connection.close()
+
+
+def refuse_to_wait(engine: AsyncEngine) -> None:
+    """Let the engine's pool refuse to open a connection for who cannot wait for it. Call once."""
+
+    def refuse(*_: Any) -> None:
+        if not in_greenlet():
+            raise MissingGreenlet("a connection is to be opened, and waited for")
+
+    event.listen(engine.sync_engine, "do_connect", refuse)
+
+
+async def _connection(pool: Any) -> PoolProxiedConnection:
+    """One of the pool's; where one lies idle without SQLAlchemy's greenlets, which cost as much as
+    a small read."""
+    if pool.checkedin():
+        with suppress(MissingGreenlet):  # it is lost or too old: a new one is to be waited for
+            found: PoolProxiedConnection = pool.connect()
+            return found
+    return await greenlet_spawn(pool.connect)
 
 
 async def _watched(

@@ -6,10 +6,10 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 Reads = frozenset[str] | None
 """Names of attributes; None where nobody knows which."""
@@ -18,8 +18,32 @@ AS_TEXT = "::text"
 """Behind the name of an attribute of which nothing but its text is wanted: its loader may let the
 database write it."""
 
+Whole = Callable[[Sequence[Any]], list[Any]]
+"""What a function of one row gives, for a column of rows."""
+
+_WHOLE: dict[Any, Whole] = {}
+
 _OPAQUE = {"eval", "exec", "globals", "locals", "vars"}
 _LOOKS_AT_TYPE = (isinstance, type)
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def by_rows(whole: Whole) -> Callable[[Function], Function]:
+    """A decorator of a function of one row alone: `whole` gives the same for many, sooner. It reads
+    no other attributes, and raises where it would rather that they are asked one by one."""
+
+    def declare(function: Function) -> Function:
+        _WHOLE[function] = whole
+        return function
+
+    return declare
+
+
+def whole_of(function: Any) -> Whole | None:
+    """What gives for many rows what the function gives for one, where somebody said so."""
+    return _WHOLE.get(function)
 
 
 @cache

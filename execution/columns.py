@@ -6,12 +6,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
+from inspect import getattr_static
 from types import CoroutineType, FunctionType, GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from graphql.pyutils import Undefined
 from graphql.type import GraphQLEnumType
 
+from core.reads import Whole, reads_of, whole_of
 from execution.failures import At, Failed, among, below, in_lists
 from execution.plan import READ_FROM_ROWS, FieldPlan, Form, Kind, SelectionPlan, Shape
 from execution.serialising import serialised
@@ -34,10 +36,29 @@ def still_column(run: Run, field: FieldPlan, sources: Values, at: At) -> Values 
     anything at all is not plain about one value: an error, a null that may not be, something to
     wait for."""
     try:
-        values = list(map(field.read, sources))
+        values = read_column(field, sources)
         return _complete(run, field, field.shape, values, at)
     except Exception:
         return None
+
+
+def read_column(field: FieldPlan, rows: Values) -> Values:
+    """The values of a field that is read from rows, of these. Raises what reading one raises."""
+    if field.whole is not None:
+        return field.whole(rows)
+    if rows and field.kind is Kind.ATTRIBUTE:
+        kind: Any = type(rows[0])
+        whole = _whole_attribute(kind, field.attribute)
+        if whole is not None and len(set(map(type, rows))) == 1:
+            return whole(rows)
+    return list(map(field.read, rows))
+
+
+@lru_cache(maxsize=4_000)
+def _whole_attribute(kind: type, attribute: str) -> Whole | None:
+    """What reads a property of many rows of one class at once, where somebody said so."""
+    found = getattr_static(kind, attribute, None)
+    return whole_of(found.fget) if isinstance(found, property) else None
 
 
 def is_still(run: Run, field: FieldPlan) -> bool:
@@ -93,6 +114,8 @@ def _leaves(shape: Shape, values: Values) -> Values:
     if isinstance(shape.type, GraphQLEnumType) and one_kind:
         # Few values, each looked up once; of one type, for 1, 1.0 and True are the same key.
         known = {value: serialise(value) for value in set(values) if value is not None}
+        if NOTHING not in kinds and set(map(type, known.values())) == {str}:
+            return list(map(known.__getitem__, values))
         made = [None if value is None else known[value] for value in values]
     else:
         made = [None if value is None else serialise(value) for value in values]
@@ -142,9 +165,25 @@ def are_of_type(run: Run, field: FieldPlan, type_: Any, values: Values, at: At) 
     """Whether the type says yes of each value, at once and in so many words."""
     if type_.is_type_of is None:
         return True
+    is_type_of = type_.is_type_of
+    if _looks_at_class_alone(is_type_of):
+        kinds = dict(zip(map(type, values), values, strict=True))
+        if all(map(is_inert, kinds)):
+            return all(is_type_of(value, None) is True for value in kinds.values())
     # One info for the level: a type is told by its value, and not by where it stands.
-    is_type_of, info = type_.is_type_of, run.info(field, at(0))
+    info = run.info(field, at(0))
     return all(is_type_of(value, info) is True for value in values)
+
+
+@lru_cache(maxsize=4_000)
+def _looks_at_class_alone(is_type_of: Any) -> bool:
+    """Whether nothing of a value is asked but `isinstance`, and nothing of the info: values of one
+    class all get one answer."""
+    function = getattr(is_type_of, "__func__", is_type_of)
+    names = getattr(getattr(function, "__code__", None), "co_varnames", ())
+    place = 0 if function is is_type_of else 1
+    asked = names[place : place + 2]
+    return len(asked) == 2 and all(reads_of(function, name) == frozenset() for name in asked)
 
 
 def still_rows(run: Run, plan: SelectionPlan, rows: Values, above: At) -> Values:
@@ -155,7 +194,7 @@ def still_rows(run: Run, plan: SelectionPlan, rows: Values, above: At) -> Values
         if field.kind is Kind.TYPENAME:
             columns.append([plan.type.name] * len(rows))
         else:
-            values = list(map(field.read, rows))
+            values = read_column(field, rows)
             at = below(above, field.key, field.order, plan.type.name)
             columns.append(_complete(run, field, field.shape, values, at))
     return made_rows(plan, columns, len(rows))

@@ -35,6 +35,7 @@ from graphql import (
 )
 from graphql.execution.collect_fields import FieldDetailsList
 
+from core.reads import Whole, whole_of
 from execution.guards import Guard
 from execution.sharing import DEFINITION
 
@@ -112,6 +113,8 @@ class FieldPlan:
     coordinate: str = ""
     attribute: str = ""
     read: Callable[[Any], Any] = _nothing
+    whole: Whole | None = None
+    """What reads many rows at once, where there is something sooner than `read` for each."""
     still: bool | None = None
     """Whether it and all below it are read from rows; None until somebody looked."""
     guards: tuple[Guard, ...] = ()
@@ -199,6 +202,7 @@ def _classify(plan: FieldPlan, name: str) -> None:
         plan.guards = tuple(found.extensions)
     elif _sees_row_alone(found, plan.shape):
         plan.kind, plan.read = Kind.COMPUTED, found.base_resolver.wrapped_func
+        plan.whole = whole_of(plan.read)
 
 
 def _sees_row_alone(found: Any, shape: Shape) -> bool:

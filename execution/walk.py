@@ -105,11 +105,13 @@ async def _keyed(
     run: Run, field: FieldPlan, sources: Values, at: At, arguments: dict[str, Any]
 ) -> Values:
     """One call for the whole level; what it asks of the viewer is asked once."""
-    info = run.info(field, at(0))
-    for guard in field.guards:
-        guard.check(info)
-    shown = shown_as(info.return_type)
-    found: Values = await field.keyed.answer(info.context, sources, arguments, shown)
+    if field.guards:
+        info = run.info(field, at(0))
+        for guard in field.guards:
+            guard.check(info)
+    shown = shown_as(field.definition.type)
+    context = run.core.context_value
+    found: Values = await field.keyed.answer(context, sources, arguments, shown)
     if any(issubclass(kind, Exception) for kind in set(map(type, found))):
         return [
             run.fail(field, at(i), value) if isinstance(value, Exception) else value

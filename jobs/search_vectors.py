@@ -4,6 +4,7 @@ the index changes. What is kept of it stands in services/search/vectors.py."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ BATCH = 32
 """Documents of one call of the model and of one transaction: a second of one processor."""
 EVERY_S = 60.0
 """Pause between looks that nothing hurried; after a failure too."""
+WHOLE_S = 600.0
+"""Pause between looks at all documents; the others are at what changed since the last."""
+MARGIN_S = 30.0
+"""Changes are looked at again for so long: their transaction may have committed late."""
 GATHER_S = 1.0
 """What changes in quick succession is encoded together."""
 INDEX_MEMORY = "256MB"
@@ -67,21 +72,39 @@ async def encode(
 
     Raises `VectorsMissing` where the database has no pgvector.
     """
-    name = checked_name(embedder.name)
     await _prepare(db, embedder)
-    async with db.engine.connect() as held:
-        lock = await held.execution_options(isolation_level="AUTOCOMMIT")
-        key = {"key": f"search-encode:{name}"}
-        if not await lock.scalar(_TRY_LOCK, key):
+    async with _turn(db, embedder) as mine:
+        if not mine:
             return Encoding(busy=True)
+        done = await _encode_all(db, embedder, progress, stopping)
+        if not stopping():
+            await _make_index(db, embedder)
+            await db.transaction(partial(activate_model, model=embedder.name))
+        return done
+
+
+async def encode_lately(
+    db: Database, embedder: Embedder, *, ago_s: float, stopping: Stopping = bool
+) -> int:
+    """Encode what changed in the last seconds; how many documents. For a model that is ready; does
+    nothing where another process is at it."""
+    async with _turn(db, embedder) as mine:
+        if not mine:
+            return 0
+        return await _encode_pages(db, embedder, lambda done: None, stopping, ago_s=ago_s)
+
+
+@asynccontextmanager
+async def _turn(db: Database, embedder: Embedder) -> AsyncIterator[bool]:
+    """Whether no other process encodes by this model, as long as the context lasts."""
+    key = {"key": f"search-encode:{checked_name(embedder.name)}"}
+    async with db.read() as held:
+        mine = bool(await held.scalar(_TRY_LOCK, key))
         try:
-            done = await _encode_all(db, embedder, progress, stopping)
-            if not stopping():
-                await _make_index(db, embedder)
-                await db.transaction(partial(activate_model, model=name))
-            return done
+            yield mine
         finally:
-            await lock.execute(_UNLOCK, key)
+            if mine:
+                await held.execute(_UNLOCK, key)
 
 
 async def _prepare(db: Database, embedder: Embedder) -> None:
@@ -97,21 +120,37 @@ async def _encode_all(
 ) -> Encoding:
     async with db.read() as session:
         documents, stale = await count_stale(session, embedder.name)
-    after, done = -1, 0
     progress(0, stale)
+
+    def tell(done: int) -> None:
+        progress(done, max(stale, done))
+
+    done = await _encode_pages(db, embedder, tell, stopping)
+    forgotten = 1
+    while forgotten and not stopping():
+        forgotten = await db.transaction(forget_vectors)
+    return Encoding(documents, done)
+
+
+async def _encode_pages(
+    db: Database,
+    embedder: Embedder,
+    tell: Callable[[int], None],
+    stopping: Stopping,
+    *,
+    ago_s: float | None = None,
+) -> int:
+    after, done, name = -1, 0, embedder.name
     while not stopping():
         async with db.read() as session:
-            page = await stale_documents(session, embedder.name, after=after, limit=BATCH)
+            page = await stale_documents(session, name, after=after, limit=BATCH, ago_s=ago_s)
         if not page:
             break
         vectors = await asyncio.to_thread(embedder.embed, [text_of(one) for one in page])
         await db.transaction(partial(_write, embedder, page, vectors))
         after, done = page[-1].document, done + len(page)
-        progress(done, max(stale, done))
-    forgotten = 1
-    while forgotten and not stopping():
-        forgotten = await db.transaction(forget_vectors)
-    return Encoding(documents, done)
+        tell(done)
+    return done
 
 
 async def _write(
@@ -179,12 +218,22 @@ async def run_encoder(
 async def _keep_up(
     db: Database, embedder: Embedder, stopping: asyncio.Event, changed: asyncio.Event
 ) -> None:
+    whole_at, looked_at = -WHOLE_S, 0.0
     while not stopping.is_set():
         changed.clear()
+        now = time.monotonic()
         try:
-            await encode(db, embedder, stopping=stopping.is_set)
+            if now - whole_at >= WHOLE_S:
+                await encode(db, embedder, stopping=stopping.is_set)
+                whole_at = now
+            else:
+                ago_s = now - looked_at + MARGIN_S
+                await encode_lately(db, embedder, ago_s=ago_s, stopping=stopping.is_set)
+            looked_at = now
         except VectorsMissing as error:
+            # Once is enough: who installs pgvector starts the worker anew.
             log.warning("no_vectors", reason=str(error))
+            return
         except Exception as error:
             # Whatever it was, a later look may do better; meanwhile search goes by words.
             log.warning("documents_not_encoded", model=embedder.name, reason=repr(error)[:300])

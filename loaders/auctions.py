@@ -14,9 +14,10 @@ from sqlmodel import col
 
 from core.database import Database
 from core.pagination import PageRequest
+from core.reads import by_rows
 from loaders.base import Computed, many_by, one_by, page_by, read_page
 from loaders.pages import Page, order
-from loaders.rows import Columns, Money, row_of
+from loaders.rows import Columns, Money, moneys, moneys_or_null, row_of
 from models.auctions import Auction, Bid, Product, Stall
 from models.events import EventTopic
 
@@ -46,6 +47,7 @@ class ProductRow(row_of(Product, "prd")):  # type: ignore[misc]
     __slots__ = ()
 
     @property
+    @by_rows(moneys_or_null("price_minor"))
     def price(self) -> Money | None:
         """The fixed price, if it has one."""
         return None if self.price_minor is None else Money(self.price_minor, self.asset)
@@ -92,6 +94,7 @@ class AuctionRow(
     __slots__ = ()
 
     @property
+    @by_rows(moneys("starting_price_minor"))
     def starting_price(self) -> Money:
         """Where bidding begins."""
         return Money(self.starting_price_minor, self.asset)
@@ -103,6 +106,7 @@ class BidRow(row_of(Bid, "bid", without=("maximum_minor", "nonce", "won"))):  # 
     __slots__ = ()
 
     @property
+    @by_rows(moneys_or_null("amount_minor"))
     def amount(self) -> Money | None:
         """What the bid shows: the price while it leads, else where it was outbid. None while it is
         sealed."""

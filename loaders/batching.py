@@ -149,6 +149,8 @@ class Reading:
     batch: Batch | None = None
     offered: list[Sequence[Any]] = field(default_factory=list)
     """Rows that were read on another way: few operations come to ask for one of them."""
+    refused: bool = False
+    """Whether there is a refusal among what is known."""
 
     def ask(self, key: Any) -> Awaitable[Any]:
         """The answer for one key."""
@@ -168,14 +170,16 @@ class Reading:
         if self.offered:
             self._take_offered()
         known = self.known
-        missing = [key for key in keys if key not in known]
+        missing = [key for key in keys if key not in known] if known else keys
         if missing:
             read: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             batch = self._collecting()
             batch.keys.update(dict.fromkeys(missing))
             batch.waiting.append((read, EVERY))
             await read
-        answers = [known[key] for key in keys]
+        answers = list(map(known.__getitem__, keys))
+        if not self.refused:
+            return answers
         return [a.error if type(a) is Refusal else a for a in answers]
 
     def _take_offered(self) -> None:
@@ -196,7 +200,8 @@ class Reading:
     async def read(self, batch: Batch) -> None:
         """Close the batch, read it, tell who waits."""
         self.batch = None
-        keys = [key for key in batch.keys if key not in self.known]
+        known = self.known
+        keys = [key for key in batch.keys if key not in known] if known else list(batch.keys)
         parts = [keys[n : n + MAX_BATCH] for n in range(0, len(keys), MAX_BATCH)]
         try:
             if len(parts) == 1:
@@ -217,8 +222,11 @@ class Reading:
             answers = await run(
                 loaders.db, self.loader, loaders.viewer_id, keys, self.columns, loaders._counted
             )
-            self.known.update(zip(keys, map(_answered, answers), strict=True))
+            if any(issubclass(kind, Exception) for kind in set(map(type, answers))):
+                answers, self.refused = list(map(_answered, answers)), True
+            self.known.update(zip(keys, answers, strict=True))
         except Exception as error:
+            self.refused = True
             self.known.update(dict.fromkeys(keys, Refusal(error)))
 
 

@@ -152,6 +152,8 @@ def _maker(row: Any, types: Sequence[Any]) -> Callable[[Sequence[Any]], list[Any
     make = partial(tuple.__new__, row)
     processors = [_processor(each) for each in types]
     if not any(processors):
+        if row is tuple:
+            return list  # the driver's records read as tuples do
         return lambda records: list(map(make, records))
     changed = [(n, each) for n, each in enumerate(processors) if each is not None]
 

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Integer, bindparam
 from sqlalchemy import tuple_ as sql_tuple
 
-from core.pagination import CursorValue, OrderKey, PageRequest, encode_cursor
+from core.pagination import CursorValue, OrderKey, PageRequest, encode_cursor, encode_cursors
+from core.reads import by_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,12 @@ class Order:
     key: OrderKey
     columns: tuple[Any, ...]
     descending: bool = False
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The columns that a row's position is made of."""
     _read: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(column.name for column in self.columns))
         object.__setattr__(self, "_read", attrgetter(*self.names))
 
     def by(self, *, forward: bool = True) -> list[Any]:
@@ -56,11 +60,6 @@ class Order:
             for column, value in zip(self.columns, position, strict=True)
         }
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns that a row's position is made of."""
-        return tuple(column.name for column in self.columns)
-
     def between(self, page: PageRequest) -> list[ColumnElement[bool]]:
         """Conditions that keep rows strictly between the page's two positions."""
         row = sql_tuple(*self.columns)
@@ -85,6 +84,14 @@ def order(name: str, *columns: Any, descending: bool = False) -> Order:
     return Order(OrderKey(name, types), parts, descending)
 
 
+def _cursors(edges: Sequence[Edge]) -> list[str]:
+    """As `Edge.cursor`, of many edges of one list or of lists in one order."""
+    order = edges[0].order
+    if any(edge.order is not order for edge in edges):
+        return [edge.cursor for edge in edges]
+    return encode_cursors(order.key, [order.position(edge.node) for edge in edges])
+
+
 @dataclass(slots=True)  # not frozen: that makes one three times as slow, and a page has many
 class Edge:
     """A row and its place in the list."""
@@ -93,6 +100,7 @@ class Edge:
     order: Order
 
     @property
+    @by_rows(_cursors)
     def cursor(self) -> str:
         """The opaque position of this row in this ordering."""
         return encode_cursor(self.order.key, self.order.position(self.node))

@@ -5,20 +5,32 @@ than its query."""
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from inspect import getattr_static
+from itertools import repeat
+from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
-from sqlalchemy import DateTime, Text, cast
+from sqlalchemy import DateTime, and_, case, func, literal_column
 from sqlmodel import SQLModel
 
 from core.money import to_decimal
-from core.reads import AS_TEXT, Reads, reads_of
+from core.reads import AS_TEXT, Reads, by_rows, reads_of
 
 Columns = tuple[str, ...] | None
 """Names of columns in the row's order; None for all of them. With `AS_TEXT` behind it, a moment's
-is read as PostgreSQL writes it: the driver takes longer for a moment than for ten numbers."""
+is read as text: the driver takes longer for a moment than for ten numbers."""
+
+BEYOND = "beyond"
+"""In place of the text of a moment that no `datetime` can be."""
+
+_BEYOND: Any = literal_column(f"'{BEYOND}'")
+_FORM: Any = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
+_WHOLE_SECONDS: Any = literal_column("'.000000Z'")
+_NO_FRACTION: Any = literal_column("'Z'")
+_FROM: Any = literal_column("timestamptz '0001-01-01 00:00:00+00'")
+_UNTIL: Any = literal_column("timestamptz '10000-01-01 00:00:00+00'")
 
 
 class Money(NamedTuple):
@@ -31,6 +43,21 @@ class Money(NamedTuple):
     def amount(self) -> Any:
         """The amount in whole units, a `Decimal` with the asset's full number of places."""
         return to_decimal(self.minor_units, self.asset)
+
+
+def moneys(minor_units: str, asset: str = "asset") -> Callable[[Sequence[Any]], list[Money]]:
+    """A reader of many rows: the `Money` that these two attributes of each make; none of them may
+    be null."""
+    read = attrgetter(minor_units, asset)
+    return lambda rows: list(map(tuple.__new__, repeat(Money), map(read, rows)))
+
+
+def moneys_or_null(
+    minor_units: str, asset: str = "asset"
+) -> Callable[[Sequence[Any]], list[Money | None]]:
+    """As `moneys`, and null where there is no amount."""
+    read, new = attrgetter(minor_units, asset), tuple.__new__
+    return lambda rows: [None if pair[0] is None else new(Money, pair) for pair in map(read, rows)]
 
 
 class MissingColumn(LookupError):
@@ -48,9 +75,19 @@ class Row:
     id: Any
 
     @property
+    @by_rows(lambda rows: _public_ids(rows))
     def public_id(self) -> str:
         """The id that clients see."""
         return f"{self.__prefix__}_{self.id.hex}"  # `encode_id`, without the call
+
+
+_ID = attrgetter("id")
+
+
+def _public_ids(rows: Sequence[Any]) -> list[str]:
+    """As `Row.public_id`, of rows of one class."""
+    prefix = f"{rows[0].__prefix__}_"
+    return [prefix + id.hex for id in map(_ID, rows)]
 
 
 def row_of(
@@ -156,7 +193,15 @@ def selected(row: Any, columns: Columns) -> list[Any]:
     if columns is None:
         return list(row.__columns__)
     return [
-        column if column.name in columns else cast(column, Text).label(column.name)
+        column if column.name in columns else _written(column).label(column.name)
         for column in row.__columns__
         if column.name in columns or column.name + AS_TEXT in columns
     ]
+
+
+def _written(moment: Any) -> Any:
+    """A moment's text as the API has it, in a session whose time zone is UTC: nothing is left to do
+    for who passes it on."""
+    text = func.replace(func.to_char(moment, _FORM), _WHOLE_SECONDS, _NO_FRACTION)
+    told = and_(moment >= _FROM, moment < _UNTIL)
+    return case((told, text), (moment.is_not(None), _BEYOND))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -91,8 +92,8 @@ async def _one(
 
     row, name = narrowed(loader.row, columns), loader.key.name
     rows = await _rows(db, loader, viewer_id, (columns,), row, make, {"keys": keys})
-    found = {getattr(each, name): each for each in rows}
-    return [found.get(key) for key in keys]
+    found = dict(zip(map(attrgetter(name), rows), rows, strict=True))
+    return list(map(found.get, keys))
 
 
 async def _count(
@@ -181,10 +182,12 @@ def _form(request: PageRequest) -> tuple[bool, ...]:
 
 
 def _lateral(loader: ManyBy | PageBy, inner: Select[Any]) -> Select[Any]:
-    """The first `limit` rows of `inner` for each key: the key, then the row's columns."""
-    parents = func.unnest(_keys()).table_valued("parent").render_derived()
+    """The first `limit` rows of `inner` for each key: the key's place, from 1, then the row's
+    columns. A place is a small number: the driver takes longer for a key, and so does a dict."""
+    keys = func.unnest(_keys())
+    parents = keys.table_valued("parent", with_ordinality="place").render_derived()
     per_key = inner.where(loader.key == parents.c.parent).limit(bindparam("limit")).lateral("rows")
-    return select(parents.c.parent, *per_key.c).select_from(parents.join(per_key, true()))
+    return select(parents.c.place, *per_key.c).select_from(parents.join(per_key, true()))
 
 
 async def _children(
@@ -196,12 +199,13 @@ async def _children(
     make: Callable[[UUID | None], Select[Any]],
     values: Values,
 ) -> dict[UUID, list[Any]]:
-    """Each key's rows, in their order."""
-    row = narrowed(loader.row, columns)
-    found: dict[UUID, list[Any]] = defaultdict(list)
-    for parent_and_row in await _rows(db, loader, viewer_id, form, tuple, make, values):
-        found[parent_and_row[0]].append(tuple.__new__(row, parent_and_row[1:]))
-    return found
+    """The rows of each of the `keys` among the values, in their order."""
+    row, new = narrowed(loader.row, columns), tuple.__new__
+    keys = values["keys"]
+    found: list[list[Any]] = [[] for _ in keys]
+    for place_and_row in await _rows(db, loader, viewer_id, form, tuple, make, values):
+        found[place_and_row[0] - 1].append(new(row, place_and_row[1:]))
+    return dict(zip(keys, found, strict=True))
 
 
 async def read_page(

@@ -350,7 +350,8 @@ class SearchHistory(SQLModel, table=True):
 class SearchChange(SQLModel, table=True):
     """What a document of the active slot was or became, for a few minutes: live results see by it
     whom a change concerns. Triggers fill it, by transaction as SearchColumnChange. No document:
-    anything may have changed. Not logged: a crash empties it."""
+    anything may have changed, for `viewers` alone if there are any. Not logged: a crash empties it.
+    """
 
     __tablename__ = "search_change"
     __table_args__ = (
@@ -375,6 +376,7 @@ class SearchChange(SQLModel, table=True):
     terms: list[str] = _several(Text)
     names: list[str] = _several(Text)
     facets: list[int] = _several(Integer)
+    viewers: list[UUID] = _several(Uuid)
     at: datetime = moment(now=True)
 
 

@@ -59,7 +59,10 @@ class Keyed:
         """
         make = self.asked(context, arguments)
         keys = list(map(attrgetter(self.key), rows))
-        asked = {key: make(key) for key in dict.fromkeys(keys) if key is not None}
+        distinct = dict.fromkeys(keys)
+        if len(distinct) == len(keys) and None not in distinct:
+            return await context.loaders.show_all(self.loader, list(map(make, keys)), type_name)
+        asked = {key: make(key) for key in distinct if key is not None}
         answers = await context.loaders.show_all(self.loader, [*asked.values()], type_name)
         found = dict(zip(asked, answers, strict=True))
         return list(map(found.get, keys))

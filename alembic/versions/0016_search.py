@@ -103,6 +103,16 @@ BEGIN
     RETURN NULL;
 END $$
 """
+# Whom somebody blocks is gone from what they watch, and they from what the other does.
+TELLING_OF_BLOCKS = """
+CREATE FUNCTION search_tell_viewers() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    pair block := coalesce(new, old);
+BEGIN
+    INSERT INTO search_change (viewers) VALUES (ARRAY[pair.blocker_id, pair.blocked_id]);
+    RETURN NULL;
+END $$
+"""
 
 
 def _words(name: str, *, nullable: bool = False, default: str | None = None) -> sa.Column:
@@ -445,6 +455,7 @@ def _make_watching() -> None:
         _several("terms", sa.Text()),
         _several("names", sa.Text()),
         _several("facets", sa.Integer()),
+        _several("viewers", sa.Uuid()),
         _moment("at", now=True),
         _key("search_change", "id"),
         prefixes=["UNLOGGED"],
@@ -464,6 +475,11 @@ def _make_watching() -> None:
         "CREATE TRIGGER search_slot_live AFTER UPDATE OF state ON search_slot FOR EACH ROW"
         " WHEN (new.state = 'ACTIVE' AND old.state <> 'ACTIVE')"
         " EXECUTE FUNCTION search_tell_all()"
+    )
+    op.execute(TELLING_OF_BLOCKS)
+    op.execute(
+        "CREATE TRIGGER block_live AFTER INSERT OR DELETE ON block FOR EACH ROW"
+        " EXECUTE FUNCTION search_tell_viewers()"
     )
     op.create_table(
         "search_setting",
@@ -504,6 +520,8 @@ def downgrade() -> None:
         "search_entity",
     ):
         op.drop_table(table)
+    op.execute("DROP TRIGGER block_live ON block")
+    op.execute("DROP FUNCTION search_tell_viewers()")
     op.execute("DROP FUNCTION search_tell()")
     op.execute("DROP FUNCTION search_tell_all()")
     op.execute("DELETE FROM log_consumer WHERE name = 'search'")

@@ -3,14 +3,19 @@ is read here."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from loaders.auctions import AuctionRow
-from loaders.rows import Money
+from loaders.rows import Money, moneys
 from services.auctions.dutch import next_fall_at, price_at
 from services.auctions.increments import least_bid_minor
 from services.auctions.lots import DUTCH, ENGLISH, SEALED
+
+_FORMAT = attrgetter("format")
+_CURRENT = moneys("current_price_minor")
 
 
 class DutchRow(NamedTuple):
@@ -33,6 +38,13 @@ def current_price(row: AuctionRow) -> Money:
     if row.format != DUTCH or row.winner_id is not None:
         return Money(row.current_price_minor, row.asset)
     return Money(price_at(row.priced_at, **_falling(row)), row.asset)
+
+
+def current_prices(rows: Sequence[AuctionRow]) -> list[Money]:
+    """As `current_price`, of many."""
+    if DUTCH in set(map(_FORMAT, rows)):
+        return list(map(current_price, rows))
+    return _CURRENT(rows)
 
 
 def minimum_bid(row: AuctionRow) -> Money:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import strawberry
 
 from core.clock import utc_now
+from core.reads import by_rows
 from loaders import auctions as loaders
 from loaders import users as user_loaders
 from loaders.auctions import AuctionRow, BidRow, OpeningRow, ProductRow, StallRow
@@ -289,6 +290,7 @@ class Auction(OrderAuctionFields, Node):
         "it closes. Of a Dutch auction, the price of this moment.",
         cost=0,
     )
+    @by_rows(prices.current_prices)
     def current_price(root: strawberry.Parent[Any]) -> Money:
         return cast(Money, prices.current_price(root))
 

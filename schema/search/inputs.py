@@ -44,7 +44,9 @@ class SearchAuctionState(Enum):
     OPEN = strawberry.enum_value("OPEN", description="It takes bids.")
     SOLD = strawberry.enum_value("SOLD", description="It ended with a buyer.")
     UNSOLD = strawberry.enum_value("UNSOLD", description="It ended without one.")
-    CANCELLED = strawberry.enum_value("CANCELLED", description="It was called off.")
+    CANCELLED = strawberry.enum_value(
+        "CANCELLED", description="It was called off: such are not found."
+    )
 
 
 @strawberry.input(
@@ -66,7 +68,9 @@ class SearchFilterInput:
     sellers: list[strawberry.ID] | None = described("Who sells it: `usr_…`.")
     stalls: list[strawberry.ID] | None = described("Which stall sells it: `stl_…`.")
     people: list[strawberry.ID] | None = described("Someone of these is credited: `per_…`.")
-    cultural_tags: list[str] | None = described("Cultures that something comes from.")
+    cultural_tags: list[str] | None = described(
+        "Cultures that something comes from. Nothing is marked with one yet, so it finds nothing."
+    )
     languages: list[str] | None = described("What is spoken: ISO 639, as `fr`.")
     content_ratings: list[ContentRating] | None = described("For whom a title is.")
     runtime_minutes: SearchRangeInput | None = described("How long a title is.")

@@ -73,7 +73,7 @@ class SearchFacetName(Enum):
     SELLER = strawberry.enum_value("SELLER", description="Who sells it, by id: `usr_…`.")
     STALL = strawberry.enum_value("STALL", description="Which stall sells it, by id: `stl_…`.")
     CULTURAL_TAG = strawberry.enum_value(
-        "CULTURAL_TAG", description="The culture that something comes from."
+        "CULTURAL_TAG", description="The culture that something comes from: none is known yet."
     )
     LANGUAGE = strawberry.enum_value("LANGUAGE", description="What is spoken: ISO 639.")
     CONTENT_RATING = strawberry.enum_value("CONTENT_RATING", description="For whom a title is.")

@@ -29,7 +29,7 @@ _CHANGES = text(
     WITH now AS (
         SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint) AS since
     )
-    SELECT now.since, c.id, c.xact, c.document, c.kind, c.entity_id, c.owner_id, c.terms,
+    SELECT now.since, c.id, c.xact, c.document, c.kind, c.terms, c.viewers,
         ARRAY(SELECT search_key(n) FROM unnest(c.names[1:20]) AS n) AS keys,
         ARRAY(SELECT v.facet || chr(31) || v.value FROM search_facet_value AS v
             WHERE v.id = ANY (c.facets)) AS facets
@@ -69,16 +69,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A document as it was, or as it became. `document` None: anything may have changed. `names`
-    are the trigrams of each, `facets` are `facet`, a separator and the value."""
+    """A document as it was, or as it became. `document` None: anything may have changed, for
+    `viewers` alone if there are any. `names` are the trigrams of each, `facets` are `facet`, a
+    separator and the value."""
 
     document: int | None
     kind: str | None = None
-    entity_id: UUID | None = None
-    owner_id: UUID | None = None
     terms: frozenset[str] = frozenset()
     names: tuple[frozenset[str], ...] = ()
     facets: frozenset[str] = frozenset()
+    viewers: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,7 @@ class Awaited:
     facets: Mapping[str, frozenset[str]] | None = None
     lifted: bool = False
     shown: frozenset[int] = frozenset()
+    viewer: UUID | None = None
 
 
 async def place_of_now(session: ReadSession) -> Place:
@@ -124,11 +125,10 @@ def _change(row: Any) -> Change:
     return Change(
         row.document,
         row.kind,
-        row.entity_id,
-        row.owner_id,
         frozenset(row.terms),
         tuple(trigrams(key) for key in row.keys),
         frozenset(row.facets),
+        frozenset(row.viewers),
     )
 
 
@@ -154,11 +154,14 @@ def awaited(
         facets=facets,
         lifted=bool(query.facets),
         shown=frozenset(shown),
+        viewer=query.viewer_id,
     )
 
 
 def concerns(change: Change, wanted: Awaited) -> bool:
     """Whether the answer may differ by this change: false only where it surely does not."""
+    if change.viewers:
+        return wanted.viewer in change.viewers
     if change.document is None or change.document in wanted.shown:
         return True
     said = wanted.terms or wanted.name

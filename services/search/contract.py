@@ -3,9 +3,10 @@ and the page that answers. Data alone; no SQL and no GraphQL."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 from uuid import UUID
 
@@ -127,6 +128,27 @@ class SearchFilters:
     ends_after: datetime | None = None
     ends_before: datetime | None = None
     published_after: datetime | None = None
+
+
+FACET_FIELDS: Mapping[FacetName, str] = MappingProxyType(
+    {
+        "TYPE": "kinds",
+        "TITLE_KIND": "title_kinds",
+        "GENRE": "genres",
+        "PLATFORM": "platforms",
+        "TIER": "tiers",
+        "REGION": "regions",
+        "TAG": "tags",
+        "CATEGORY": "categories",
+        "SELLER": "sellers",
+        "STALL": "stalls",
+        "CULTURAL_TAG": "cultural_tags",
+        "LANGUAGE": "languages",
+        "CONTENT_RATING": "content_ratings",
+        "AUCTION_STATE": "auction_states",
+    }
+)
+"""The filter that wants any of some values of a facet, by facet."""
 
 
 @dataclass(frozen=True, slots=True)

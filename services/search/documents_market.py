@@ -1,6 +1,7 @@
 """Documents of people's public profiles, products and lots. Somebody whose profile is private, or
-whose account is suspended or closed, has none, nor does anything a stall that is not open sells;
-nor a lot that is yet to open or was cancelled.
+whose account is suspended or closed, has none, nor does anything a stall that is not open sells.
+Lots are found as lists show them, those to come as well; but not what was cancelled, for it is of
+no use to anybody who looks for something.
 """
 
 from __future__ import annotations
@@ -28,11 +29,24 @@ USER_DOCUMENTS = f"""
 """
 
 _STALL_OPEN = "s.active AND u.status = 'ACTIVE'"
-_STALL_TOKENS = (
-    token("SELLER", "CAST(u.id AS text)", "u.display_name")
-    + ", "
-    + token("STALL", "CAST(s.id AS text)", "s.name")
-)
+
+
+def _shelf(goods: str) -> str:
+    """SQL of the summary and the details of what a stall sells."""
+    return f"""
+        concat_ws(' · ', {goods}.category, s.name),
+        concat_ws('. ', {goods}.category, array_to_string({goods}.tags, ', '), s.name)"""
+
+
+def _goods_tokens(goods: str, price_minor: str) -> str:
+    """SQL of the tokens of what a stall sells, but for its tags."""
+    return f"""
+            {token("CATEGORY", f"lower({goods}.category)", f"{goods}.category")},
+            {token("REGION", f"{goods}.region")},
+            {price_token(f"{goods}.{price_minor}", f"{goods}.asset")},
+            {token("SELLER", "CAST(u.id AS text)", "u.display_name")},
+            {token("STALL", "CAST(s.id AS text)", "s.name")}"""
+
 
 _PRODUCT_SEEN = f"p.deleted_at IS NULL AND {_STALL_OPEN}"
 PRODUCT_SEEN = f"""
@@ -42,8 +56,7 @@ PRODUCT_SEEN = f"""
 """
 PRODUCT_DOCUMENTS = f"""
     SELECT p.id, p.name, CAST('{{}}' AS text[]),
-        concat_ws(' · ', p.category, s.name),
-        concat_ws('. ', p.category, array_to_string(p.tags, ', '), s.name),
+        {_shelf("p")},
         concat_ws(E'\\n', p.description, p.story),
         s.owner_id, CAST(NULL AS smallint), CAST(NULL AS int), CAST(NULL AS smallint),
         p.price_minor, CASE WHEN p.price_minor IS NOT NULL THEN p.asset END,
@@ -52,17 +65,14 @@ PRODUCT_DOCUMENTS = f"""
         p.created_at, CAST(NULL AS timestamptz),
         array_remove(ARRAY[
             {token("TYPE", "'PRODUCT'", "'Products'")},
-            {token("CATEGORY", "lower(p.category)", "p.category")},
-            {token("REGION", "p.region")},
-            {price_token("p.price_minor", "p.asset")},
-            {_STALL_TOKENS}
+            {_goods_tokens("p", "price_minor")}
         ], NULL) || {tag_tokens("p.tags")}
     FROM product AS p JOIN stall AS s ON s.id = p.stall_id
     JOIN user_account AS u ON u.id = s.owner_id
     WHERE p.id = ANY (CAST(:ids AS uuid[])) AND {_PRODUCT_SEEN}
 """
 
-_AUCTION_SEEN = f"a.status IN ('OPEN', 'SOLD', 'UNSOLD') AND {_STALL_OPEN}"
+_AUCTION_SEEN = f"a.status <> 'CANCELLED' AND {_STALL_OPEN}"
 AUCTION_SEEN = f"""
     SELECT a.id, CAST(NULL AS timestamptz) AS version, CAST(NULL AS bigint) AS popularity
     FROM auction AS a JOIN stall AS s ON s.id = a.stall_id
@@ -70,20 +80,16 @@ AUCTION_SEEN = f"""
 """
 AUCTION_DOCUMENTS = f"""
     SELECT a.id, a.title, CAST('{{}}' AS text[]),
-        concat_ws(' · ', a.category, s.name),
-        concat_ws('. ', a.category, array_to_string(a.tags, ', '), s.name),
+        {_shelf("a")},
         a.description,
         a.seller_id, CAST(NULL AS smallint), CAST(NULL AS int), CAST(NULL AS smallint),
         a.current_price_minor, a.asset, a.starts_at, a.ends_at,
         CAST(ln(1 + a.bid_count) AS real),
-        coalesce(a.opened_at, a.starts_at), CAST(NULL AS timestamptz),
+        coalesce(a.opened_at, a.created_at), CAST(NULL AS timestamptz),
         array_remove(ARRAY[
             {token("TYPE", "'AUCTION'", "'Auctions'")},
             {token("AUCTION_STATE", "a.status", "initcap(a.status)")},
-            {token("CATEGORY", "lower(a.category)", "a.category")},
-            {token("REGION", "a.region")},
-            {price_token("a.current_price_minor", "a.asset")},
-            {_STALL_TOKENS}
+            {_goods_tokens("a", "current_price_minor")}
         ], NULL) || {tag_tokens("a.tags")}
     FROM auction AS a JOIN stall AS s ON s.id = a.stall_id
     JOIN user_account AS u ON u.id = a.seller_id

@@ -1,12 +1,15 @@
-"""The values of facets by their number, in memory. Data alone; keeping.py reads them."""
+"""The values of facets by their number, in memory, and their names where those are the language's
+and not the catalogue's. No SQL: keeping.py reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from babel import Locale
 
 from models.search import FACETS
 from services.search.columns import Flags, Ints
@@ -36,7 +39,7 @@ class FacetValues:
         """Values as (number, facet, value, label)."""
         for number, facet, value, label in rows:
             self._make_room(number + 1)
-            self.by_number[number] = Value(facet, value, label)
+            self.by_number[number] = Value(facet, value, spoken_name(facet, value) or label)
             self.numbers[facet, value] = number
             self.facet[number] = FACET_CODES[facet]
             if facet == "OFFER":
@@ -80,3 +83,21 @@ class FacetValues:
         if size > have:
             more = np.full(size + size // 2 - have, _NONE, np.int32)
             self.facet = np.concatenate([self.facet, more])
+
+
+def spoken_name(facet: str, value: str) -> str | None:
+    """What a region or a language is called in English: `France` for `FR`, `French` for `fr`; None
+    for a code that is not known, and for values of other facets, which have names of their own."""
+    match facet:
+        case "REGION":
+            found = _english().territories.get(value)
+        case "LANGUAGE":
+            found = _english().languages.get(value.replace("-", "_"))
+        case _:
+            found = None
+    return None if found is None else str(found)
+
+
+@cache
+def _english() -> Locale:
+    return Locale("en")

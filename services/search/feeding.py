@@ -84,6 +84,7 @@ TOUCHES: Mapping[str, Touch] = MappingProxyType(
         "ProductChanged": _PRODUCT,
         "ProductDeleted": _PRODUCT,
         "OrderPlaced": _PRODUCT,
+        "AuctionScheduled": _AUCTION,
         "AuctionOpened": _AUCTION,
         "AuctionClosed": _AUCTION,
         "AuctionCancelled": _AUCTION,
@@ -95,7 +96,6 @@ TOUCHES: Mapping[str, Touch] = MappingProxyType(
 IRRELEVANT: Mapping[str, str] = MappingProxyType(
     {
         "AssignmentChanged": "a player's own",
-        "AuctionScheduled": "a lot that is yet to open is not found",
         "BidsOpened": "bids are not searched",
         "CommentAdded": "comments are not searched; popularity is swept",
         "CommentChanged": "comments are not searched",
@@ -158,7 +158,7 @@ _OF_OWNERS = text(
         UNION ALL
         SELECT 'AUCTION', a.id FROM owner AS o
         JOIN auction AS a ON a.seller_id = o.id JOIN stall AS s ON s.id = a.stall_id
-        WHERE o.active AND s.active AND a.status IN ('OPEN', 'SOLD', 'UNSOLD')
+        WHERE o.active AND s.active AND a.status <> 'CANCELLED'
     )
     SELECT kind, id FROM ought
     WHERE NOT EXISTS (SELECT FROM had WHERE had.kind = ought.kind AND had.entity_id = ought.id)

@@ -16,6 +16,7 @@ from models.content.availability import TIERS
 from models.content.titles import CONTENT_RATINGS, TITLE_KINDS
 from services.search.columns import KIND_CODES, UNKNOWN, Columns, Flags, Ints, Longs, asset_code
 from services.search.contract import (
+    FACET_FIELDS,
     FILTER_VALUES_MAX,
     KINDS,
     FacetName,
@@ -33,25 +34,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REGION = re.compile(r"[A-Z]{2}")
 AUCTION_STATES = ("SCHEDULED", "OPEN", "SOLD", "UNSOLD", "CANCELLED")
 
-# Filters that are the values of one facet: their field, the facet, the name in the schema.
-_OF_FACETS: tuple[tuple[str, FacetName], ...] = (
-    ("kinds", "TYPE"),
-    ("title_kinds", "TITLE_KIND"),
-    ("genres", "GENRE"),
-    ("tags", "TAG"),
-    ("categories", "CATEGORY"),
-    ("sellers", "SELLER"),
-    ("stalls", "STALL"),
-    ("cultural_tags", "CULTURAL_TAG"),
-    ("languages", "LANGUAGE"),
-    ("content_ratings", "CONTENT_RATING"),
-    ("auction_states", "AUCTION_STATE"),
-)
-_OFFER: tuple[tuple[str, FacetName], ...] = (
-    ("regions", "REGION"),
-    ("platforms", "PLATFORM"),
-    ("tiers", "TIER"),
-)
+_OFFER: tuple[FacetName, ...] = ("REGION", "PLATFORM", "TIER")
 _CLOSED: dict[str, Sequence[str]] = {
     "kinds": KINDS,
     "title_kinds": TITLE_KINDS,
@@ -116,8 +99,8 @@ def conditions_of(
     """The conditions of checked filters; `credited` are the documents of each group of people."""
     found = [
         _any_of(facet, _as_texts(getattr(filters, field)), values)
-        for field, facet in _OF_FACETS
-        if getattr(filters, field)
+        for facet, field in FACET_FIELDS.items()
+        if facet not in _OFFER and getattr(filters, field)
     ]
     if filters.platforms or filters.tiers or filters.regions:
         found.append(_offered(filters, values))
@@ -133,7 +116,7 @@ def selected_values(filters: SearchFilters) -> dict[str, frozenset[str]]:
     """By facet: the values that a search is filtered by."""
     found: dict[str, frozenset[str]] = {
         facet: frozenset(_as_texts(getattr(filters, field)))
-        for field, facet in (*_OF_FACETS, *_OFFER)
+        for facet, field in FACET_FIELDS.items()
         if getattr(filters, field)
     }
     first, last = filters.year_from, filters.year_to
@@ -154,7 +137,7 @@ def _any_of(facet: FacetName, wanted: Sequence[str], values: FacetValues) -> Con
 
 
 def _offered(filters: SearchFilters, values: FacetValues) -> Condition:
-    facets = frozenset(facet for field, facet in _OFFER if getattr(filters, field))
+    facets = frozenset(facet for facet in _OFFER if getattr(filters, FACET_FIELDS[facet]))
     if facets == {"REGION"}:  # goods have a region as well, and are no offer
         return _any_of("REGION", filters.regions, values)
     numbers = values.offers_like(filters.regions, filters.platforms, filters.tiers)

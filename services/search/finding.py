@@ -30,6 +30,8 @@ from services.search.matching import (
     ALL_NEEDED,
     NO_MATCHES,
     Matches,
+    Posting,
+    Term,
     best,
     candidates,
     looked_up,
@@ -121,7 +123,7 @@ async def find(asking: Asking, understood: Interpretation, filters: SearchFilter
         lists["SEMANTIC"] = _visible_of(columns, opening, asking.nearest)
     ran: list[Retriever] = ["LEXICAL"] if words and query.mode in ("ALL", "LEXICAL") else []
     found = _judged(asking, lexical, lists, filters, credited, understood.boosts)
-    fused = found.fused if words else [hit._replace(retrievers=()) for hit in found.fused]
+    fused = found.fused if words else [Fused(n, score, ()) for n, score, _ in found.fused]
     if asking.reorder is not None and query.personalize:
         fused = asking.reorder(fused, columns, asking.keeper.values)
     return Found(opening, fused, found.total, found.facets, (*ran, *lists))
@@ -152,12 +154,12 @@ def _judged(
     passing = judge(found, conditions_of(filters, values, credited))
     facets = count_facets(found, passing, query.facets, filters)
     kept = documents[passing.all]
-    rankings: dict[Retriever, Sequence[Ranked]] = {
+    rankings: dict[Retriever, Sequence[int]] = {
         "LEXICAL": _ranked(columns, values, lexical, kept, boosts)
     }
     passed = set(kept.tolist()) if others else set()
     for name, ranked in lists.items():
-        rankings[name] = [hit for hit in ranked if hit.document in passed]
+        rankings[name] = [hit.document for hit in ranked if hit.document in passed]
     fused = fuse(rankings, weights=asking.ranking.weights, k=asking.ranking.k)
     return _Judged(fused, len(kept), facets)
 
@@ -168,8 +170,8 @@ def _ranked(
     lexical: Matches,
     kept: Ints,
     boosts: Sequence[Boost],
-) -> list[Ranked]:
-    """The best of the lexical matches that were kept."""
+) -> list[int]:
+    """The best of the lexical matches that were kept, the best first."""
     keep = np.isin(lexical.documents, kept, assume_unique=True)
     documents, scores = lexical.documents[keep], lexical.scores[keep]
     if boosts:
@@ -177,7 +179,7 @@ def _ranked(
         for boost in boosts:
             flags = liked.having(values.flags(boost.facet, boost.values))
             scores = np.where(flags, scores * np.float32(1 + boost.weight), scores)
-    return list(map(Ranked._make, best(documents, scores, DEPTH_MAX)))
+    return [document for document, _ in best(documents, scores, DEPTH_MAX)]
 
 
 async def _open(asking: Asking, words: str) -> Opening:
@@ -201,24 +203,29 @@ async def _by_words(asking: Asking, opening: Opening) -> Matches:
     reading = plan_reading(opening.terms)
     if not reading.whole:
         return NO_MATCHES
-    size, terms = len(columns.kind), opening.terms
+    terms = opening.terms
     postings = await read_postings(session, reading.whole, slot=opening.slot)
-    documents, scores, shares = candidates(terms, postings, size)
-    seen = _visible(columns, opening, documents)
-    documents, scores, shares = documents[seen], scores[seen], shares[seen]
+    documents, scores, shares = _scored(columns, opening, postings)
     found, complete = matching(terms, shares, reading.common)
     if reading.common and complete:
         matches = Matches(documents[found], scores[found], complete)
         within = looked_up(terms, matches)
         postings += await look_up(session, reading.common, within, slot=opening.slot)
-        documents, scores, shares = candidates(terms, postings, size)
-        seen = _visible(columns, opening, documents)
-        documents, scores, shares = documents[seen], scores[seen], shares[seen]
+        documents, scores, shares = _scored(columns, opening, postings)
         if len(terms) > ALL_NEEDED:
             found = np.isin(documents, matches.documents, assume_unique=True)
         else:
             found, complete = matching(terms, shares, ())
     return _weighed(columns, opening, Matches(documents[found], scores[found], complete))
+
+
+def _scored(
+    columns: Columns, opening: Opening, postings: Sequence[tuple[Term, Posting]]
+) -> tuple[Ints, Floats, Floats]:
+    """As `candidates`, of what this viewer may find."""
+    documents, scores, shares = candidates(opening.terms, postings, len(columns.kind))
+    seen = _visible(columns, opening, documents)
+    return documents[seen], scores[seen], shares[seen]
 
 
 async def _said_otherwise(asking: Asking, words: str) -> Matches:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from core.pagination import OrderKey, decode_cursor, encode_cursor
-from services.search.contract import DEPTH_MAX, RETRIEVERS, Ranked, Retriever
+from services.search.contract import DEPTH_MAX, RETRIEVERS, Retriever
 
 PLACES = 10**12
 """A score in a cursor is a whole number of these."""
@@ -28,28 +28,27 @@ class Fused(NamedTuple):
 
 
 def fuse(
-    rankings: Mapping[Retriever, Sequence[Ranked]],
+    rankings: Mapping[Retriever, Sequence[int]],
     *,
     weights: Mapping[str, float],
     k: int,
     limit: int = DEPTH_MAX,
 ) -> list[Fused]:
-    """Each document's sum of weight / (k + rank) over the rankings that have it, the best first.
-    A ranking of weight 0 finds what it finds, and says nothing of its place."""
+    """Each document's sum of weight / (k + rank) over the rankings that have it, the best first. A
+    ranking is documents, the best first; one of weight 0 finds, and says nothing of a place."""
     lists = [(name, rankings[name]) for name in RETRIEVERS if rankings.get(name)]
     if len(lists) == 1:  # in its order already
         [(name, ranked)] = lists
         weight, alone = weights[name], (name,)
         return [
-            Fused(hit.document, weight / (k + rank), alone)
-            for rank, hit in enumerate(ranked[:limit], start=1)
+            Fused(document, weight / rank, alone)
+            for rank, document in enumerate(ranked[:limit], start=k + 1)
         ]
     scores: dict[int, float] = {}
     found: dict[int, tuple[Retriever, ...]] = {}
     for name, ranked in lists:
         weight, alone = weights[name], (name,)
-        for rank, hit in enumerate(ranked, start=k + 1):
-            document = hit.document
+        for rank, document in enumerate(ranked, start=k + 1):
             if document in scores:
                 scores[document] += weight / rank
                 found[document] += alone

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import Stemmer
@@ -49,16 +50,19 @@ def _marks(terms: frozenset[str], text: str) -> list[tuple[int, int, str]]:
     words need not be stemmed."""
     if not text or not terms:
         return []
-    beginnings = {term[:2] for term in terms}
-    plain = text.isascii()
+    words = _beginning_so(terms) if text.isascii() else _WORD
     found = []
-    for match in _WORD.finditer(text):
-        word = match.group()
-        if plain and word[:2].lower() not in beginnings:
-            continue
-        if (term := stem(word)) in terms:
+    for match in words.finditer(text):
+        if (term := stem(match.group())) in terms:
             found.append((match.start(), match.end(), term))
     return found
+
+
+@lru_cache(maxsize=256)
+def _beginning_so(terms: frozenset[str]) -> re.Pattern[str]:
+    """Words with the first letters of any of the terms."""
+    beginnings = "|".join(sorted({re.escape(term[:2]) for term in terms}))
+    return re.compile(rf"(?<![^\W_])(?:{beginnings})[^\W_]*", re.IGNORECASE | re.ASCII)
 
 
 def _piece(text: str, marks: Sequence[tuple[int, int, str]]) -> tuple[str, list[Span]]:

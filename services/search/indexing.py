@@ -29,7 +29,8 @@ _TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('mela.search.in
 _SLOTS = text(
     """
     SELECT (SELECT slot FROM search_slot WHERE state = 'ACTIVE'),
-        (SELECT slot FROM search_slot WHERE state = 'BUILDING'),
+        (SELECT slot FROM search_slot
+         WHERE state = 'BUILDING' AND builds_until > clock_timestamp()),
         to_regclass('search_vector') IS NOT NULL
     """
 )

@@ -91,7 +91,7 @@ def lexical_scores(slot: int) -> str:
     scores, and how many of them it has. Takes `:terms` (text[]) and `:weights` (real[]), those of
     `query_terms`.
 
-    An index-only scan a term and one hash: about 0.4 µs for each posting on a quiet machine.
+    An index-only scan a term and one hash: about half a microsecond a posting.
     """
     slot = checked_slot(slot)
     return f"""

@@ -1,8 +1,9 @@
 """The whole index anew, beside the one in use: documents, then words and names, then what changed
 meanwhile, and in one short transaction the new one is in use.
 
-A build that was given up leaves nothing but a slot to be emptied: the next one begins again. Every
-transaction is short, for whoever follows the event log waits for the oldest that runs.
+A build that was given up leaves nothing but a slot to be emptied: the next one begins again, at
+once, for the builder's lock goes with its connection. Every transaction is short, for whoever
+follows the event log waits for the oldest that runs.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ from services.search.postings import impact_of, weighed_terms
 
 POSTED_AT_ONCE = 1_000
 """Documents whose words are written in one transaction."""
-GIVEN_UP_S = 120
-"""A builder that has said nothing for so long is gone."""
+GIVEN_UP_S = 300
+"""A builder that has said nothing for so long is gone, though its connection may not be: what
+changes is no longer noted for it."""
 GRACE_S = 6.0
 """Who began to read the old index may do so for as long as a statement may take."""
 STATEMENT_TIMEOUT_S = 300.0
@@ -93,29 +95,44 @@ async def reindex(
     """Build the index anew and put it into use; what is found meanwhile is found as before.
     Raises `BuildRuns`."""
     began = time.perf_counter()
-    pool = PoolSettings(maximum=1, statement_timeout_s=STATEMENT_TIMEOUT_S, slow_statement_s=60)
+    pool = PoolSettings(maximum=2, statement_timeout_s=STATEMENT_TIMEOUT_S, slow_statement_s=60)
     db = Database(database_url, pool=pool)
     try:
-        builder = new_id()
-        slot = await db.transaction(partial(_begin, builder=builder))
-        build = _Build(db, slot, builder, progress or (lambda step, done, total: None))
-        await _write_documents(build)
-        await _write_words(build)
-        await _vacuum(build)
-        await _catch_up(build)
-        generation, documents = await db.transaction(partial(_put_into_use, build=build))
-        await asyncio.sleep(grace_s)
-        await db.transaction(partial(_empty_unused, slot=1 - slot))
-        await db.transaction(_forget_values)
+        # Its connection is kept for the lock alone, and outside of any transaction.
+        async with db.read() as session:
+            alone = bool(await session.scalar(_TRY_LOCK))
+            build = await _begun(db, alone, progress or (lambda step, done, total: None))
+            generation, documents = await _built(build)
+            await asyncio.sleep(grace_s)
+            await db.transaction(partial(_empty_unused, slot=1 - build.slot))
+            await db.transaction(_forget_values)
         return Rebuilt(generation, documents, time.perf_counter() - began)
     finally:
         await db.close()
 
 
+async def _begun(db: Database, alone: bool, tell: Progress) -> _Build:
+    builder = new_id()
+    slot = await db.transaction(partial(_begin, builder=builder, alone=alone))
+    return _Build(db, slot, builder, tell)
+
+
+async def _built(build: _Build) -> tuple[int, int]:
+    """Every step up to the use of what was built: its generation and its documents."""
+    await _write_documents(build)
+    await _write_words(build)
+    await _vacuum(build)
+    await _catch_up(build)
+    used: tuple[int, int] = await build.db.transaction(partial(_put_into_use, build=build))
+    return used
+
+
+_TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtextextended('mela.search.build', 0))")
 _SLOTS = text(
     """
     SELECT slot FROM search_slot WHERE state <> 'ACTIVE'
-      AND (state = 'EMPTY' OR builds_until < clock_timestamp()) FOR UPDATE
+      AND (state = 'EMPTY' OR CAST(:alone AS boolean) OR builds_until < clock_timestamp())
+    FOR UPDATE
     """
 )
 _BEGIN = text(
@@ -129,15 +146,18 @@ _BEGIN = text(
 _GO_ON = text(
     """
     UPDATE search_slot SET builds_until = clock_timestamp() + make_interval(secs => :seconds)
-    WHERE slot = :slot AND builder = :builder AND state = 'BUILDING' RETURNING slot
+    WHERE slot = :slot AND builder = :builder AND state = 'BUILDING'
+      AND builds_until > clock_timestamp() RETURNING slot
     """
 )
 _FORGET_TOUCHED = text("DELETE FROM search_touched")
 
 
-async def _begin(tx: Transaction, *, builder: UUID) -> int:
+async def _begin(tx: Transaction, *, builder: UUID, alone: bool) -> int:
+    """Take the slot that is not in use; one that is being built only where nobody else lives to do
+    so (`alone`: the builder's lock was free), or has said nothing for long."""
     await take_turn(tx)
-    slot = await tx.scalar(_SLOTS)
+    slot = await tx.scalar(_SLOTS, {"alone": alone})
     if slot is None:
         raise BuildRuns
     await tx.execute(_FORGET_TOUCHED)
@@ -265,10 +285,11 @@ async def _write_words_after(tx: Transaction, *, slot: int, after: int) -> None:
 
 async def _vacuum(build: _Build) -> None:
     """So that lists of postings are read from the index alone, and the planner knows the tables."""
-    async with build.db.read() as session:
-        for done, table in enumerate(_ANALYSED, start=1):
+    for done, table in enumerate(_ANALYSED, start=1):
+        async with build.db.read() as session:
             await session.execute(text(f"VACUUM (ANALYZE) {table}_{build.slot}"))
-            build.tell("statistics", done, len(_ANALYSED))
+        await build.db.transaction(build.require)
+        build.tell("statistics", done, len(_ANALYSED))
 
 
 _TOUCHED = text("SELECT id, kind, entity_id FROM search_touched ORDER BY id LIMIT :limit")

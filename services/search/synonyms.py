@@ -3,18 +3,15 @@ administrators set. Directed: a term's meanings are searched where it is, with l
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import text
 
 from core.database import Database, ReadSession, Transaction
 from core.errors import InvalidInput
 from core.jsontext import to_json
+from services.search.refreshing import refreshed
 from services.search.understanding.words import Word, phrase, words_of
 
 WEIGHT = 0.4
@@ -25,7 +22,6 @@ TERM_MAX = 60
 MEANS_MAX = 20
 SYNONYMS_MAX = 10_000
 """Terms that may be set."""
-REFRESH_S = 60.0
 _TERM_WORDS_MAX = 4
 
 # Each means all others of its line.
@@ -68,14 +64,6 @@ class Expansion(NamedTuple):
     weight: float
 
 
-@dataclass(slots=True)
-class _Kept:
-    synonyms: Synonyms
-    read_at: float
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
-_KEPT: WeakKeyDictionary[Database, _Kept] = WeakKeyDictionary()
 _ALL = text("SELECT term, means FROM search_synonym ORDER BY term LIMIT :limit")
 _SET = text(
     """
@@ -101,22 +89,13 @@ def _own() -> dict[str, tuple[str, ...]]:
 OWN: Synonyms = _own()
 
 
-async def synonyms(db: Database) -> Synonyms:
-    """Our own synonyms and those that were set, `REFRESH_S` old at most."""
-    kept = _KEPT.get(db)
-    if kept is None:
-        made = await _read(db)
-        kept = _KEPT.setdefault(db, _Kept(made, time.monotonic()))
-    elif time.monotonic() - kept.read_at > REFRESH_S and not kept.lock.locked():
-        async with kept.lock:
-            kept.synonyms = await _read(db)
-            kept.read_at = time.monotonic()
-    return kept.synonyms
-
-
 async def _read(db: Database) -> Synonyms:
     async with db.read() as session:
         return {**OWN, **await set_synonyms(session)}
+
+
+synonyms = refreshed(_read)
+"""`await synonyms(db)`: our own and those that were set, a minute old at most."""
 
 
 async def set_synonyms(session: ReadSession) -> dict[str, tuple[str, ...]]:

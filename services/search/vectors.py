@@ -55,17 +55,21 @@ _STALE = """
     SELECT d.id, d.digest, d.kind, d.name, d.names, d.summary, d.details, d.body, d.year
     FROM search_document AS d
     LEFT JOIN search_vector AS v ON v.model = :model AND v.document = d.id
-    WHERE d.slot = {slot} AND d.id > :after
+    WHERE d.slot = {slot} AND d.id > :after {only}
       AND (v.document IS NULL OR v.digest <> d.digest)
     ORDER BY d.id LIMIT :limit
 """
+_LATELY = """AND d.id IN (
+        SELECT c.document FROM search_column_change AS c
+        WHERE c.at > clock_timestamp() - make_interval(secs => :ago_s))"""
 _COUNT_STALE = """
     SELECT count(*), count(*) FILTER (WHERE v.document IS NULL OR v.digest <> d.digest)
     FROM search_document AS d
     LEFT JOIN search_vector AS v ON v.model = :model AND v.document = d.id
     WHERE d.slot = {slot}
 """
-_STALE_PAGE = text(_STALE.format(slot=_ACTIVE_SLOT))
+_STALE_PAGE = text(_STALE.format(slot=_ACTIVE_SLOT, only=""))
+_STALE_LATELY = text(_STALE.format(slot=_ACTIVE_SLOT, only=_LATELY))
 _STALE_COUNT = text(_COUNT_STALE.format(slot=_ACTIVE_SLOT))
 _WRITE = text(
     """
@@ -234,11 +238,15 @@ def text_of(document: StaleDocument) -> str:
 
 
 async def stale_documents(
-    session: ReadSession, model: str, *, after: int, limit: int
+    session: ReadSession, model: str, *, after: int, limit: int, ago_s: float | None = None
 ) -> list[StaleDocument]:
-    """The next documents to be encoded, by number."""
+    """The next documents to be encoded, by number; of those alone that changed so lately, if said:
+    else all are looked through."""
     asked: dict[str, Any] = {"model": model, "after": after, "limit": limit}
-    return [StaleDocument(*row) for row in await session.execute(_STALE_PAGE, asked)]
+    if ago_s is None:
+        return [StaleDocument(*row) for row in await session.execute(_STALE_PAGE, asked)]
+    found = await session.execute(_STALE_LATELY, asked | {"ago_s": ago_s})
+    return [StaleDocument(*row) for row in found]
 
 
 async def count_stale(session: ReadSession, model: str) -> tuple[int, int]:

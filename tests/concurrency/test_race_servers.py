@@ -243,6 +243,7 @@ async def end(lot):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_200_bidders_two_processes_a_restart_and_a_kill(race, private_servers):
     """`checked_outcome` has the money as well: held before the end, paid once after it."""
     lot, servers = race.lot, race.servers

@@ -95,6 +95,20 @@ async def test_a_connection_lost_while_idle_is_an_outage_once(small, database_ur
     assert in_use(db) == 0
 
 
+@pytest.mark.parametrize("way", ["invalid", "old"])
+async def test_an_idle_connection_that_is_no_use_is_replaced(small, way):
+    db = small()
+    before, pool = await backend(db), db.engine.sync_engine.pool
+    if way == "invalid":
+        connection = pool.connect()
+        connection.invalidate()
+        connection.close()
+    else:
+        pool._recycle = 0
+    assert await backend(db) != before
+    assert (in_use(db), pool.checkedin()) == (0, 1)
+
+
 async def test_a_connection_lost_in_the_middle_is_an_outage_once(small, database_url):
     db = small()
     pid = await backend(db)

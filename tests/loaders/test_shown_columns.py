@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Text, cast, func, select
+from sqlalchemy import Text, cast, func, select, text
 
 from core.ids import encode_id, new_id
 from core.pagination import PageRequest
 from loaders import auctions, base, compiled, running
 from loaders.base import Loaders, one_by, page_by, read_page
-from loaders.rows import MissingColumn, columns_behind, narrowed
+from loaders.rows import BEYOND, MissingColumn, columns_behind, narrowed
 from models.auctions import Auction
 
 FIRST = PageRequest(limit=2, forward=True)
@@ -161,10 +161,21 @@ async def test_a_moment_of_which_the_text_is_wanted_is_read_as_text(db, lots, st
     statements.clear()
     shown = needing(db, Auction={"starts_at::text", "ends_at::text", "title::text", "ends_at"})
     row = await shown.show(auctions.auction_by_id, lot, "Auction")
-    assert row.starts_at == "2031-05-01 00:00:00+00"
+    assert row.starts_at == "2031-05-01T00:00:00Z"
     assert row.ends_at == datetime(2031, 5, 1, 1, tzinfo=UTC)  # somebody looks at it
     assert row.title == "lot 0"
-    assert "CAST(auction.starts_at AS TEXT) AS starts_at" in statements[0]
+    assert "replace(to_char(auction.starts_at," in statements[0]
+
+
+async def test_moments_that_no_datetime_can_be_are_not_told(db, lots):
+    [lot] = await lots(1)
+    for moment in ("infinity", "-infinity", "0044-03-15 00:00+00 BC", "10000-01-01 00:00+00"):
+        async with db.engine.begin() as connection:
+            await connection.execute(text(f"UPDATE auction SET created_at = '{moment}'"))
+        row = await needing(db, Auction={"created_at::text"}).show(
+            auctions.auction_by_id, lot, "Auction"
+        )
+        assert row.created_at == BEYOND, moment
 
 
 async def test_what_only_dutch_lots_have_is_null_in_others(db, lots):

@@ -43,7 +43,7 @@ def selected(kind: GraphQLObjectType, path: tuple[str, ...]) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def schema():
     """The schema with room for questions about everything."""
-    return build_schema(limits=Limits(max_tokens=500_000, max_depth=30))
+    return build_schema(limits=Limits(max_tokens=500_000, max_length=1_000_000, max_depth=30))
 
 
 @pytest.fixture

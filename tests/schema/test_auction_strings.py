@@ -96,7 +96,7 @@ def of_product(string: str) -> dict[str, object]:
     return {"name": string if len(string) <= 200 else "Long", **texts}
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_each_string_comes_out_as_it_went_in_or_is_refused_by_name(
     strings, post, make_user, open_stall, open_lot
 ):
@@ -159,7 +159,7 @@ def batched_ids(made):
     return [ids[start : start + 50] for start in range(0, len(ids), 50)]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_each_string_finds_nothing_or_is_refused_clearly(strings, post, open_lot):
     lot = await open_lot()
 

@@ -256,6 +256,7 @@ def real() -> list:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_331_of_343_real_auctions_close_at_their_price(database_url, scratch_prefix, real):
     report = await replay_at_once(database_url, real)
     assert (len(report.lots), report.at_recorded_price) == (343, 331)
@@ -274,6 +275,7 @@ async def test_331_of_343_real_auctions_close_at_their_price(database_url, scrat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_with_headroom_the_269_that_rivals_priced_close_at_their_price(
     database_url, scratch_prefix, real
 ):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from execution.serialising import serialised
+from loaders.rows import BEYOND
 from schema.scalars import _datetime_text
 
 DATE_TIME = SimpleNamespace(coerce_output_value=_datetime_text)
@@ -59,26 +60,18 @@ def test_other_moments_are_written_one_by_one(odd):
     assert serialised(DATE_TIME, [NOON, odd]) is None
 
 
-def as_database_writes(moment):
-    text = moment.isoformat(" ").removesuffix("+00:00")
-    head, dot, fraction = text.partition(".")
-    return f"{head}{dot}{fraction.rstrip('0')}+00"
-
-
 @given(st.lists(st.none() | st.datetimes(timezones=st.just(UTC)), max_size=5))
-def test_the_databases_texts_of_moments_are_written_alike(column):
-    texts = [None if value is None else as_database_writes(value) for value in column]
-    assert serialised(DATE_TIME, texts) == one_by_one(DATE_TIME, column)
-    assert one_by_one(DATE_TIME, texts) == one_by_one(DATE_TIME, column)
+def test_moments_that_the_database_has_written_are_passed_on(column):
+    texts = one_by_one(DATE_TIME, column)
+    assert serialised(DATE_TIME, texts) == texts
+    assert one_by_one(DATE_TIME, texts) == texts
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["infinity", "-infinity", "0044-03-15 00:00:00+00 BC", "10000-01-01 00:00:00+00", "", "soon"],
-)
+@pytest.mark.parametrize("text", [BEYOND, "infinity", "10000-01-01 00:00:00+00", "", "soon"])
 def test_texts_of_no_moment_that_can_be_told_are_refused(text):
+    assert serialised(DATE_TIME, ["2031-05-01T12:00:00Z", text]) is None
     with pytest.raises(ValueError, match="a moment beyond"):
-        serialised(DATE_TIME, ["2031-05-01 12:00:00+00", text])
+        one_by_one(DATE_TIME, ["2031-05-01T12:00:00Z", text])
 
 
 class Loud(str):

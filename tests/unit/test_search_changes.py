@@ -1,6 +1,8 @@
 """Whom a change of the index concerns: whoever may find what it was or became, and nobody whose
 words and filters say otherwise."""
 
+from uuid import UUID
+
 import pytest
 
 from services.search.changes import Awaited, Change, awaited, concerned, concerns, near, trigrams
@@ -18,6 +20,14 @@ TEAPOT = Change(
 def wanting(words="", **given):
     key = " ".join(words.split())
     return Awaited(terms=frozenset(key.split()), name=trigrams(key), **given)
+
+
+def test_what_concerns_some_viewers_concerns_no_others():
+    ada, bob = UUID(int=1), UUID(int=2)
+    block = Change(None, viewers=frozenset({ada, bob}))
+    assert concerns(block, wanting("unicorn", viewer=ada))
+    assert not concerns(block, wanting("unicorn", viewer=UUID(int=3)))
+    assert not concerns(block, wanting())
 
 
 def test_anything_concerns_everybody():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadUserInput
-from services.search.contract import Highlight, Ranked
+from services.search.contract import Highlight
 from services.search.evaluating import (
     BadCollection,
     Collection,
@@ -38,7 +38,7 @@ EVEN = {"LEXICAL": 1.0, "FUZZY": 1.0, "SEMANTIC": 1.0}
 
 
 def ranked(*documents):
-    return [Ranked(document, 1.0) for document in documents]
+    return list(documents)
 
 
 def test_fusion_adds_reciprocal_ranks_and_says_who_found_what():

@@ -4,18 +4,15 @@ looked up for each query (names.py)."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
-from weakref import WeakKeyDictionary
 
 from babel import Locale
 from sqlalchemy import text
 
 from core.database import Database
 from services.search.contract import EntityKind
+from services.search.refreshing import refreshed
 from services.search.understanding.lexicon import (
     COUNTRIES,
     GENRES,
@@ -30,8 +27,6 @@ from services.search.understanding.readings import Dictionaries, Sense
 from services.search.understanding.words import phrase
 from services.users.profiles import REGIONS
 
-REFRESH_S = 60.0
-"""How old what is held of the catalogue may be."""
 FACETS = ("GENRE", "PLATFORM", "CATEGORY", "TAG", "CULTURAL_TAG")
 """What is held; of each, as many values as the statement says."""
 PHRASE_WORDS_MAX = 6
@@ -47,35 +42,15 @@ _VALUES = text(
 )
 
 
-@dataclass(slots=True)
-class _Kept:
-    dictionaries: Dictionaries
-    read_at: float
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
-_KEPT: WeakKeyDictionary[Database, _Kept] = WeakKeyDictionary()
-
-
-async def dictionaries(db: Database) -> Dictionaries:
-    """The dictionaries of a database, `REFRESH_S` old at most: one caller reads them anew, while
-    the others go on with what there is."""
-    kept = _KEPT.get(db)
-    if kept is None:
-        made = await read_dictionaries(db)
-        kept = _KEPT.setdefault(db, _Kept(made, time.monotonic()))
-    elif time.monotonic() - kept.read_at > REFRESH_S and not kept.lock.locked():
-        async with kept.lock:
-            kept.dictionaries = await read_dictionaries(db)
-            kept.read_at = time.monotonic()
-    return kept.dictionaries
-
-
 async def read_dictionaries(db: Database) -> Dictionaries:
     """The dictionaries as the index is now."""
     async with db.read() as session:
         rows = await session.execute(_VALUES, {"facets": list(FACETS)})
         return dictionaries_of((row.facet, row.value, row.label) for row in rows)
+
+
+dictionaries = refreshed(read_dictionaries)
+"""`await dictionaries(db)`: those of a database, a minute old at most."""
 
 
 def dictionaries_of(values: Iterable[tuple[str, str, str]]) -> Dictionaries:

@@ -5,26 +5,21 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Any
 
-from services.search.contract import Boost, FacetName, Interpretation, SearchFilters
+from services.search.contract import (
+    FACET_FIELDS,
+    Boost,
+    FacetName,
+    Interpretation,
+    SearchFilters,
+)
 
 _FIELDS = tuple(each.name for each in fields(SearchFilters))
 _NONE = SearchFilters()
 _FLOORS = frozenset(name for name in _FIELDS if "_from" in name or name.endswith("_after"))
+# Kinds of titles are left to TYPE.
 _FACETS: tuple[tuple[str, FacetName], ...] = (
-    ("kinds", "TYPE"),
-    ("genres", "GENRE"),
+    *((field, facet) for facet, field in FACET_FIELDS.items() if facet != "TITLE_KIND"),
     ("genres_all", "GENRE"),
-    ("platforms", "PLATFORM"),
-    ("tiers", "TIER"),
-    ("regions", "REGION"),
-    ("tags", "TAG"),
-    ("categories", "CATEGORY"),
-    ("sellers", "SELLER"),
-    ("stalls", "STALL"),
-    ("cultural_tags", "CULTURAL_TAG"),
-    ("languages", "LANGUAGE"),
-    ("content_ratings", "CONTENT_RATING"),
-    ("auction_states", "AUCTION_STATE"),
 )
 _ALL_OF = frozenset({"people", "without", "genres_all"})
 """Filters of which a hit must meet every part."""

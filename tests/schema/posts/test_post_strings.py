@@ -117,7 +117,7 @@ async def test_each_string_comes_out_as_it_went_in_or_is_refused_by_name(strings
     assert sum(given["title"] != "Plain" for given in written.values()) > 480
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_each_string_finds_nothing_or_is_refused_clearly(strings, post):
     async def find(number, string):
         body = (await post(FIND, s=string, id=string)).json()

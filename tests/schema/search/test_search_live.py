@@ -10,11 +10,14 @@ import pytest
 import structlog
 from sqlalchemy import event
 
+from core.errors import Unavailable
 from core.ids import decode_id, encode_id, new_id
 from jobs.search import run_indexer
 from services.auctions import stalls
+from services.search.contract import SearchQuery
 from services.users import people
 from subscriptions.hub import INDEX_BELL, LOG_BELL
+from subscriptions.search import TRIES, LiveSearches, TooManySearches
 
 log = structlog.get_logger(__name__)
 
@@ -180,6 +183,23 @@ async def test_who_is_blocked_is_not_pushed(
     assert (result["totalCount"], result["facets"][0]["values"][0]["count"]) == (1, 1)
 
 
+async def test_a_block_changes_what_is_shown_at_once_and_for_these_two_alone(
+    indexed, shop, watch, server, make_user
+):
+    bob = await make_user("bob")
+    await shop("Yellow teapot")
+    everybodys, his = await watch(q="teapot"), await watch(bob, q="teapot")
+    await until_names(everybodys, ["Yellow teapot"])
+    await until_names(his, ["Yellow teapot"])
+    pair = {"viewer_id": shop.owner.id, "user_id": bob.id}
+    await server.db.transaction(partial(people.block, **pair))
+    assert names(await his()) == []
+    await server.db.transaction(partial(people.unblock, **pair))
+    assert names(await his()) == ["Yellow teapot"]
+    await shop("White teapot")
+    assert len(names(await everybodys())) == 2  # it was told nothing in between
+
+
 async def test_live_searches_are_bounded_and_checked(indexed, stream, context_for, schema, shapes):
     context = context_for(None)
     context.connection_id = new_id().hex
@@ -196,6 +216,51 @@ async def test_live_searches_are_bounded_and_checked(indexed, stream, context_fo
         results = await stream(CHANGED, None, **wrong)
         async with aclosing(results), asyncio.timeout(20):
             assert shapes.codes(await anext(results)) == ["BAD_USER_INPUT"]
+
+
+async def test_a_process_keeps_so_many_different_searches_and_lets_go_of_them(server):
+    lives = LiveSearches(server.db, server.hub.bells, server.engine.search, limit=1)
+    async with AsyncExitStack() as stack:
+
+        async def first(text):
+            pushes = await stack.enter_async_context(aclosing(lives.watch(SearchQuery(text), text)))
+            async with asyncio.timeout(20):
+                return (await anext(pushes)).page.total
+
+        assert await first("teapot") == 0
+        assert await first("teapot") == 0  # the same one
+        with pytest.raises(TooManySearches):
+            await first("kettle")
+        assert lives.searches == 1
+    assert lives.searches == 0
+    async with aclosing(lives.watch(SearchQuery("kettle"), "s")) as pushes:
+        assert (await anext(pushes)).page.total == 0
+    await lives.close()
+
+
+async def test_a_search_that_fails_is_tried_again_and_given_up_in_the_end(server):
+    failures = []
+
+    def failing(times):
+        async def search(query):
+            if len(failures) < times:
+                failures.append(query)
+                raise RuntimeError("not now")
+            return await server.engine.search(query)
+
+        return LiveSearches(server.db, server.hub.bells, search)
+
+    lives = failing(1)
+    async with aclosing(lives.watch(SearchQuery("teapot"), "s")) as pushes, asyncio.timeout(20):
+        assert (await anext(pushes)).page.total == 0
+    await lives.close()
+    failures.clear()
+    lives = failing(TRIES)
+    async with aclosing(lives.watch(SearchQuery("teapot"), "s")) as pushes, asyncio.timeout(20):
+        with pytest.raises(Unavailable):
+            await anext(pushes)
+    assert lives.searches == 0
+    await lives.close()
 
 
 async def test_a_server_that_goes_down_ends_them(indexed, watch, server):

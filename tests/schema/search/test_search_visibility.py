@@ -37,11 +37,11 @@ async def world(settings):
 
 
 async def some_things(world):
-    for _ in range(4):
+    for number in range(4):
         person = await world.person()
         await world.post(person)
         stall = await world.stall(person)
-        await world.lot(await world.product(stall))
+        await world.lot(await world.product(stall), scheduled=number % 2 == 1)
         await world.product(stall)
 
 

@@ -228,7 +228,7 @@ class IndexWorld:
             if not product["deleted"] and product["stall"] in selling:
                 yield "PRODUCT", id
         for id, lot in self.lots.items():
-            if lot["status"] in ("OPEN", "SOLD", "UNSOLD") and lot["stall"] in selling:
+            if lot["status"] != "CANCELLED" and lot["stall"] in selling:
                 yield "AUCTION", id
 
     def known(self):

@@ -11,6 +11,7 @@ from sqlalchemy import event as sa_event
 from core.ids import new_id
 from core.settings import Settings
 from jobs.search import catch_up_index, run_indexer, sweep_index, sweep_offers
+from services.auctions.closing import open_auction
 from services.content.availability import OfferReport, apply_reports
 from services.content.drafts import draft_of
 from services.content.importing import take_batch
@@ -18,7 +19,7 @@ from services.content.platforms import PlatformDetails, upsert_platform
 from services.search.feeding import begin_following
 from services.search.indexing import index_entities
 from services.search.postings import lexical_scores, query_terms, slot_in_use
-from services.search.reindexing import BuildRuns, _begin, reindex, rounded_length
+from services.search.reindexing import _TRY_LOCK, BuildRuns, _begin, reindex, rounded_length
 from tests.services.search.index_world import IndexWorld
 
 FILMS = [
@@ -258,6 +259,24 @@ async def test_the_same_events_twice_change_nothing(world):
     }
 
 
+async def test_lots_to_come_are_found_and_cancelled_ones_are_not(world, search):
+    stall = await world.stall(await world.person())
+    product = await world.product(stall, name="Celadon bowl", inventory_count=2)
+    to_come = await world.lot(product, scheduled=True)
+    await world.catch_up()
+    assert await search("celadon") == ["Celadon bowl", "Celadon bowl"]
+    assert ("AUCTION_STATE", "SCHEDULED", "Scheduled") in await facets(world, to_come)
+
+    await world.sql("UPDATE auction SET starts_at = now() - interval '1 second'")
+    await world.do(open_auction, auction_id=to_come)
+    await world.catch_up()
+    states = {one for one in await facets(world, to_come) if one[0] == "AUCTION_STATE"}
+    assert states == {("AUCTION_STATE", "OPEN", "Open")}
+    await world.end_lot(to_come, cancel=True)
+    await world.catch_up()
+    assert {kind for kind, _ in await world.found()} == {"USER", "PRODUCT"}
+
+
 async def fill(world, films):
     """Some of everything; a stall, its product and its lot."""
     await films(FILMS)
@@ -327,16 +346,50 @@ async def test_what_changes_while_the_next_index_is_built_is_in_it(
     await world.check_whole()
 
 
-async def test_a_build_that_broke_off_is_begun_again(world, films, database_url):
+async def test_a_builder_that_is_silent_for_long_is_given_up(world, films, database_url):
     await fill(world, films)
     things = await world.found()
-    await world.do(_begin, builder=new_id())
+    await world.do(_begin, builder=new_id(), alone=True)
     await world.sql("INSERT INTO search_term_1 VALUES (1, 'left', 1)")
+    async with world.db.read() as builder:
+        assert await builder.scalar(_TRY_LOCK)
+        with pytest.raises(BuildRuns):
+            await reindex(database_url, grace_s=0)
+        assert await world.found() == things
+        await world.post(next(iter(world.people)), title="While somebody builds")
+        await world.catch_up()
+        noted = "SELECT count(*) FROM search_touched"
+        assert await world.sql(noted) == [(1,)]
+        await world.sql("UPDATE search_slot SET builds_until = now() WHERE state = 'BUILDING'")
+        # Nobody builds any more, and nothing is noted for them.
+        await world.post(next(iter(world.people)), title="When nobody does")
+        await world.catch_up()
+        assert await world.sql(noted) == [(1,)]
+        things = await world.found()
+        await reindex(database_url, grace_s=0)
+        assert await world.found() == things
+        await world.check_whole()
+        await builder.invalidate()
+
+
+async def test_a_build_that_broke_off_is_begun_again_at_once(world, films, database_url):
+    await fill(world, films)
+    things = await world.found()
+    reached = asyncio.Event()
+    # It is told between two transactions, and is cancelled in the next.
+    building = asyncio.create_task(
+        reindex(database_url, grace_s=0, progress=lambda *step: reached.set())
+    )
+    await asyncio.wait_for(reached.wait(), 10)
     with pytest.raises(BuildRuns):
         await reindex(database_url, grace_s=0)
-    assert await world.found() == things
-    await world.sql("UPDATE search_slot SET builds_until = now() WHERE state = 'BUILDING'")
-    await reindex(database_url, grace_s=0)
+    building.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await building
+    slots = "SELECT state, builds_until > now() FROM search_slot ORDER BY slot"
+    assert await world.sql(slots) == [("ACTIVE", None), ("BUILDING", True)]
+
+    assert (await reindex(database_url, grace_s=0)).documents == len(things)
     assert await world.found() == things
     await world.check_whole()
 

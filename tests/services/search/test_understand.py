@@ -154,7 +154,7 @@ async def test_names_take_one_statement_and_a_text_that_is_pasted_none(db):
 async def test_dictionaries_are_read_once_and_again_when_they_are_old(db, monkeypatch):
     first = await dictionaries(db)
     assert await dictionaries(db) is first
-    monkeypatch.setattr("services.search.understanding.dictionaries.REFRESH_S", 0)
+    monkeypatch.setattr("services.search.refreshing.REFRESH_S", 0)
     assert await dictionaries(db) is not first
 
 

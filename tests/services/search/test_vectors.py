@@ -218,6 +218,12 @@ async def test_vectors_keep_up_with_the_index(db, put, model):
         async with asyncio.timeout(20):
             while await vectors(db) != {("words-1", horse)}:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
+            castle = await put("castle")
+            await put("war", number=horse)
+            _Bell.rung()
+            while await nearest(db, model.embedder, "war") != [horse]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert await nearest(db, model.embedder, "castle") == [castle]
 
 
 class _Bell:
