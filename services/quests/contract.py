@@ -80,28 +80,6 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Fix:
-    """A position as a device told it. What it did not tell is None: never a pass."""
-
-    place: Place
-    accuracy_m: float | None
-    at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoFacts:
-    """What is known of a photo. `phash` is a signed 64-bit number; `software` is what the file says
-    it was edited with."""
-
-    sha256: bytes
-    phash: int | None
-    taken_at: datetime | None
-    place: Place | None
-    software: str | None = None
-    quality: Mapping[str, float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Check:
     """What one check found, in hundredths; NOT_CHECKED has no score."""
 

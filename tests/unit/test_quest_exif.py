@@ -119,7 +119,7 @@ def test_words_that_were_broken_at_random_never_stop_a_photo():
     )
     start, end = whole.index(b"Exif"), whole.index(b"Exif") + 300
     chance = random.Random(7)
-    for _ in range(300):
+    for _ in range(100):
         broken = bytearray(whole)
         for _ in range(chance.randint(1, 12)):
             broken[chance.randrange(start, end)] = chance.randrange(256)

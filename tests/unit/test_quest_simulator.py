@@ -70,9 +70,9 @@ def test_each_kind_of_cheat_is_flagged_for_its_own_reason(report):
 
 @pytest.mark.parametrize("seed", [1])
 def test_it_holds_for_other_seeds_within_what_chance_allows(seed):
-    other = simulate(seed=seed)
-    assert other.recall >= 0.94
-    assert other.false_rejections <= 0.015
+    other = simulate(seed=seed, honest=400, cheating=400)
+    assert other.recall >= 0.93
+    assert other.false_rejections <= 0.02
 
 
 def test_the_same_seed_gives_the_same_report():
