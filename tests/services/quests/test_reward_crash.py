@@ -45,8 +45,8 @@ IN_FLIGHT = """
     WHERE datname = current_database() AND pid <> pg_backend_pid()
       AND state <> 'idle' AND application_name = 'mela'
 """
-KILLS = 3
-PLAYERS, QUESTS = 6, 16
+KILLS = 2
+PLAYERS, QUESTS = 6, 10
 
 
 @pytest.fixture
