@@ -167,6 +167,8 @@ async def _begin(
     tx: Transaction, *, submission: Submission, examined: Examined
 ) -> list[_OnItsWay] | None:
     """The rows of files that are to be stored; None where this was answered before."""
+    # First the lock: a retry that waits here for the one before it finds that one's answer.
+    await _lock_player(tx, submission)
     kept = (await recall(tx, OPERATION, [examined.request])).get(examined.request)
     if isinstance(kept, IdempotencyConflict):
         raise kept
@@ -217,8 +219,7 @@ async def _finish(
 
 async def _ready(tx: Transaction, submission: Submission, examined: Examined) -> _Ready:
     """Lock, and refuse whatever is to be refused."""
-    # Before the assignment: one player's submissions come one after the other.
-    await tx.execute(_PLAYER_LOCK, {"name": f"evidence:{submission.player_id.hex}"})
+    await _lock_player(tx, submission)
     assignment = (await tx.execute(_LOCK, {"id": submission.assignment_id})).one_or_none()
     if assignment is None:
         raise NotFound("assignment")
@@ -241,6 +242,11 @@ async def _ready(tx: Transaction, submission: Submission, examined: Examined) ->
         raise EvidenceRejected(refused)
     judged = judge(checks, auto_verify=terms.auto_verify)
     return _Ready(assignment, terms, facts, checks, judged, now)
+
+
+async def _lock_player(tx: Transaction, submission: Submission) -> None:
+    """Before the assignment: one player's submissions come one after the other."""
+    await tx.execute(_PLAYER_LOCK, {"name": f"evidence:{submission.player_id.hex}"})
 
 
 async def _next_ordinal(tx: Transaction, submission: Submission) -> int:
