@@ -24,6 +24,7 @@ from services.auctions.stalls import ProductDetails, create_product, create_stal
 from services.seed.catalogue import seed_catalogue
 from services.seed.people import MAIL_DOMAIN
 from services.seed.posts import seed_posts
+from services.seed.quests import seed_quests
 from services.seed.world import SeedRefused, seed_world
 from services.users.passwords import Passwords
 from services.wallets.endowing import endow
@@ -158,6 +159,7 @@ async def seed_demo(
             reader_id = (await session.execute(_OURS, ours)).scalar_one()
         await seed_posts(db, reader_id=reader_id)
         await seed_catalogue(db)
+        await seed_quests(db, reader_id=reader_id)
         return access
     finally:
         await db.close()
