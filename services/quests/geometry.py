@@ -87,7 +87,7 @@ def checked_polygon(geojson: object, *, field: str) -> dict[str, Any]:
 
 def polygon_area(polygon: Mapping[str, Any]) -> Area:
     """The area of a checked polygon; its centre is a point inside."""
-    shape = shapely.geometry.shape(polygon)
+    shape = shapely.geometry.shape(dict(polygon))
     point = shape.centroid if shape.contains(shape.centroid) else shape.representative_point()
     return Area(Place(point.y, rolled(point.x)), polygon=polygon)
 
@@ -95,7 +95,7 @@ def polygon_area(polygon: Mapping[str, Any]) -> Area:
 def box_of(area: Area) -> Box:
     """The box around an area. With a pole in it, it goes all the way round."""
     if area.polygon is not None:
-        west, south, east, north = shapely.geometry.shape(area.polygon).bounds
+        west, south, east, north = shapely.geometry.shape(dict(area.polygon)).bounds
         start = rolled(west)
         return Box(start, south, start + (east - west), north)
     return circle_box(area.centre, float(area.radius_m or 0))
@@ -162,7 +162,7 @@ def distance_m(place: Place, area: Area) -> float:
     thousandth."""
     if area.polygon is None:
         return max(0.0, between_m(place, area.centre) - float(area.radius_m or 0))
-    shape = shapely.geometry.shape(area.polygon)
+    shape = shapely.geometry.shape(dict(area.polygon))
     if _contains(shape, place):
         return 0.0
     return _to_edges_m(place, _edges(area.polygon))
@@ -279,6 +279,6 @@ def _beside(rings: Sequence[Ring]) -> list[Ring]:
 
 def _shape(polygon: Mapping[str, Any], field: str) -> BaseGeometry:
     try:
-        return shapely.geometry.shape(polygon)
+        return shapely.geometry.shape(dict(polygon))
     except (ShapelyError, ValueError, TypeError):
         raise InvalidInput(field, "not a polygon") from None
