@@ -50,6 +50,7 @@ class Parameter:
 FEE_BASIS_POINTS = "fee_basis_points"
 SOFT_CLOSE_WINDOW_S = "soft_close_window_s"
 SOFT_CLOSE_EXTENSION_S = "soft_close_extension_s"
+QUEST_UPLOAD_WITHIN_H = "quest_upload_within_h"
 
 
 def _multiplier(key: str, default: int, meaning: str, *, least: int = 50) -> Parameter:
@@ -80,6 +81,14 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
         parameter.key: parameter
         for parameter in (
             *_MULTIPLIERS,
+            Parameter(
+                QUEST_UPLOAD_WITHIN_H,
+                default=24,
+                minimum=1,
+                maximum=720,
+                meaning="How many hours after evidence was captured it may be sent, for quests "
+                "taken on from now on.",
+            ),
             Parameter(
                 FEE_BASIS_POINTS,
                 default=250,

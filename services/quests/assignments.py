@@ -15,7 +15,7 @@ from core.errors import Forbidden, NotFound
 from core.ids import encode_id, new_id
 from models.quests.assignments import Assignment
 from models.quests.quests import Quest
-from services.parameters import read_parameters
+from services.parameters import QUEST_UPLOAD_WITHIN_H, read_parameters
 from services.quests.contract import Area, Place, Terms, terms_json
 from services.quests.errors import (
     AlreadyAssigned,
@@ -89,7 +89,8 @@ async def accept_quest(tx: Transaction, *, player_id: UUID, quest_id: UUID) -> U
     now = await database_now(tx)
     standing = (await tx.execute(_STANDING, {"player": player_id, "quest": quest_id})).one()
     _judge(quest, standing, now)
-    terms = terms_now(quest, standing.need, await read_parameters(tx, *PARAMETER_KEYS))
+    maps = await read_parameters(tx, *PARAMETER_KEYS, QUEST_UPLOAD_WITHIN_H)
+    terms = terms_now(quest, standing.need, maps)
     assignment = Assignment(
         id=new_id(),
         quest_id=quest_id,

@@ -214,14 +214,14 @@ def check_pace(facts: EvidenceFacts) -> Check:
 
 
 def check_upload(facts: EvidenceFacts, terms: EvidenceTerms) -> Check:
-    """Sent within 24 hours of being captured."""
+    """Sent within the hours of its terms (24 unless set) of being captured."""
     known = [at for at in facts.captured_at if at is not None]
     if not known or len(known) < len(facts.captured_at):
         return not_checked("UPLOAD", "not everything says when it was captured")
     late = facts.submitted_at - min(known)
     if late > terms.upload_within + MAX_SKEW:
         hours = terms.upload_within / timedelta(hours=1)
-        return flagged("UPLOAD", f"captured more than {hours:.0f} hours before it was sent")
+        return flagged("UPLOAD", f"captured more than {hours:.0f} h before it was sent")
     return passed("UPLOAD", "sent soon after it was captured")
 
 

@@ -22,6 +22,7 @@ ON_FOOT_FOR_S = 30.0
 INTERCONTINENTAL_M = 1_000_000.0
 MAX_PHOTO_FROM_FIX_M = 150.0
 UPLOAD_WITHIN = timedelta(hours=24)
+"""Where an assignment's terms say nothing: it is older than the parameter."""
 SAME_PICTURE_BITS = 6
 """Perceptual hashes that differ in so few of their 64 bits are of the same picture."""
 LIKE_PICTURE_BITS = 10

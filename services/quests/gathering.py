@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
 from core.database import Transaction
+from services.parameters import QUEST_UPLOAD_WITHIN_H
 from services.quests.contract import Area, Place, Terms
 from services.quests.exif import Exif
 from services.quests.facts import (
+    UPLOAD_WITHIN,
     EvidenceFacts,
     EvidenceTerms,
     Fix,
@@ -124,11 +126,13 @@ async def gather(
 
 def evidence_terms(terms: Terms, accepted_at: datetime) -> EvidenceTerms:
     """What the checks look at of an assignment's terms."""
+    hours = terms.maps.get(QUEST_UPLOAD_WITHIN_H)
     return EvidenceTerms(
         accepted_at=accepted_at,
         opens_at=terms.opens_at,
         closes_at=terms.closes_at,
         on_foot=terms.on_foot,
+        upload_within=UPLOAD_WITHIN if hours is None else timedelta(hours=hours),
     )
 
 

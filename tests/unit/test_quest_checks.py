@@ -163,7 +163,7 @@ def test_what_is_missing_is_not_checked_and_goes_to_witnesses(name, facts):
             "within the same second",
             honest(last_submitted_at=NOW - timedelta(milliseconds=900)),
         ),
-        ("UPLOAD", "24 hours", honest(captured_at=(NOW - timedelta(hours=24, minutes=6),))),
+        ("UPLOAD", "24 h", honest(captured_at=(NOW - timedelta(hours=24, minutes=6),))),
     ],
 )
 def test_a_contradiction_is_flagged_with_its_reason(name, words, facts):

@@ -259,6 +259,20 @@ async def test_what_was_captured_a_day_before_is_refused(world):
     assert [check.name for check in error.checks] == ["UPLOAD"]
 
 
+async def test_how_late_it_may_be_sent_is_of_the_assignments_terms(world):
+    player, ago = await world.person(), utc_now() - timedelta(hours=25)
+    long, short = {"quest_upload_within_h": 48}, {"quest_upload_within_h": 1}
+    id = await world.assignment(player, accepted=timedelta(days=2), maps=long)
+    sent = world.submission(id, player, photos=(taken(photo(1, at=ago)),))
+    assert await world.submit(sent) == id
+    await world.later()
+    id = await world.assignment(player, accepted=timedelta(days=2), maps=short)
+    late = taken(photo(2, at=utc_now() - timedelta(hours=2)))
+    error = await refused(world, EvidenceRejected, world.submission(id, player, photos=(late,)))
+    [check] = error.checks
+    assert (check.name, check.words) == ("UPLOAD", "captured more than 1 h before it was sent")
+
+
 async def test_too_little_is_refused_with_what_is_missing(world):
     player = await world.person()
     id = await world.assignment(player, photos=2, notes=1)

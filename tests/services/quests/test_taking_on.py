@@ -122,6 +122,7 @@ async def test_an_assignment_keeps_the_terms_that_it_was_taken_on_with(world):
     assert (terms.need_hundredths, terms.reviewers_needed) == (150, 5)
     assert terms.asked() == {"PHOTO": 1, "LOCATION": 1, "NOTE": 1, "VIDEO": 0}
     assert terms.maps["quest_difficulty_3"] == 100
+    assert terms.maps["quest_upload_within_h"] == 24
     assert terms.area.polygon["type"] == "Polygon"
     assert (row.base_xp, row.reward_minor) == (80, 500)
     assert row.due_at - row.accepted_at == timedelta(days=7)
