@@ -95,6 +95,9 @@ _NEWEST_EARNED = order("achievements", Achievement.earned_at, Achievement.id, de
 player_by_user_id = one_by("player_by_user_id", PlayerRow, Player.user_id)
 badge_by_slug = one_by("badge_by_slug", BadgeRow, Badge.slug)
 impact_entry_by_id = one_by("impact_entry_by_id", ImpactRow, ImpactEntry.id)
+impact_entry_by_assignment_id = one_by(
+    "impact_entry_by_assignment_id", ImpactRow, ImpactEntry.assignment_id
+)
 achievement_by_id = one_by("achievement_by_id", AchievementRow, Achievement.id)
 impact_by_player_id: Any = page_by(
     "impact_by_player_id", ImpactRow, ImpactEntry.player_id, order=_NEWEST_ENTRIES

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import strawberry
 
 from loaders.quest_rewards import ImpactRow, impact_entry_by_id
+from loaders.quests import own_assignment_by_id, quest_by_id
 from loaders.users import user_by_id
 from resolvers.auctions import find
 from resolvers.quest_rewards import BreakdownView, MultiplierView, breakdown_view
@@ -20,8 +21,11 @@ from schema.scalars import BigInt
 from services.quests.multipliers import FACTORS
 
 if TYPE_CHECKING:
+    from schema.quests.types import Assignment, Quest
     from schema.users.types import User
 
+LazyAssignment = Annotated["Assignment", strawberry.lazy("schema.quests.types")]
+LazyQuest = Annotated["Quest", strawberry.lazy("schema.quests.types")]
 LazyUser = Annotated["User", strawberry.lazy("schema.users.types")]
 
 
@@ -92,6 +96,14 @@ class ImpactEntry(Node):
     player: LazyUser = loaded(user_by_id, key="player_id", description="Who did it.")
     sponsor: LazyUser | None = loaded(
         user_by_id, key="sponsor_id", description="Who paid; null where the platform did."
+    )
+
+    quest: LazyQuest = loaded(quest_by_id, key="quest_id", description="What was done.")
+    assignment: LazyAssignment | None = loaded(
+        own_assignment_by_id,
+        key="assignment_id",
+        description="The assignment that gave it: its player's alone, null for others.",
+        viewer=True,
     )
 
     @resolved("All that it follows from.", cost=0)

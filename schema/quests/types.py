@@ -11,6 +11,7 @@ import strawberry
 
 from loaders import quests as loaders
 from loaders import users as user_loaders
+from loaders.quest_rewards import impact_entry_by_assignment_id
 from loaders.quests import (
     PREREQUISITES_SHOWN,
     TEAM_SHOWN,
@@ -46,8 +47,10 @@ from schema.scalars import JSON
 from services.quests.contract import Area, Place
 
 if TYPE_CHECKING:
+    from schema.quests.impact import ImpactEntry
     from schema.users.types import User
 
+LazyImpactEntry = Annotated["ImpactEntry", strawberry.lazy("schema.quests.impact")]
 LazyUser = Annotated["User", strawberry.lazy("schema.users.types")]
 LazyQuest = Annotated["Quest", strawberry.lazy("schema.quests.types")]
 LazyAssignment = Annotated["Assignment", strawberry.lazy("schema.quests.types")]
@@ -274,6 +277,11 @@ class Assignment(EvidenceAssignmentFields, Node):
     )
     player: LazyUser = loaded(
         user_loaders.user_by_id, key="player_id", description="Who took it on."
+    )
+    impact_entry: LazyImpactEntry | None = loaded(
+        impact_entry_by_assignment_id,
+        key="id",
+        description="What it gave; null until it is rewarded.",
     )
 
     @classmethod

@@ -3,6 +3,7 @@ credentials that anybody verifies."""
 
 import asyncio
 import importlib.util
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from core.database import Database
 from core.ids import encode_id
 from core.signing import ensure_note_keys
 from services.quests.credentials import sign_credentials
+from services.users.accounts import user_topic
+from subscriptions.cursors import encode_cursor
 from tests.services.quests.reward_world import SPARK, World
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,6 +26,12 @@ PLAYER = """query ($id: ID!) { user(id: $id) { player {
     signature player { username } sponsor { username }
     breakdown { baseXp reward { amount } streakDays teamMembers
       multipliers { name fraction value } } } } } } } }"""
+ENTRY = """query ($id: ID!) { impactEntry(id: $id) {
+  quest { id title } assignment { id status } } }"""
+_ASSIGNMENT = "id quest { id title } impactEntry { id xpAwarded }"
+MINE = f"{{ me {{ assignments {{ nodes {{ {_ASSIGNMENT} }} }} }} }}"
+OWN = f"""subscription ($after: Cursor) {{ assignmentChanged(after: $after) {{
+  status assignment {{ {_ASSIGNMENT} }} }} }}"""
 PROOF = """query ($id: ID!) { ledgerInclusionProof(transferId: $id) {
   transferId index leaf leafHash path head { note publicKey } } }"""
 
@@ -70,6 +79,23 @@ async def test_a_players_standing_and_what_a_deed_gave(ask, rewarded):
         "TEAM": "1",
         "TIMELINESS": "1",
     }
+
+
+async def test_an_entry_and_its_assignment_lead_to_each_other(ask, rewarded, make_user, stream):
+    player, given = rewarded
+    other = await make_user("other")
+    asked = {"id": encode_id("imp", given.entry_id)}
+    entry = (await ask(ENTRY, player, **asked))["impactEntry"]
+    [mine] = (await ask(MINE, player))["me"]["assignments"]["nodes"]
+    assert mine["impactEntry"] == {"id": asked["id"], "xpAwarded": "2387"}
+    assert entry["assignment"] == {"id": mine["id"], "status": "REWARDED"}
+    assert entry["quest"] == mine["quest"]
+    seen = (await ask(ENTRY, other, **asked))["impactEntry"]
+    assert (seen["assignment"], seen["quest"]) == (None, entry["quest"])
+    start = encode_cursor(user_topic(player.id), 0)
+    async with aclosing(await stream(OWN, player, after=start)) as changes:
+        told = (await anext(changes)).data["assignmentChanged"]
+    assert (told["status"], told["assignment"]) == ("REWARDED", mine)
 
 
 async def test_an_entry_is_proven_and_a_badge_verified_by_the_scripts_in_docs(ask, world, rewarded):
