@@ -9,7 +9,7 @@ from schema.errors import ErrorRow
 from schema.fields import attribute, bounded
 from schema.quests.types import AssignmentStatus, QuestStatus
 from services.quests import errors
-from services.quests.quests import PREREQUISITES_MAX
+from services.quests.prerequisites import PREREQUISITES_MAX
 
 
 @strawberry.type(description="The quest takes nobody on at this moment. Nothing was changed.")

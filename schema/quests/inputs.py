@@ -123,11 +123,35 @@ class UpdateQuestInput:
     closes_at: strawberry.Maybe[datetime] = described("Until when it may be taken on.")
     story: strawberry.Maybe[str] = described("10,000 characters at most.")
     difficulty: strawberry.Maybe[int] = described("How hard it is, 1 to 5.")
+    zone: strawberry.Maybe[strawberry.ID | None] = described(
+        "The named area that it belongs to; null for none. A quest without a circle or polygon "
+        "of its own moves along."
+    )
+    region: strawberry.Maybe[str | None] = described("ISO 3166-1; null for the zone's.")
     circle: strawberry.Maybe[CircleInput] = described("Where it is, in place of where it was.")
     polygon: strawberry.Maybe[JSON] = described("Where it is, in place of where it was.")
     days_to_do: strawberry.Maybe[int] = described("Days to do it, 1 to 90.")
     capacity: strawberry.Maybe[int | None] = described(
         "How many may take it on, not fewer than have; null without a limit."
+    )
+    team_size_max: strawberry.Maybe[int] = described("How many may do it as a team, 1 to 20.")
+    level_min: strawberry.Maybe[int] = described("The least level that may take it on, 1 to 8.")
+    photos: strawberry.Maybe[int] = described("How many photos it asks for, 10 at most.")
+    locations: strawberry.Maybe[int] = described("How many positions it asks for, 20 at most.")
+    notes: strawberry.Maybe[int] = described("How many notes it asks for, 5 at most.")
+    videos: strawberry.Maybe[int] = described("How many videos it asks for, 3 at most.")
+    reviewers_needed: strawberry.Maybe[int | None] = described(
+        "How many witnesses decide, 1 to 9; null for the category's number."
+    )
+    on_foot: strawberry.Maybe[bool] = described("Whether it is done on foot.")
+    auto_verify: strawberry.Maybe[bool] = described(
+        "Whether evidence beyond doubt is verified at once, without witnesses."
+    )
+    required_quests: strawberry.Maybe[list[strawberry.ID]] = described(
+        "Quests to be done first, in place of those before; 10 prerequisites at most."
+    )
+    required_badges: strawberry.Maybe[list[str]] = described(
+        "Badges to be earned first, by slug, in place of those before."
     )
     base_xp: strawberry.Maybe[int] = described("XP before multipliers, 1 to 10,000.")
     reward: strawberry.Maybe[MoneyInput] = described("What is paid, before multipliers.")
@@ -232,6 +256,13 @@ def quest_changes(given: UpdateQuestInput) -> dict[str, Any]:
     circle = found.pop("circle", None)
     if circle is not None:
         found |= {"place": (circle.latitude, circle.longitude), "radius_m": circle.radius_m}
+    if found.get("zone") is not None:
+        found["zone_id"] = _key(found.pop("zone"), "zon", "zone")
+    elif "zone" in found:
+        found["zone_id"] = found.pop("zone")
+    if "required_quests" in found:
+        asked = found.pop("required_quests")
+        found["required_quest_ids"] = [_key(each, "qst", "requiredQuests") for each in asked]
     if "reward" in found:
         found |= _reward(found.pop("reward"))
     return found

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from core.database import Transaction, database_now
 from core.errors import Forbidden, InvalidInput, NotFound
 from core.events import NewEvent
@@ -29,36 +27,12 @@ from models.quests.quests import (
 from services.quests.contract import Area, Place
 from services.quests.errors import WrongQuestStatus
 from services.quests.geometry import checked_place, checked_polygon, earth_point, polygon_area
+from services.quests.prerequisites import require_first
 from services.quests.zones import checked_region, place_columns
 
-PREREQUISITES_MAX = 10
 WINDOW_MAX = timedelta(days=730)
 REWARD_MAX_MINOR = 10**15
 SPONSOR_SCOPE = "quest:sponsor"
-
-_KNOWN_QUESTS = text("SELECT count(*) FROM quest WHERE id = ANY (CAST(:ids AS uuid[]))")
-_KNOWN_BADGES = text("SELECT count(*) FROM badge WHERE slug = ANY (CAST(:slugs AS text[]))")
-# Whoever writes prerequisites takes turns: two at once could each wait for the other's quest.
-_ORDER_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('quest_prerequisites', 0))")
-_WAITS = text(
-    """
-    WITH RECURSIVE needed(id) AS (
-        SELECT unnest(CAST(:ids AS uuid[]))
-        UNION
-        SELECT p.required_quest_id FROM quest_prerequisite AS p JOIN needed AS n
-            ON p.quest_id = n.id
-        WHERE p.required_quest_id IS NOT NULL
-    )
-    SELECT EXISTS (SELECT FROM needed WHERE id = :quest)
-    """
-)
-_FORGET = text("DELETE FROM quest_prerequisite WHERE quest_id = :quest")
-_REQUIRE = text(
-    """
-    INSERT INTO quest_prerequisite (id, quest_id, kind, required_quest_id, badge_slug)
-    VALUES (:id, :quest, :kind, :required, :badge)
-    """
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +89,9 @@ async def create_quest(
     )
     tx.add(quest)
     await tx.flush()
-    await _require(tx, quest.id, details)
+    await require_first(
+        tx, quest.id, quests=details.required_quest_ids, badges=details.required_badges
+    )
     tx.collect(quest_event(quest, "QuestCreated", actor_id))
     return quest.id
 
@@ -131,6 +107,8 @@ async def update_quest(
     details = _details_of(quest)
     if {"place", "radius_m", "polygon"} & changes.keys():
         details |= {"place": None, "radius_m": None, "polygon": None}
+    elif "zone_id" in changes:
+        details |= await _left_to_zone(tx, quest)
     columns = await _checked(tx, QuestDetails(**{**details, **changes}))
     capacity = columns["capacity"]
     if capacity is not None and capacity < quest.taken:
@@ -139,7 +117,12 @@ async def update_quest(
         setattr(quest, name, value)
     tx.add(quest)
     if {"required_quest_ids", "required_badges"} & changes.keys():
-        await _require(tx, quest.id, QuestDetails(**{**details, **changes}))
+        await require_first(
+            tx,
+            quest.id,
+            quests=changes.get("required_quest_ids"),
+            badges=changes.get("required_badges"),
+        )
     tx.collect(quest_event(quest, "QuestChanged", actor_id))
 
 
@@ -221,6 +204,17 @@ async def _locked(tx: Transaction, quest_id: UUID, *, actor_id: UUID, manages: b
     if not (own or manages):
         raise Forbidden("this quest is not yours")
     return quest
+
+
+async def _left_to_zone(tx: Transaction, quest: Quest) -> dict[str, Any]:
+    """What its zone said of a quest, open again: another zone is to say it."""
+    zone = None if quest.zone_id is None else await tx.get(Zone, quest.zone_id)
+    found: dict[str, Any] = {}
+    if zone is not None and quest.polygon == zone.geometry:
+        found |= {"place": None, "radius_m": None, "polygon": None}
+    if zone is not None and quest.region == zone.region:
+        found["region"] = None
+    return found
 
 
 def _details_of(quest: Quest) -> dict[str, Any]:
@@ -360,25 +354,3 @@ def _within(field: str, value: int, least: int, most: int) -> int:
     if not least <= value <= most:
         raise InvalidInput(field, f"from {least} to {most}")
     return value
-
-
-async def _require(tx: Transaction, quest_id: UUID, details: QuestDetails) -> None:
-    """Set what the quest asks first. Raises `InvalidInput` for what is unknown, and where the
-    quest would wait for itself."""
-    quests = list(dict.fromkeys(details.required_quest_ids))
-    badges = list(dict.fromkeys(details.required_badges))
-    if len(quests) + len(badges) > PREREQUISITES_MAX:
-        raise InvalidInput("requiredQuests", f"{PREREQUISITES_MAX} prerequisites at most")
-    if quests and await tx.scalar(_KNOWN_QUESTS, {"ids": quests}) != len(quests):
-        raise InvalidInput("requiredQuests", "unknown")
-    if badges and await tx.scalar(_KNOWN_BADGES, {"slugs": badges}) != len(badges):
-        raise InvalidInput("requiredBadges", "unknown")
-    if quests:
-        await tx.execute(_ORDER_LOCK)
-        if await tx.scalar(_WAITS, {"ids": quests, "quest": quest_id}):
-            raise InvalidInput("requiredQuests", "the quest would wait for itself")
-    await tx.execute(_FORGET, {"quest": quest_id})
-    rows = [("QUEST", quest, None) for quest in quests] + [("BADGE", None, b) for b in badges]
-    for kind, required, badge in rows:
-        row = {"id": new_id(), "quest": quest_id, "kind": kind}
-        await tx.execute(_REQUIRE, {**row, "required": required, "badge": badge})

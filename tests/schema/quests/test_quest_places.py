@@ -1,12 +1,15 @@
 """Quests through the schema: near a place, in a box of the map, across the antimeridian and at the
 poles; pages by distance; what is read takes few statements."""
 
+from functools import partial
+
 import pytest
 from geographiclib.geodesic import Geodesic
 from sqlalchemy import text
 
 from core.ids import encode_id
 from services.quests.geometry import rolled
+from services.quests.zones import create_zone
 from tests.services.quests.quest_world import Quests
 
 QUESTS = """query ($filter: QuestFilterInput, $order: QuestOrder! = NEWEST, $first: Int,
@@ -23,6 +26,11 @@ ONE = """query ($id: ID!, $latitude: Float! = 0, $longitude: Float! = 0) { quest
 CREATE = """mutation ($input: CreateQuestInput!) { createQuest(input: $input) { __typename
   ... on Error { code message } ... on InvalidInput { field }
   ... on CreateQuestSuccess { quest { id status sponsor { username } } } } }"""
+UPDATE = """mutation ($input: UpdateQuestInput!) { updateQuest(input: $input) { __typename
+  ... on Error { code message } ... on InvalidInput { field }
+  ... on QuestChangeSuccess { quest { title teamSizeMax levelMin photosAsked locationsAsked
+    notesAsked videosAsked reviewersNeeded onFoot region zone { name } radiusMetres polygon
+    prerequisites { kind badgeSlug quest { title } } } } } }"""
 OPEN = """mutation ($id: ID!) { openQuest(input: {questId: $id}) { __typename
   ... on Error { code } ... on QuestChangeSuccess { quest { status } } } }"""
 ACCEPT = """mutation ($id: ID!) { acceptQuest(input: {questId: $id}) { __typename
@@ -132,6 +140,90 @@ async def test_a_draft_is_its_makers_alone(ask, world, make_user):
         "sponsor": None,
         "prerequisites": [],
     }
+
+
+async def test_all_that_a_quest_says_and_asks_can_be_changed(ask, world, make_user):
+    admin = await make_user("admin", roles=("ADMIN",))
+    ring = [[5.0, 45.0], [5.1, 45.0], [5.1, 45.1], [5.0, 45.0]]
+    near = [[[x + 1, y] for x, y in ring]]
+    zones = [
+        encode_id(
+            "zon",
+            await world.run(
+                partial(
+                    create_zone,
+                    actor_id=world.admin,
+                    name=name,
+                    geometry={"type": "Polygon", "coordinates": rings},
+                    region=region,
+                )
+            ),
+        )
+        for name, rings, region in (("Isere", [ring], "FR"), ("Aosta", near, "IT"))
+    ]
+    first = encode_id("qst", await world.quest(title="Learn"))
+    made = (await ask(CREATE, admin, input=INPUT | {"circle": None, "zone": zones[0]}))[
+        "createQuest"
+    ]["quest"]
+    id = {"questId": made["id"]}
+
+    async def update(**changes):
+        return (await ask(UPDATE, admin, input=id | changes))["updateQuest"]
+
+    changed = (
+        await update(
+            zone=zones[1],
+            teamSizeMax=4,
+            levelMin=2,
+            photos=2,
+            locations=3,
+            notes=1,
+            videos=1,
+            reviewersNeeded=7,
+            onFoot=False,
+            autoVerify=False,
+            requiredQuests=[first],
+            requiredBadges=["first-deed"],
+        )
+    )["quest"]
+    where = changed.pop("polygon")
+    assert where["coordinates"][0][0] == [6.0, 45.0]
+    learnt = {"kind": "QUEST", "badgeSlug": None, "quest": {"title": "Learn"}}
+    assert changed == {
+        "title": "Clean the bank",
+        "teamSizeMax": 4,
+        "levelMin": 2,
+        "photosAsked": 2,
+        "locationsAsked": 3,
+        "notesAsked": 1,
+        "videosAsked": 1,
+        "reviewersNeeded": 7,
+        "onFoot": False,
+        "region": "IT",
+        "zone": {"name": "Aosta"},
+        "radiusMetres": None,
+        "prerequisites": [learnt, {"kind": "BADGE", "badgeSlug": "first-deed", "quest": None}],
+    }
+    [kept] = await world.sql("SELECT auto_verify FROM quest WHERE title = 'Clean the bank'")
+    assert kept.auto_verify is False
+    # What is not given stays; prerequisites of the other kind do too.
+    again = (await update(requiredBadges=[], region="CH", reviewersNeeded=None))["quest"]
+    assert again["prerequisites"] == [learnt]
+    assert (again["region"], again["reviewersNeeded"], again["levelMin"]) == ("CH", 5, 2)
+    before = await world.snapshot()
+    for changes, field in (
+        ({"zone": None}, "circle"),
+        ({"zone": first}, "zone"),
+        ({"teamSizeMax": 21}, "teamSizeMax"),
+        ({"levelMin": 9}, "levelMin"),
+        ({"reviewersNeeded": 10}, "reviewersNeeded"),
+        ({"videos": 4}, "videos"),
+        ({"photos": 0, "locations": 0, "notes": 0, "videos": 0}, "photos"),
+        ({"requiredQuests": [made["id"]]}, "requiredQuests"),
+        ({"requiredBadges": ["none"]}, "requiredBadges"),
+    ):
+        assert (await update(**changes))["field"] == field
+    assert await world.snapshot() == before
 
 
 async def test_sponsors_and_administrators_make_quests_and_nobody_else(ask, world, make_user):
