@@ -65,6 +65,9 @@ class NotificationKind(Enum):
     )
     FOLLOW = strawberry.enum_value("FOLLOW", description="Someone follows you; told once for each.")
     QUEST_REMINDER = strawberry.enum_value("QUEST_REMINDER", description="A quest awaits you.")
+    REVIEW_REQUESTED = strawberry.enum_value(
+        "REVIEW_REQUESTED", description="You are asked, as a witness, about evidence of a quest."
+    )
     EVIDENCE_REVIEWED = strawberry.enum_value(
         "EVIDENCE_REVIEWED", description="What you handed in for a quest was judged."
     )

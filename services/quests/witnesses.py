@@ -11,10 +11,11 @@ from uuid import UUID
 from sqlalchemy import insert, text
 
 from core.database import Transaction
-from core.ids import new_id
+from core.ids import encode_id, new_id
 from models.quests.evidence import ReviewRequest
 from services.quests.contract import terms_of
 from services.quests.errors import ConflictOfInterest
+from services.users.notifications import notify
 
 Relation = Literal["OWN", "FRIEND", "TEAM"]
 
@@ -103,6 +104,14 @@ async def ask_witnesses(tx: Transaction, assignment: Any, *, count: int) -> Sequ
         ]
         await tx.execute(insert(_requests), rows)
         await tx.execute(_ASKED, {"ids": chosen})
+        # Once for each case, and nothing of whose it is: no actor.
+        await notify(
+            tx,
+            kind="REVIEW_REQUESTED",
+            user_ids=chosen,
+            dedupe_key=f"review:{assignment.id.hex}",
+            reference=encode_id("qst", assignment.quest_id),
+        )
     return chosen
 
 

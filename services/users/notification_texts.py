@@ -42,6 +42,10 @@ _TEXTS: Mapping[NotificationKind, tuple[str, str]] = MappingProxyType(
         "REACTION": ("{actor} reacted", "{actor} reacted to {thing}."),
         "FOLLOW": ("{actor} follows you", "{actor} follows you from now on."),
         "QUEST_REMINDER": ("A quest awaits you", "{thing} is still to be done."),
+        "REVIEW_REQUESTED": (
+            "You are asked as a witness",
+            "Somebody says that they did a good deed. Have a look, and say what you think.",
+        ),
         "EVIDENCE_REVIEWED": ("Your evidence was reviewed", "There is a decision on {thing}."),
         "REWARD": ("You have a reward", "You were given {amount} for {thing}."),
         "LEVEL_UP": ("You rose a level", "Your reputation has reached the next level."),

@@ -7,7 +7,7 @@ import pytest
 from adapters.storage import open_storage
 from core.database import Database
 from core.errors import Forbidden, InvalidInput, NotFound
-from core.ids import new_id
+from core.ids import encode_id, new_id
 from services.quests.errors import (
     AlreadyDisputed,
     AlreadyReviewed,
@@ -88,6 +88,24 @@ async def test_neither_the_player_nor_friends_nor_the_team_nor_the_blocked_are_a
     )
     id = await world.under_review(player, team=[player, mate])
     assert await world.asked(id) == {fair, follower}  # who only follows is no friend
+
+
+async def test_who_is_asked_is_told_once_and_nobody_else_is(world):
+    player = await world.person()
+    asked = await witnesses(world, 100, 110)
+    world.db.published.clear()
+    id = await world.under_review(player)
+    told = "SELECT user_id, actor_id, reference FROM notification WHERE kind = 'REVIEW_REQUESTED'"
+    [row] = await world.rows("SELECT quest_id FROM assignment WHERE id = :id", id=id)
+    about = encode_id("qst", row.quest_id)
+    assert sorted(await world.rows(told)) == [(each, None, about) for each in sorted(asked)]
+    topics = {event.topic for event in world.db.published if event.type == "NotificationCreated"}
+    assert topics == {f"user:{each.hex}" for each in asked}
+    [late] = await witnesses(world, 90)
+    assert await ask_where_too_few(world.db) == 1
+    assert await ask_where_too_few(world.db) == 0
+    people = sorted([*asked, late])
+    assert sorted(await world.rows(told)) == [(each, None, about) for each in people]
 
 
 async def test_suspended_and_unavailable_witnesses_are_not_asked(world):
