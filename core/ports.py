@@ -256,6 +256,25 @@ class Embedder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Classified:
+    """How well a photo shows what it is to show: `score` from 0 (it does not) to 1, `confidence` in
+    that from 0 to 1, and why, in words for the player (500 characters at most)."""
+
+    score: float
+    confidence: float
+    words: str
+
+
+class Classifier(Protocol):
+    """Looks at photos of quests. It computes and blocks: never called on the event loop. Raises
+    what it likes where it cannot tell."""
+
+    def classify(self, photo: bytes, category: str) -> Classified:
+        """Whether a photo (an encoded picture, without metadata) shows a deed of a category, named
+        by its slug."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """What a process has of the world outside; chosen by app and cli."""
 

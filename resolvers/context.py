@@ -14,7 +14,7 @@ from core.database import Database, Transaction
 from core.errors import BadUserInput, Unauthenticated
 from core.ids import new_id
 from core.pagination import PageRequest, page_request
-from core.ports import Couriers, PaymentProvider, Platforms, Ports, Storage
+from core.ports import Classifier, Couriers, PaymentProvider, Platforms, Ports, Storage
 from core.settings import Settings
 from core.tokens import KeyRing, TokenPolicy
 from loaders.base import Loaders
@@ -62,6 +62,7 @@ class Server:
     searches: LiveSearches
     searched: SearchRecorder
     forecaster: Forecaster = field(default_factory=Forecaster)
+    classifier: Classifier | None = None
 
     @property
     def ports(self) -> Ports:

@@ -51,7 +51,11 @@ async def submit(
     )
     server = context.server
     key = await submit_evidence(
-        server.db, server.storage, submission, max_bytes=server.settings.max_upload_bytes
+        server.db,
+        server.storage,
+        submission,
+        max_bytes=server.settings.max_upload_bytes,
+        classifier=server.classifier,
     )
     context.forget()
     return await context.loaders.load(own_assignment_by_id, key)

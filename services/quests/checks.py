@@ -6,7 +6,7 @@ A missing fact is "not checked"; a check of what was not asked for is absent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import combinations, pairwise
 
@@ -24,6 +24,7 @@ from services.quests.facts import (
     EvidenceTerms,
     Fix,
     PhotoFacts,
+    PictureFacts,
     flagged,
     metres_between,
     not_checked,
@@ -34,6 +35,7 @@ from services.quests.movement import check_grid, check_movement
 REFUSED = frozenset({"PACE", "UPLOAD"})
 """Flags of these refuse the submission as a whole: nothing of it is kept."""
 _SHARP = 0.35
+_SHOWS = 0.5
 
 
 def run_checks(facts: EvidenceFacts, terms: EvidenceTerms) -> list[Check]:
@@ -49,6 +51,8 @@ def run_checks(facts: EvidenceFacts, terms: EvidenceTerms) -> list[Check]:
         found += [check_edited(facts.photos), check_quality(facts.photos)]
     elif facts.videos:
         found.append(check_duplicates(facts))
+    if facts.pictures:
+        found.append(check_pictures(facts.pictures))
     return found
 
 
@@ -223,6 +227,16 @@ def check_upload(facts: EvidenceFacts, terms: EvidenceTerms) -> Check:
         hours = terms.upload_within / timedelta(hours=1)
         return flagged("UPLOAD", f"captured more than {hours:.0f} h before it was sent")
     return passed("UPLOAD", "sent soon after it was captured")
+
+
+def check_pictures(pictures: Sequence[PictureFacts]) -> Check:
+    """What a classifier says of the photo that shows least, as sure as it is of that."""
+    known = [(each.score, each) for each in pictures if each.score is not None]
+    if len(known) < len(pictures):
+        return not_checked("PICTURE", "not every photo could be looked at by the classifier")
+    score, least = min(known, key=lambda pair: pair[0])
+    result = passed if score >= _SHOWS else flagged
+    return result("PICTURE", least.words, score=score, confidence=least.confidence)
 
 
 def hash_bits(one: int, other: int) -> int:

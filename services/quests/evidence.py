@@ -22,11 +22,12 @@ from core.database import Database, ReadSession, Transaction, database_now
 from core.errors import IdempotencyConflict, NotFound
 from core.files import new_file_key
 from core.ids import new_id
-from core.ports import Storage
+from core.ports import Classifier, Storage
 from models.quests.evidence import Evidence
 from services.idempotency import claim, recall
 from services.quests.authenticity import Authenticity, judge
 from services.quests.checks import REFUSED, run_checks
+from services.quests.classifying import classified
 from services.quests.contract import Check, Terms, missing, terms_of
 from services.quests.errors import (
     EvidenceIncomplete,
@@ -60,6 +61,7 @@ _LOCK = text(
 _ORDINAL = text(
     "SELECT coalesce(max(ordinal) + 1, 0) FROM evidence WHERE assignment_id = :assignment"
 )
+_CATEGORY = text("SELECT terms ->> 'category' FROM assignment WHERE id = :id")
 _STORED = text(
     "UPDATE evidence SET stored_at = :now, submitted_at = :now, skew_ms = :skew"
     " WHERE id = ANY (CAST(:ids AS uuid[])) AND stored_at IS NULL"
@@ -107,7 +109,12 @@ class _OnItsWay:
 
 
 async def submit_evidence(
-    db: Database, storage: Storage, submission: Submission, *, max_bytes: int
+    db: Database,
+    storage: Storage,
+    submission: Submission,
+    *,
+    max_bytes: int,
+    classifier: Classifier | None = None,
 ) -> UUID:
     """Hand in all evidence of an accepted assignment, and let it be judged: verified and rewarded
     at once, or sent to witnesses, or to a moderator. The assignment's id.
@@ -122,6 +129,9 @@ async def submit_evidence(
     if pending is None:
         return submission.assignment_id
     try:
+        if classifier is not None:
+            category = await _category(db, submission.assignment_id)
+            examined = await classified(examined, classifier, category=category)
         for each in pending:
             for key, content in each.contents.items():
                 await storage.put(key, content)
@@ -161,6 +171,11 @@ async def file_to_send(session: ReadSession, evidence_id: UUID, *, original: boo
         raise NotFound("evidence")
     shown = _SHOWN_TYPES.get(row.media_type, row.media_type)
     return EvidenceFile(key, row.media_type if original else shown)
+
+
+async def _category(db: Database, assignment_id: UUID) -> str:
+    async with db.read() as session:
+        return str((await session.execute(_CATEGORY, {"id": assignment_id})).scalar_one())
 
 
 async def _begin(

@@ -98,11 +98,21 @@ class VideoFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What a classifier says of one photo, both 0-1; None where it could not tell."""
+
+    score: float | None
+    confidence: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceFacts:
     """One submission. Fixes stand in the order in which the device recorded them.
 
     `device_now` is the device's clock when it sent this, `submitted_at` ours when it came;
     `last_fix` the player's last one before it; `last_submitted_at` when they last submitted.
+    `pictures` is what a classifier says of the photos: empty where there is none.
     """
 
     submitted_at: datetime
@@ -113,6 +123,7 @@ class EvidenceFacts:
     device_now: datetime | None = None
     last_fix: Fix | None = None
     last_submitted_at: datetime | None = None
+    pictures: tuple[PictureFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,7 @@ async def gather(
         device_now=submission.device_now,
         last_fix=_last_fix(before),
         last_submitted_at=before.last_submitted_at,
+        pictures=examined.pictures,
     )
 
 

@@ -18,6 +18,7 @@ from core.files import UploadedFile
 from core.text import clean_text
 from models.quests.quests import LOCATIONS_MAX, NOTES_MAX, PHOTOS_MAX, VIDEOS_MAX
 from services.idempotency import IdempotentRequest, idempotent_request
+from services.quests.facts import PictureFacts
 from services.quests.geometry import checked_place
 from services.quests.photos import ExaminedPhoto, ExaminedVideo, examine_photo, examine_video
 
@@ -78,6 +79,7 @@ class Examined:
     photos: tuple[ExaminedPhoto, ...]
     videos: tuple[ExaminedVideo, ...]
     request: IdempotentRequest
+    pictures: tuple[PictureFacts, ...] = ()
 
 
 def checked(submission: Submission) -> Submission:

@@ -179,9 +179,9 @@ class EvidenceWorld:
         )
         return replace(made, **changes)
 
-    async def submit(self, submission):
+    async def submit(self, submission, **ports):
         return await evidence.submit_evidence(
-            self.db, self.storage, submission, max_bytes=MAX_BYTES
+            self.db, self.storage, submission, max_bytes=MAX_BYTES, **ports
         )
 
     async def under_review(self, player, *, seed=1, **terms):
