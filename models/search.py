@@ -30,7 +30,7 @@ from sqlmodel import Field, SQLModel
 from models.columns import json, key, minor_units, moment, reference, words
 from models.content.titles import one_of
 
-SearchKind = Literal["TITLE", "PERSON", "POST", "USER", "PRODUCT", "AUCTION"]
+SearchKind = Literal["TITLE", "PERSON", "POST", "USER", "PRODUCT", "AUCTION", "QUEST"]
 SEARCH_KINDS: tuple[str, ...] = get_args(SearchKind)
 Facet = Literal[
     "TYPE",

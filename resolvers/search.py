@@ -12,7 +12,7 @@ from uuid import UUID
 
 from core.ids import encode_id
 from core.pagination import page_request
-from loaders import auctions, users
+from loaders import auctions, quests, users
 from loaders.base import Loader
 from loaders.content import posts, titles
 from resolvers.context import OperationContext
@@ -36,6 +36,7 @@ NODES: Mapping[str, Loader] = {
     "USER": users.visible_user_by_id,
     "PRODUCT": auctions.listed_product_by_id,
     "AUCTION": auctions.auction_by_id,
+    "QUEST": quests.visible_quest_by_id,
 }
 """By kind: what the viewer may see of it. What the index does not know yet is known here."""
 

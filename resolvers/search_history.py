@@ -22,6 +22,7 @@ KINDS: Mapping[str, Kind] = {
     "usr": "USER",
     "prd": "PRODUCT",
     "auc": "AUCTION",
+    "qst": "QUEST",
 }
 PREFIXES = {kind: prefix for prefix, kind in KINDS.items()}
 

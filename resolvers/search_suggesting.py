@@ -19,6 +19,7 @@ PREFIXES: dict[str, str] = {
     "USER": "usr",
     "PRODUCT": "prd",
     "AUCTION": "auc",
+    "QUEST": "qst",
 }
 
 

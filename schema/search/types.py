@@ -13,6 +13,7 @@ from schema.common import PAGE_LIMIT, PageInfo
 from schema.content.posts_types import Post
 from schema.content.titles_types import Person, Title
 from schema.fields import attribute, bounded
+from schema.quests.types import Quest
 from schema.scalars import Cursor
 from schema.users.types import User
 from services.search.contract import FACET_VALUES_MAX, FACETS, FILTER_VALUES_MAX, RETRIEVERS
@@ -21,7 +22,7 @@ from services.search.highlights import FIELDS_MAX, RANGES_MAX
 ENTITIES_MAX = 50
 
 SearchResult = Annotated[
-    Title | Person | Post | User | Product | Auction,
+    Title | Person | Post | User | Product | Auction | Quest,
     strawberry.union("SearchResult", description="What search can find."),
 ]
 
@@ -34,6 +35,7 @@ class SearchResultType(Enum):
     USER = strawberry.enum_value("USER", description="Members with a public profile.")
     PRODUCT = strawberry.enum_value("PRODUCT", description="What stalls sell.")
     AUCTION = strawberry.enum_value("AUCTION", description="What is or was auctioned.")
+    QUEST = strawberry.enum_value("QUEST", description="Good deeds to take on, but for drafts.")
 
 
 @strawberry.enum(description="Which ways of finding are used.")
@@ -65,11 +67,11 @@ class SearchFacetName(Enum):
     PLATFORM = strawberry.enum_value("PLATFORM", description="Who shows a title, by slug.")
     TIER = strawberry.enum_value("TIER", description="The terms on which a title can be watched.")
     REGION = strawberry.enum_value(
-        "REGION", description="Where it can be watched or comes from: ISO 3166-1."
+        "REGION", description="Where it can be watched, comes from or lies: ISO 3166-1."
     )
     PRICE = strawberry.enum_value("PRICE", description="Asset and range: `USD/25-50`.")
     TAG = strawberry.enum_value("TAG", description="Tags of posts, products and auctions.")
-    CATEGORY = strawberry.enum_value("CATEGORY", description="Shelves of posts and goods.")
+    CATEGORY = strawberry.enum_value("CATEGORY", description="Shelves of posts, goods and quests.")
     SELLER = strawberry.enum_value("SELLER", description="Who sells it, by id: `usr_…`.")
     STALL = strawberry.enum_value("STALL", description="Which stall sells it, by id: `stl_…`.")
     CULTURAL_TAG = strawberry.enum_value(

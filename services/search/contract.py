@@ -23,7 +23,7 @@ FILTER_VALUES_MAX = 50
 FACET_VALUES_MAX = 50
 """Values that one facet shows."""
 
-Kind = Literal["TITLE", "PERSON", "POST", "USER", "PRODUCT", "AUCTION"]
+Kind = Literal["TITLE", "PERSON", "POST", "USER", "PRODUCT", "AUCTION", "QUEST"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Retriever = Literal["LEXICAL", "FUZZY", "SEMANTIC"]
 RETRIEVERS: tuple[Retriever, ...] = get_args(Retriever)

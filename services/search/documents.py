@@ -28,6 +28,7 @@ from services.search.documents_market import (
     USER_DOCUMENTS,
     USER_SEEN,
 )
+from services.search.documents_quests import QUEST_DOCUMENTS, QUEST_SEEN
 
 DOCUMENT_COLUMNS: Mapping[str, str] = {
     "entity_id": "uuid",
@@ -69,5 +70,6 @@ BUILDERS: Mapping[SearchKind, Builder] = {
     "USER": Builder(USER_DOCUMENTS, USER_SEEN),
     "PRODUCT": Builder(PRODUCT_DOCUMENTS, PRODUCT_SEEN),
     "AUCTION": Builder(AUCTION_DOCUMENTS, AUCTION_SEEN),
+    "QUEST": Builder(QUEST_DOCUMENTS, QUEST_SEEN),
 }
 """Every kind, those that most are looked for first."""

@@ -64,7 +64,7 @@ def _anything(event: FollowedEvent, touched: Touched) -> None:
 
 
 _POST, _PRODUCT = _of_payload("POST", "post"), _of_payload("PRODUCT", "product")
-_AUCTION = _of_topic("AUCTION")
+_AUCTION, _QUEST = _of_topic("AUCTION"), _of_topic("QUEST")
 TOUCHES: Mapping[str, Touch] = MappingProxyType(
     {
         "TitlesImported": _anything,
@@ -89,6 +89,11 @@ TOUCHES: Mapping[str, Touch] = MappingProxyType(
         "AuctionClosed": _AUCTION,
         "AuctionCancelled": _AUCTION,
         "BidPlaced": _AUCTION,
+        "QuestCreated": _QUEST,
+        "QuestChanged": _QUEST,
+        "QuestOpened": _QUEST,
+        "QuestPaused": _QUEST,
+        "QuestClosed": _QUEST,
     }
 )
 """Events by type, and what they touch."""
@@ -111,26 +116,21 @@ IRRELEVANT: Mapping[str, str] = MappingProxyType(
         "PostShared": "popularity is swept",
         "PostUnfeatured": "a mark of moderators that search does not know",
         "PrivacySettingsChanged": "presence is not searched",
-        "QuestAccepted": "quests are not searched",
-        "QuestChanged": "quests are not searched",
-        "QuestClosed": "quests are not searched",
-        "QuestCreated": "quests are not searched",
-        "QuestOpened": "quests are not searched",
-        "QuestPaused": "quests are not searched",
-        "QuestPlaceFreed": "quests are not searched",
-        "QuestRewarded": "quests are not searched",
+        "QuestAccepted": "popularity is swept",
+        "QuestPlaceFreed": "popularity is swept",
+        "QuestRewarded": "a player's own",
         "ReactionsChanged": "popularity is swept",
         "StallOpened": "a stall is found by what it sells, which has events of its own",
         "StockChanged": "stock is not searched",
-        "TeamInvited": "quests are not searched",
-        "TeamJoined": "quests are not searched",
-        "TeamLeft": "quests are not searched",
+        "TeamInvited": "teams are not searched",
+        "TeamJoined": "teams are not searched",
+        "TeamLeft": "teams are not searched",
         "TitleRated": "a viewer's own; popularity is swept",
         "TitleReviewed": "a viewer's own; popularity is swept",
         "WalletChanged": "money is not searched",
         "WalletStatusChanged": "money is not searched",
         "WatchlistAvailabilityChanged": "a viewer's own",
-        "ZoneCreated": "quests are not searched",
+        "ZoneCreated": "a zone is found by its quests",
     }
 )
 """Events that the index need not know of, and why. Every type is in one of the two
@@ -159,6 +159,9 @@ _OF_OWNERS = text(
         SELECT 'AUCTION', a.id FROM owner AS o
         JOIN auction AS a ON a.seller_id = o.id JOIN stall AS s ON s.id = a.stall_id
         WHERE o.active AND s.active AND a.status <> 'CANCELLED'
+        UNION ALL
+        SELECT 'QUEST', q.id FROM owner AS o JOIN quest AS q ON q.creator_id = o.id
+        WHERE q.status <> 'DRAFT'
     )
     SELECT kind, id FROM ought
     WHERE NOT EXISTS (SELECT FROM had WHERE had.kind = ought.kind AND had.entity_id = ought.id)

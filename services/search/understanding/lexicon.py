@@ -47,6 +47,7 @@ KINDS: Mapping[str, tuple[str, Head]] = {
     "short film": ("SHORT", "one"),
     **dict.fromkeys(("auctions", "auction lots"), ("AUCTION", "many")),
     "auction": ("AUCTION", "one"),
+    "quests": ("QUEST", "lead"),
     **dict.fromkeys(("products", "items", "goods", "things to buy"), ("PRODUCT", "lead")),
     **dict.fromkeys(("posts", "blog posts", "articles"), ("POST", "lead")),
     **dict.fromkeys(("people", "persons"), ("PEOPLE", "lead")),

@@ -157,6 +157,8 @@ def kind_filters(value: str) -> tuple[SearchFilters, frozenset[str]]:
         return SearchFilters(kinds=("USER",)), frozenset({"people"})
     if value == "POST":
         return SearchFilters(kinds=("POST",)), frozenset({"posts"})
+    if value == "QUEST":
+        return SearchFilters(kinds=("QUEST",)), frozenset({"quests"})
     return SearchFilters(kinds=("AUCTION",) if value == "AUCTION" else ("PRODUCT",)), GOODS
 
 

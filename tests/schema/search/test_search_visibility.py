@@ -17,13 +17,13 @@ query ($q: String!, $types: [SearchResultType!], $mode: SearchMode!) {
     totalCount
     facets { name values { value count } }
     edges { node { node { ... on User { id } ... on Post { id } ... on Product { id }
-                          ... on Auction { id } } } } } }
+                          ... on Auction { id } ... on Quest { id } } } } } }
 """
 SUGGEST = """
 query ($prefix: String!, $types: [SearchResultType!]) {
   suggest(prefix: $prefix, types: $types) { nodeId } }
 """
-PREFIXES = {"USER": "usr", "POST": "pst", "PRODUCT": "prd", "AUCTION": "auc"}
+PREFIXES = {"USER": "usr", "POST": "pst", "PRODUCT": "prd", "AUCTION": "auc", "QUEST": "qst"}
 ROUNDS, STEPS = 4, 7
 
 
@@ -43,6 +43,7 @@ async def some_things(world):
         stall = await world.stall(person)
         await world.lot(await world.product(stall), scheduled=number % 2 == 1)
         await world.product(stall)
+        await world.quest(person, opened=number % 2 == 1)
 
 
 async def block(world, dice):
@@ -63,7 +64,7 @@ async def step(world, dice):
     def one_of(kind):
         return dice.choice(sorted(getattr(world, kind)))
 
-    match dice.randrange(8):
+    match dice.randrange(9):
         case 0:
             await world.show(one_of("people"), dice.choice(("PUBLIC", "PRIVATE")))
         case 1:
@@ -79,6 +80,8 @@ async def step(world, dice):
             await world.end_lot(one_of("lots"), cancel=dice.random() < 0.5)
         case 7:
             await block(world, dice)
+        case 8:
+            await world.turn_quest(one_of("quests"), dice.choice(("OPEN", "PAUSED", "CLOSED")))
 
 
 def owner_of(world, kind, id):
@@ -89,6 +92,8 @@ def owner_of(world, kind, id):
             return world.posts[id]["author"]
         case "PRODUCT":
             return world.stalls[world.products[id]["stall"]]["owner"]
+        case "QUEST":
+            return world.quests[id]["maker"]
         case _:
             return world.stalls[world.lots[id]["stall"]]["owner"]
 
@@ -134,7 +139,12 @@ async def check(ask, person, allowed):
     assert counts["SELLER"] == Counter(
         encode_id("usr", owner) for kind, _, owner in allowed if kind in ("PRODUCT", "AUCTION")
     )
-    for kind, words in (("USER", "potter"), ("POST", "post"), ("PRODUCT", "bowl")):
+    for kind, words in (
+        ("USER", "potter"),
+        ("POST", "post"),
+        ("PRODUCT", "bowl"),
+        ("QUEST", "errand"),
+    ):
         of_kind = {encode_id(PREFIXES[kind], id) for k, id, _ in allowed if k == kind}
         for mode in ("LEXICAL", "FUZZY"):
             page = (await ask(SEARCH, person, q=words, types=[kind], mode=mode))["search"]

@@ -34,6 +34,14 @@ from services.content.posts import (
     publish_post,
     update_post,
 )
+from services.quests.quests import (
+    QuestDetails,
+    close_quest,
+    create_quest,
+    open_quest,
+    pause_quest,
+)
+from services.quests.zones import create_category
 from services.search.feeding import CONSUMER, take_events
 from services.search.health import index_lag
 from services.users.access import Viewer
@@ -60,6 +68,7 @@ class IndexWorld:
     def forget(self):
         """Leave all there is as it stands, and know nothing of it."""
         self.people, self.posts, self.stalls, self.products, self.lots = {}, {}, {}, {}, {}
+        self.quests = {}
 
     async def begin(self):
         self.admin = Viewer(new_id(), new_id(), "t", EVERYTHING, "FREE", FAR)
@@ -68,6 +77,7 @@ class IndexWorld:
             " VALUES (:id, 'admin@mela.test', 'admin_here', '-', 'Admin')",
             id=self.admin.user_id,
         )
+        await self.do(create_category, slug="rivers", name="Rivers")
 
     async def do(self, service, *args, **kwargs):
         return await self.db.transaction(lambda tx: service(tx, *args, **kwargs))
@@ -214,6 +224,31 @@ class IndexWorld:
             await self.do(close_auction, auction_id=lot, now=datetime.now(UTC) + timedelta(days=3))
             known["status"] = "UNSOLD"
 
+    async def quest(self, maker, opened=True, **details):
+        now = datetime.now(UTC)
+        given = {
+            "title": f"Errand {next(self.numbers)}",
+            "category": "rivers",
+            "opens_at": now - timedelta(days=1),
+            "closes_at": now + timedelta(days=30),
+            "place": (41.15, -8.61),
+            "radius_m": 200,
+            **details,
+        }
+        who = {"actor_id": maker, "manages": False}
+        id = await self.do(create_quest, **who, sponsors=True, details=QuestDetails(**given))
+        self.quests[id] = {"maker": maker, "status": "DRAFT"}
+        if opened:
+            await self.turn_quest(id, "OPEN")
+        return id
+
+    async def turn_quest(self, quest, status):
+        """OPEN, PAUSED or CLOSED; as the rules let it."""
+        known = self.quests[quest]
+        turn = {"OPEN": open_quest, "PAUSED": pause_quest, "CLOSED": close_quest}[status]
+        if await self.tried(turn, actor_id=known["maker"], manages=False, quest_id=quest):
+            known["status"] = status
+
     # What must be found, by what was done, and what is.
 
     def expected(self):
@@ -230,6 +265,8 @@ class IndexWorld:
         for id, lot in self.lots.items():
             if lot["status"] != "CANCELLED" and lot["stall"] in selling:
                 yield "AUCTION", id
+        drafts = {id for id, quest in self.quests.items() if quest["status"] == "DRAFT"}
+        yield from (("QUEST", id) for id in self.quests.keys() - drafts)
 
     def known(self):
         """Every thing that was made, whoever may see it."""
@@ -238,6 +275,7 @@ class IndexWorld:
             ("POST", self.posts),
             ("PRODUCT", self.products),
             ("AUCTION", self.lots),
+            ("QUEST", self.quests),
         ):
             yield from ((kind, id) for id in things)
 

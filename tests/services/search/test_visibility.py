@@ -18,6 +18,7 @@ from tests.services.search.index_world import IndexWorld
 
 STATUSES = ("ACTIVE", "SUSPENDED", "DELETED")
 POST_CHANGES = ("PUBLISHED", "ARCHIVED", "DELETED", "REMOVED", "RESTORED", "CHANGED")
+QUEST_STATUSES = ("OPEN", "PAUSED", "CLOSED")
 EXAMPLES = 15
 STEPS = 15
 
@@ -59,6 +60,7 @@ class Shown(RuleBasedStateMachine):
             stall = self.do("stall", person)
             self.do("lot", self.do("product", stall))
             self.do("product", stall)
+            self.do("quest", person)
 
     def pick(self, data, kind):
         return data.draw(st.sampled_from(list(getattr(self.runner.world, kind))))
@@ -114,6 +116,14 @@ class Shown(RuleBasedStateMachine):
     @rule(data=st.data(), cancel=st.booleans())
     def end_lot(self, data, cancel):
         self.do("end_lot", self.pick(data, "lots"), cancel)
+
+    @rule(data=st.data(), opened=st.booleans())
+    def quest(self, data, opened):
+        self.do("quest", self.pick(data, "people"), opened)
+
+    @rule(data=st.data(), status=st.sampled_from(QUEST_STATUSES))
+    def turn_quest(self, data, status):
+        self.do("turn_quest", self.pick(data, "quests"), status)
 
     @rule()
     def look(self):
