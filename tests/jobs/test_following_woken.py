@@ -50,7 +50,7 @@ async def settled(db):
     """Nothing hides what happened: a transaction of any database of the server would, and other
     tests have theirs."""
     async with asyncio.timeout(90), db.read() as session:
-        while await session.scalar(
+        while await session.scalar(  # noqa: ASYNC110
             text(
                 "SELECT count(*) FROM event"
                 " WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot())"
