@@ -35,7 +35,7 @@ class Bell:
 
 @pytest.fixture
 async def db(private_servers):
-    # A transaction of any database of a server hides what comes after it: other tests have long ones.
+    # A transaction in any database of a server hides what comes after it, and others have some.
     await upgrade(private_servers.database_url)
     database = Database(private_servers.database_url)
     yield database
