@@ -52,8 +52,9 @@ class Line:
 def main(*, quick: bool = False, out: Console | None = None) -> None:
     """Measure, show, keep. About four minutes, most of them for making the documents."""
     console = out or Console()
-    console.print("filling and indexing 100,000 documents", style="dim")
-    with indexed_world(scale=0.2 if quick else 1.0) as world:
+    scale = 0.2 if quick else 1.0
+    console.print(f"filling and indexing {100_000 * scale:,.0f} documents or so", style="dim")
+    with indexed_world(scale=scale) as world:
         lines = measure_search(world, seconds=6.0 if quick else SECONDS)
     console.print(table_of(lines))
     folder = ROOT / "bench" / "results"
