@@ -1,9 +1,9 @@
-"""Real servers for tests, started by the test run itself and shared by it, and a database of its
-own for each test.
+"""Real servers for tests, started by the test run itself, and a database of its own for each test.
 
-The servers start with the first test that asks for one (under xdist: with the run, for all
-workers). To test against others, set MELA_TEST_DATABASE_URL (any database of the server; its user
-must be able to create databases) and MELA_TEST_REDIS_URL.
+The servers start with the first test that asks for one; under xdist each worker has its own, for a
+transaction anywhere on a server hides later events from who follows the log. To test against
+others, set MELA_TEST_DATABASE_URL (any database of the server; its user must be able to create
+databases) and MELA_TEST_REDIS_URL.
 """
 
 import asyncio
@@ -42,15 +42,10 @@ FOLDER = pytest.StashKey[Path]()
 names = itertools.count(1)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Workers find the servers by the environment that they inherit, so the controller must have
-    started them before.
-    """
+def pytest_configure() -> None:
+    """A developer's PGHOST or PGPORT must not steer a driver here."""
     for name in [name for name in os.environ if name.startswith("PG")]:
-        # A developer's PGHOST or PGPORT must not steer a driver here.
         del os.environ[name]
-    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
-        start_servers(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

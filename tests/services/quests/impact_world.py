@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from core.database import Database
 from core.ids import new_id
@@ -144,7 +145,25 @@ class ImpactWorld:
             await tx.execute(insert(ImpactEntry), entries)
 
         await self.db.transaction(work)
+        await self._seen_by_followers()
         return [entry["id"] for entry in entries]
+
+    async def _seen_by_followers(self) -> None:
+        """Wait until no transaction on the server, whosever it is, hides entries from who follows
+        the log."""
+        hidden = text(
+            "SELECT EXISTS (SELECT FROM impact_entry"
+            " WHERE transaction_id >= pg_snapshot_xmin(pg_current_snapshot()))"
+        )
+        async with asyncio.timeout(20):
+            while True:
+                if not await self._scalar(hidden):
+                    return
+                await asyncio.sleep(0.01)
+
+    async def _scalar(self, statement) -> object:
+        async with self.db.read() as session:
+            return (await session.execute(statement)).scalar_one()
 
     async def _insert(self, model, rows) -> None:
         async def work(tx) -> None:
