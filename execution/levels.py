@@ -155,7 +155,18 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         except GraphQLError as error:
             self.collected_errors.add(error, None)
             data = None
+        finally:
+            self._let_go()
         return ExecutionResult(data, self.collected_errors.errors or None)
+
+    def _let_go(self) -> None:
+        """Break the circles of what was made for this operation, which is over: then all of it goes
+        as soon as nobody holds it, and the collector, for which each row counts, has none to find.
+        It took an eighth of a page's time."""
+        self.async_helpers = None  # type: ignore[assignment]  # methods of this object
+        loaders = getattr(self.context_value, "loaders", None)
+        if loaders is not None:
+            loaders.let_go()
 
     def _tell_needs(self) -> None:
         """Let a query's loaders read what it shows, and no more. A mutation's rows are looked at by

@@ -99,6 +99,10 @@ class Loaders:
         if rows and set(needed).issubset(rows[0]._fields):
             reading.offered.append(rows)
 
+    def let_go(self) -> None:
+        """Forget everything, once nobody asks any more: what was read refers back to here."""
+        self._readings.clear()
+
     async def _counted(self, counter: CountBy, key: Any) -> int:
         return int(await self.load(counter, key))
 
