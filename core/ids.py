@@ -6,8 +6,10 @@ The database holds `uuid`; nothing but this module knows the text form.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from uuid import UUID
 
+from asyncpg.pgproto.pgproto import UUID as DriverUUID
 from uuid_utils.compat import uuid7
 
 from core.errors import BadUserInput
@@ -39,3 +41,11 @@ def decode_id(public_id: str, prefix: str) -> UUID:
     if found != prefix:
         raise BadUserInput(f"expected an id that begins with {prefix}_, not {found}_")
     return key
+
+
+def keys_of(public_ids: Iterable[str], prefix: str) -> list[UUID | None]:
+    """As `decode_id`, of many; None for what is no id with that prefix. The keys are the driver's
+    own UUIDs, made and hashed in a fifth of the time; orjson alone does not take them."""
+    match, key = _PUBLIC_ID.fullmatch, DriverUUID
+    found = map(match, public_ids)
+    return [key(m[2]) if m is not None and m[1] == prefix else None for m in found]

@@ -166,7 +166,7 @@ def are_of_type(run: Run, field: FieldPlan, type_: Any, values: Values, at: At) 
     if type_.is_type_of is None:
         return True
     is_type_of = type_.is_type_of
-    if _looks_at_class_alone(is_type_of):
+    if looks_at_class_alone(is_type_of):
         kinds = dict(zip(map(type, values), values, strict=True))
         if all(map(is_inert, kinds)):
             return all(is_type_of(value, None) is True for value in kinds.values())
@@ -176,7 +176,7 @@ def are_of_type(run: Run, field: FieldPlan, type_: Any, values: Values, at: At) 
 
 
 @lru_cache(maxsize=4_000)
-def _looks_at_class_alone(is_type_of: Any) -> bool:
+def looks_at_class_alone(is_type_of: Any) -> bool:
     """Whether nothing of a value is asked but `isinstance`, and nothing of the info: values of one
     class all get one answer."""
     function = getattr(is_type_of, "__func__", is_type_of)

@@ -21,6 +21,7 @@ from execution.columns import (
     cut,
     is_inert,
     is_still,
+    looks_at_class_alone,
     made_rows,
     settle,
     still_column,
@@ -325,6 +326,7 @@ def _by_class(
     if len(values) < MANY or not str(getattr(resolve, "__module__", "")).startswith("strawberry."):
         return range(len(values))
     of_class: dict[type, Any] = {}
+    alike: set[type] = set()
     rest: list[int] = []
     info = run.info(field, at(0))
     valid = run.core.ensure_valid_runtime_type
@@ -335,12 +337,15 @@ def _by_class(
             if issubclass(kind, tuple):
                 try:
                     name = resolve(value, info, shape.type)
-                    of_class[kind] = valid(name, shape.type, field.details, info, value)
+                    found = valid(name, shape.type, field.details, info, value)
+                    of_class[kind], asks = found, found.is_type_of
+                    if looks_at_class_alone(asks) and asks(value, info) is True:
+                        alike.add(kind)
                 except Exception:
                     of_class[kind] = None
         found = of_class[kind]
         try:
-            known = found is not None and found.is_type_of(value, info) is True
+            known = found is not None and (kind in alike or found.is_type_of(value, info) is True)
         except Exception:
             known = False
         if known:

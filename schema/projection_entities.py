@@ -62,6 +62,12 @@ class Reference:
     together: Callable[..., Awaitable[list[Any]]] | None
     """Resolves many by their `id` at once, if the type can."""
 
+    @property
+    def takes_ids(self) -> bool:
+        """Whether an `id` that is a string is all that is looked at."""
+        first = self.keys[0] if self.together is not None else None
+        return first == ONLY_ID and self.fields["id"].type is GraphQLID
+
 
 References = Mapping[str, Reference]
 ONLY_ID: FieldNames = frozenset({"id"})
@@ -141,7 +147,13 @@ async def resolve_entities(
     answers: list[object] = [None] * len(representations)
     together: dict[str, list[tuple[int, Any]]] = {}
     works = []
+    plain = {name for name, reference in references.items() if reference.takes_ids}
     for place, representation in enumerate(representations):
+        if type(representation) is dict:  # by far the most
+            name, id = representation.get("__typename"), representation.get("id")
+            if type(name) is str and type(id) is str and name in plain:
+                together.setdefault(name, []).append((place, id))
+                continue
         try:
             reference = _find(representation, references)
             key = _read_key(cast(Mapping[str, object], representation), reference)
@@ -200,10 +212,6 @@ def _read_key(representation: Mapping[str, object], reference: Reference) -> dic
     Other fields (a gateway's `@requires`) are left out.
     """
     for key in reference.keys:
-        if key == ONLY_ID:
-            given = representation.get("id")
-            if type(given) is str and reference.fields["id"].type is GraphQLID:
-                return {"id": given}  # by far the most
         if all(representation.get(name) is not None for name in key):
             return dict(_read(representation, reference, name) for name in sorted(key))
     wanted = " or ".join(" ".join(sorted(key)) for key in reference.keys)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.pagination import OrderKey, decode_cursor, encode_cursor, encode_cursors
 from core.reads import by_rows, whole_of
-from execution.columns import _looks_at_class_alone
+from execution.columns import looks_at_class_alone
 from loaders.auctions import AUCTION_ORDERS, AuctionRow, BidRow, ProductRow
 from loaders.pages import Edge
 from loaders.rows import Money, narrowed
@@ -117,8 +117,8 @@ def test_only_a_type_that_asks_for_the_class_is_asked_once_for_a_class():
     def by_info(value, info):
         return isinstance(value, AuctionRow) and info.field_name == "auction"
 
-    assert _looks_at_class_alone(by_class)
-    assert _looks_at_class_alone(Auction.is_type_of)
-    assert not _looks_at_class_alone(by_value)
-    assert not _looks_at_class_alone(by_info)
-    assert not _looks_at_class_alone(print)
+    assert looks_at_class_alone(by_class)
+    assert looks_at_class_alone(Auction.is_type_of)
+    assert not looks_at_class_alone(by_value)
+    assert not looks_at_class_alone(by_info)
+    assert not looks_at_class_alone(print)
