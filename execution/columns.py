@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from graphql.pyutils import Undefined
 from graphql.type import GraphQLEnumType
 
-from core.reads import Whole, reads_of, whole_of
+from core.reads import Whole, whole_of
+from execution.classes import looks_at_class_alone
 from execution.failures import At, Failed, among, below, in_lists
 from execution.plan import READ_FROM_ROWS, FieldPlan, Form, Kind, SelectionPlan, Shape
+from execution.projecting import MIN_RUNS, projection_of
 from execution.serialising import serialised
 
 if TYPE_CHECKING:
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
 Values = list[Any]
 NOTHING = type(None)
-MIN_RUNS = 2
-"""Runs of a selection before code is generated for it: most unknown documents come once."""
 
 
 class Unusual(Exception):
@@ -175,28 +175,23 @@ def are_of_type(run: Run, field: FieldPlan, type_: Any, values: Values, at: At) 
     return all(is_type_of(value, info) is True for value in values)
 
 
-@lru_cache(maxsize=4_000)
-def looks_at_class_alone(is_type_of: Any) -> bool:
-    """Whether nothing of a value is asked but `isinstance`, and nothing of the info: values of one
-    class all get one answer."""
-    function = getattr(is_type_of, "__func__", is_type_of)
-    names = getattr(getattr(function, "__code__", None), "co_varnames", ())
-    place = 0 if function is is_type_of else 1
-    asked = names[place : place + 2]
-    return len(asked) == 2 and all(reads_of(function, name) == frozenset() for name in asked)
-
-
 def still_rows(run: Run, plan: SelectionPlan, rows: Values, above: At) -> Values:
     """The objects of a selection that is read from rows alone. Raises where something is not
     plain."""
+    projection = projection_of(run, plan, rows)
+    late = None if projection is None else projection.late
     columns: list[Values] = []
-    for field in plan.fields:
+    for i, field in enumerate(plan.fields):
+        if late is not None and i not in late:
+            continue
         if field.kind is Kind.TYPENAME:
             columns.append([plan.type.name] * len(rows))
         else:
             values = read_column(field, rows)
             at = below(above, field.key, field.order, plan.type.name)
             columns.append(_complete(run, field, field.shape, values, at))
+    if projection is not None:
+        return projection.make(rows, *columns)
     return made_rows(plan, columns, len(rows))
 
 

@@ -131,6 +131,8 @@ class SelectionPlan:
     fields: list[FieldPlan]
     keys: tuple[str, ...]
     runs: int = 0
+    projections: dict[Any, Any] = field(default_factory=dict)
+    """By the class of rows: see `execution/projecting.py`."""
 
 
 Collected = Mapping[str, FieldDetailsList]

@@ -14,6 +14,7 @@ from graphql.execution.executor import invalid_return_type_error
 from graphql.pyutils import Undefined, is_iterable
 from graphql.type import GraphQLObjectType
 
+from execution.classes import looks_at_class_alone
 from execution.columns import (
     NOTHING,
     Values,
@@ -21,7 +22,6 @@ from execution.columns import (
     cut,
     is_inert,
     is_still,
-    looks_at_class_alone,
     made_rows,
     settle,
     still_column,
@@ -29,6 +29,7 @@ from execution.columns import (
 from execution.failures import At, Failed, Where, among, below, in_lists
 from execution.needed import shown_as
 from execution.plan import READ_FROM_ROWS, FieldPlan, Form, Kind, SelectionPlan, Shape
+from execution.projecting import projection_of
 from execution.run import Run
 
 PLAIN_LISTS = {list, tuple}
@@ -39,9 +40,33 @@ MANY = 4
 async def selected(run: Run, plan: SelectionPlan, sources: Values, above: At) -> Values:
     """The objects of a selection, one for each source; a `Failed` in place of one that may not be
     because of a field that must not be null."""
+    projection = projection_of(run, plan, sources)
+    late = range(len(plan.fields)) if projection is None else projection.late
     columns: list[Any] = [None] * len(plan.fields)
+    await _fill(run, plan, sources, above, columns, late)
+    if projection is not None:
+        try:
+            made = projection.make(sources, *[columns[i] for i in late])
+            return _without_failed(plan, columns, made) if run.failed else made
+        except Exception:  # something is odd about a row: all its fields are read one by one
+            rest = [i for i in range(len(plan.fields)) if i not in late]
+            await _fill(run, plan, sources, above, columns, rest)
+    made = made_rows(plan, columns, len(sources))
+    return _without_failed(plan, columns, made) if run.failed else made
+
+
+async def _fill(
+    run: Run,
+    plan: SelectionPlan,
+    sources: Values,
+    above: At,
+    columns: list[Any],
+    places: Sequence[int],
+) -> None:
+    """Put the values of the fields in these places, complete, into their columns."""
     waiting: list[tuple[int, Awaitable[Values]]] = []
-    for i, field in enumerate(plan.fields):
+    for i in places:
+        field = plan.fields[i]
         if field.kind is Kind.TYPENAME:
             columns[i] = [plan.type.name] * len(sources)
             continue
@@ -56,13 +81,11 @@ async def selected(run: Run, plan: SelectionPlan, sources: Values, above: At) ->
         found = await asyncio.gather(*(work for _, work in waiting))
         for (i, _), column in zip(waiting, found, strict=True):
             columns[i] = column
-    made = made_rows(plan, columns, len(sources))
-    return _without_failed(plan, columns, made) if run.failed else made
 
 
 def _without_failed(plan: SelectionPlan, columns: list[Values], made: Values) -> Values:
     for field, column in zip(plan.fields, columns, strict=True):
-        if field.shape.nullable or field.kind is Kind.TYPENAME:
+        if field.shape.nullable or field.kind is Kind.TYPENAME or column is None:
             continue
         for i, value in enumerate(column):
             if isinstance(value, Failed) and not isinstance(made[i], Failed):

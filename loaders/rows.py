@@ -12,18 +12,29 @@ from itertools import repeat
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
-from sqlalchemy import DateTime, and_, case, func, literal_column
-from sqlmodel import SQLModel
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    DateTime,
+    Enum,
+    Integer,
+    String,
+    Table,
+    TypeDecorator,
+    and_,
+    case,
+    func,
+    literal_column,
+)
+from sqlmodel import AutoString, SQLModel
 
+from core.certain import BEYOND, Certain, Kind, made_of
 from core.money import to_decimal
 from core.reads import AS_TEXT, Reads, by_rows, reads_of
 
 Columns = tuple[str, ...] | None
 """Names of columns in the row's order; None for all of them. With `AS_TEXT` behind it, a moment's
 is read as text: the driver takes longer for a moment than for ten numbers."""
-
-BEYOND = "beyond"
-"""In place of the text of a moment that no `datetime` can be."""
 
 _BEYOND: Any = literal_column(f"'{BEYOND}'")
 _FORM: Any = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""")
@@ -45,11 +56,22 @@ class Money(NamedTuple):
         return to_decimal(self.minor_units, self.asset)
 
 
+Money.__certain__ = {  # type: ignore[attr-defined]  # mypy takes it for a field in the class
+    "minor_units": Certain("int"),
+    "asset": Certain("text"),
+}
+
+
 def moneys(minor_units: str, asset: str = "asset") -> Callable[[Sequence[Any]], list[Money]]:
     """A reader of many rows: the `Money` that these two attributes of each make; none of them may
     be null."""
     read = attrgetter(minor_units, asset)
-    return lambda rows: list(map(tuple.__new__, repeat(Money), map(read, rows)))
+    return made_of(
+        lambda rows: list(map(tuple.__new__, repeat(Money), map(read, rows))),
+        Money,
+        minor_units,
+        asset,
+    )
 
 
 def moneys_or_null(
@@ -57,7 +79,12 @@ def moneys_or_null(
 ) -> Callable[[Sequence[Any]], list[Money | None]]:
     """As `moneys`, and null where there is no amount."""
     read, new = attrgetter(minor_units, asset), tuple.__new__
-    return lambda rows: [None if pair[0] is None else new(Money, pair) for pair in map(read, rows)]
+    return made_of(
+        lambda rows: [None if pair[0] is None else new(Money, pair) for pair in map(read, rows)],
+        Money,
+        minor_units,
+        asset,
+    )
 
 
 class MissingColumn(LookupError):
@@ -162,11 +189,39 @@ def narrowed(row: Any, columns: Columns) -> Any:
         "_make": classmethod(tuple.__new__),
         "_replace": _not_replaced,
         "__new__": tuple.__new__,
+        "__certain__": _certain(row, columns),
     }
     made |= {name: _Missing(name) for name in row._fields}
     places = namedtuple("places", names)  # type: ignore[misc]
     made |= {name: vars(places)[name] for name in names}
     return type(row.__name__, (row,), made)
+
+
+def _certain(row: Any, columns: tuple[str, ...]) -> dict[str, Certain]:
+    """What the table promises of these columns as the driver reads them. What is computed promises
+    nothing, nor what SQLAlchemy's types make something else of."""
+    found: dict[str, Certain] = {}
+    for column in row.__columns__:
+        if not isinstance(getattr(column, "table", None), Table):
+            continue
+        as_text = column.name + AS_TEXT in columns
+        kind = "moment" if as_text else _kind_of(column.type)
+        if kind is not None and (as_text or column.name in columns):
+            found[column.name] = Certain(kind, column.nullable is not False)
+    return found
+
+
+def _kind_of(type_: Any) -> Kind | None:
+    if isinstance(type_, Enum | TypeDecorator) and not isinstance(type_, AutoString):
+        return None
+    if isinstance(type_, BigInteger):
+        return "int"
+    kinds: tuple[tuple[Any, Kind], ...] = (
+        (String, "text"),
+        (Integer, "int32"),
+        (Boolean, "bool"),
+    )
+    return next((kind for each, kind in kinds if isinstance(type_, each)), None)
 
 
 class _Missing:

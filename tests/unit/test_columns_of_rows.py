@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.pagination import OrderKey, decode_cursor, encode_cursor, encode_cursors
 from core.reads import by_rows, whole_of
-from execution.columns import looks_at_class_alone
+from execution.classes import looks_at_class_alone
 from loaders.auctions import AUCTION_ORDERS, AuctionRow, BidRow, ProductRow
 from loaders.pages import Edge
 from loaders.rows import Money, narrowed

@@ -1,0 +1,53 @@
+"""What classes of rows promise of their attributes, for who makes code that need not look at each
+value: which columns the database fills, and which properties are made of them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import getattr_static
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from core.reads import whole_of
+
+BEYOND = "beyond"
+"""In place of the text of a moment that no `datetime` can be."""
+
+Kind = Literal["text", "int32", "int", "bool", "moment"]
+"""`moment` is text as the API has it, or `BEYOND`."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Certain(NamedTuple):
+    """Of an attribute's values: what they are, and whether any may be None."""
+
+    kind: Kind
+    nullable: bool = False
+
+
+class Made(NamedTuple):
+    """A property's value: a row of `kind` made of these columns in its order, and nothing else;
+    None where the first of them is."""
+
+    kind: type
+    columns: tuple[str, ...]
+
+
+def made_of(function: Function, kind: type, *columns: str) -> Function:
+    """Say so of a reader of many rows (`core.reads.by_rows`)."""
+    function.made = Made(kind, columns)  # type: ignore[attr-defined]
+    return function
+
+
+def certain_of(row: type) -> dict[str, Certain]:
+    """By attribute, what is certain of tuples of this class; nothing of most classes."""
+    found: dict[str, Certain] = getattr(row, "__certain__", {}) if issubclass(row, tuple) else {}
+    return found
+
+
+def made_by(row: type, attribute: str) -> Made | None:
+    """What a property of rows of this class makes, if somebody said so."""
+    found = getattr_static(row, attribute, None)
+    whole = whole_of(found.fget) if isinstance(found, property) else None
+    made: Made | None = getattr(whole, "made", None)
+    return made
