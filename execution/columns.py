@@ -42,6 +42,14 @@ def still_column(run: Run, field: FieldPlan, sources: Values, at: At) -> Values 
         return None
 
 
+def still_values(run: Run, field: FieldPlan, values: Values, at: At) -> Values | None:
+    """As `still_column`, of values that are at hand; all below them is read from rows."""
+    try:
+        return _complete(run, field, field.shape, values, at)
+    except Exception:
+        return None
+
+
 def read_column(field: FieldPlan, rows: Values) -> Values:
     """The values of a field that is read from rows, of these. Raises what reading one raises."""
     if field.whole is not None:
@@ -72,6 +80,17 @@ def is_still(run: Run, field: FieldPlan) -> bool:
             or (shape.form is Form.OBJECT and _all_still(run, run.below(field, shape.type)))
         )
     return field.still
+
+
+def is_shared(run: Run, field: FieldPlan) -> bool:
+    """See `FieldPlan.shared`."""
+    if field.shared is None:
+        field.shared = (
+            field.kind is Kind.KEYED
+            and field.shape.form is Form.OBJECT
+            and _all_still(run, run.below(field, field.shape.type))
+        )
+    return field.shared
 
 
 def _all_still(run: Run, plan: SelectionPlan) -> bool:

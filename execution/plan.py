@@ -117,6 +117,9 @@ class FieldPlan:
     """What reads many rows at once, where there is something sooner than `read` for each."""
     still: bool | None = None
     """Whether it and all below it are read from rows; None until somebody looked."""
+    shared: bool | None = None
+    """Whether it leads by a key to objects that are read from rows, each of which is made once for
+    all who refer to it; None until somebody looked."""
     guards: tuple[Guard, ...] = ()
     keyed: Any = None
     has_arguments: bool = False

@@ -14,17 +14,19 @@ from graphql.execution.executor import invalid_return_type_error
 from graphql.pyutils import Undefined, is_iterable
 from graphql.type import GraphQLObjectType
 
-from execution.classes import looks_at_class_alone
+from execution.classes import by_class
 from execution.columns import (
     NOTHING,
     Values,
     are_of_type,
     cut,
     is_inert,
+    is_shared,
     is_still,
     made_rows,
     settle,
     still_column,
+    still_values,
 )
 from execution.failures import At, Failed, Where, among, below, in_lists
 from execution.needed import shown_as
@@ -33,8 +35,6 @@ from execution.projecting import projection_of
 from execution.run import Run
 
 PLAIN_LISTS = {list, tuple}
-MANY = 4
-"""Values of an interface or union from which on they are told apart by their classes first."""
 
 
 async def selected(run: Run, plan: SelectionPlan, sources: Values, above: At) -> Values:
@@ -95,6 +95,8 @@ def _without_failed(plan: SelectionPlan, columns: list[Values], made: Values) ->
 
 async def field_values(run: Run, field: FieldPlan, sources: Values, at: At) -> Values:
     """Values of a field for each source, complete."""
+    if is_shared(run, field):
+        return await _shared(run, field, sources, at)
     values = await _values(run, field, sources, at)
     return await _complete(run, field, field.shape, values, at)
 
@@ -103,9 +105,10 @@ async def _values(run: Run, field: FieldPlan, sources: Values, at: At) -> Values
     if field.kind in READ_FROM_ROWS:
         return await _awaited(run, field, _attributes(run, field, sources, at), at)
     try:
-        arguments = run.arguments(field)
         if field.kind is Kind.KEYED:
-            return await _keyed(run, field, sources, at, arguments)
+            keys, found = await _by_key(run, field, sources, at)
+            return _told_apart(run, field, list(map(found.get, keys)), at)
+        arguments = run.arguments(field)
     except Exception as error:
         return [run.fail(field, at(i), error) for i in range(len(sources))]
     resolve = field.definition.resolve or run.core.field_resolver
@@ -125,23 +128,44 @@ def _attributes(run: Run, field: FieldPlan, sources: Values, at: At) -> Values:
         return [run.caught(field, at(i), field.read, source) for i, source in enumerate(sources)]
 
 
-async def _keyed(
-    run: Run, field: FieldPlan, sources: Values, at: At, arguments: dict[str, Any]
-) -> Values:
+async def _by_key(
+    run: Run, field: FieldPlan, sources: Values, at: At
+) -> tuple[Values, dict[Any, Any]]:
     """One call for the whole level; what it asks of the viewer is asked once."""
+    arguments = run.arguments(field)
     if field.guards:
         info = run.info(field, at(0))
         for guard in field.guards:
             guard.check(info)
     shown = shown_as(field.definition.type)
-    context = run.core.context_value
-    found: Values = await field.keyed.answer(context, sources, arguments, shown)
-    if any(issubclass(kind, Exception) for kind in set(map(type, found))):
+    found: tuple[Values, dict[Any, Any]] = await field.keyed.by_key(
+        run.core.context_value, sources, arguments, shown
+    )
+    return found
+
+
+def _told_apart(run: Run, field: FieldPlan, values: Values, at: At) -> Values:
+    if any(issubclass(kind, Exception) for kind in set(map(type, values))):
         return [
             run.fail(field, at(i), value) if isinstance(value, Exception) else value
-            for i, value in enumerate(found)
+            for i, value in enumerate(values)
         ]
-    return found
+    return values
+
+
+async def _shared(run: Run, field: FieldPlan, sources: Values, at: At) -> Values:
+    """Objects that follow a key, each made once for all who refer to it; where anything about one
+    is odd, each in its place."""
+    try:
+        keys, found = await _by_key(run, field, sources, at)
+    except Exception as error:
+        values = [run.fail(field, at(i), error) for i in range(len(sources))]
+    else:
+        made = still_values(run, field, list(found.values()), at)
+        if made is not None:
+            return list(map(dict(zip(found, made, strict=True)).__getitem__, keys))
+        values = _told_apart(run, field, list(map(found.get, keys)), at)
+    return await _complete(run, field, field.shape, values, at)
 
 
 async def _awaited(run: Run, field: FieldPlan, values: Values, at: At) -> Values:
@@ -297,7 +321,7 @@ async def _abstract(run: Run, field: FieldPlan, shape: Shape, values: Values, at
     """Values of an interface or a union, grouped by what they turn out to be."""
     groups: dict[GraphQLObjectType, list[int]] = {}
     made: Values = [None] * len(values)
-    open_places = _by_class(run, field, shape, values, at, groups)
+    open_places = by_class(run, field, shape, values, at, groups)
     for i, type_ in await _types(run, field, shape, values, at, open_places):
         if isinstance(type_, Failed):
             made[i] = type_
@@ -331,48 +355,3 @@ async def _types(
         )
         for i, name in zip(places, named, strict=True)
     ]
-
-
-def _by_class(
-    run: Run,
-    field: FieldPlan,
-    shape: Shape,
-    values: Values,
-    at: At,
-    groups: dict[GraphQLObjectType, list[int]],
-) -> Sequence[int]:
-    """Put into `groups` the rows whose type is that of the first row of their class, as far as that
-    type says so itself; the places of all others. Strawberry asks one type after the other, for
-    each row again. Where rows are no tuples (and so may carry marks of their own), or a type is
-    told in another way, that is how it stays."""
-    resolve = shape.type.resolve_type
-    if len(values) < MANY or not str(getattr(resolve, "__module__", "")).startswith("strawberry."):
-        return range(len(values))
-    of_class: dict[type, Any] = {}
-    alike: set[type] = set()
-    rest: list[int] = []
-    info = run.info(field, at(0))
-    valid = run.core.ensure_valid_runtime_type
-    for i, value in enumerate(values):
-        kind = type(value)
-        if kind not in of_class:
-            of_class[kind] = None
-            if issubclass(kind, tuple):
-                try:
-                    name = resolve(value, info, shape.type)
-                    found = valid(name, shape.type, field.details, info, value)
-                    of_class[kind], asks = found, found.is_type_of
-                    if looks_at_class_alone(asks) and asks(value, info) is True:
-                        alike.add(kind)
-                except Exception:
-                    of_class[kind] = None
-        found = of_class[kind]
-        try:
-            known = found is not None and (kind in alike or found.is_type_of(value, info) is True)
-        except Exception:
-            known = False
-        if known:
-            groups.setdefault(found, []).append(i)
-        else:
-            rest.append(i)
-    return rest

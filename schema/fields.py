@@ -57,15 +57,29 @@ class Keyed:
         """The field's value for each row of a level, to be shown as that type, an exception in
         place of one that failed. Each key is asked for once. Raises where the arguments are wrong.
         """
+        keys, found = await self.by_key(context, rows, arguments, type_name)
+        return list(map(found.get, keys))
+
+    async def by_key(
+        self,
+        context: OperationContext,
+        rows: Sequence[Any],
+        arguments: Mapping[str, Any],
+        type_name: str | None = None,
+    ) -> tuple[list[Any], dict[Any, Any]]:
+        """As `answer`, told apart: the rows' keys, and the value for each that is among them."""
         make = self.asked(context, arguments)
         keys = list(map(attrgetter(self.key), rows))
-        distinct = dict.fromkeys(keys)
-        if len(distinct) == len(keys) and None not in distinct:
-            return await context.loaders.show_all(self.loader, list(map(make, keys)), type_name)
-        asked = {key: make(key) for key in distinct if key is not None}
-        answers = await context.loaders.show_all(self.loader, [*asked.values()], type_name)
-        found = dict(zip(asked, answers, strict=True))
-        return list(map(found.get, keys))
+        found = dict.fromkeys(keys)
+        asked = [key for key in found if key is not None] if None in found else list(found)
+        wanted = asked if make is _itself else list(map(make, asked))
+        answers = await context.loaders.show_all(self.loader, wanted, type_name)
+        found.update(zip(asked, answers, strict=True))
+        return keys, found
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def argument(description: str, **options: Any) -> Any:
@@ -122,7 +136,7 @@ def loaded(
         value = getattr(root, key)
         return None if value is None else info.context.loaders.ask(loader, value)
 
-    keyed = Keyed(loader, key, viewer, lambda context, arguments: lambda value: value)
+    keyed = Keyed(loader, key, viewer, lambda context, arguments: _itself)
     return _made(resolve, description, options | {"keyed": keyed})
 
 

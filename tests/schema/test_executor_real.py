@@ -3,6 +3,7 @@ answered alike, for somebody and for nobody."""
 
 import pytest
 
+from execution import columns, projecting
 from tests.conformance.cases import REAL, read_cases
 from tests.conformance.comparing import alike
 from tests.conformance.real_world import real_world, said
@@ -13,7 +14,10 @@ HALVES = 2
 # graphql-core leaves coroutines behind where an error ends a selection before they began.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("half", range(HALVES))
-async def test_the_real_schema_answers_alike_through_both(half, settings):
+async def test_the_real_schema_answers_alike_through_both(half, settings, monkeypatch):
+    if half:  # with the code that is generated for what comes again
+        for module in (columns, projecting):
+            monkeypatch.setattr(module, "MIN_RUNS", 0)
     cases = read_cases(REAL)[half::HALVES]
     assert len(cases) >= 400
     understood = answered = failed = 0
