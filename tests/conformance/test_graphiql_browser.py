@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from web import graphiql_build
-from web.graphiql_build import BuildError
+from web.node import ROOT, NodeError, node_tools
 
 PROJECT = graphiql_build.PROJECT
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -32,7 +32,7 @@ LOADS = re.compile(
 def dist() -> Path:
     try:
         graphiql_build.build()
-    except BuildError as error:
+    except NodeError as error:
         pytest.skip(f"GraphiQL cannot be built here: {error}")
     return PROJECT / "dist"
 
@@ -45,8 +45,8 @@ def server(dist: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with subprocess.Popen(
         command,
-        cwd=graphiql_build.ROOT,
-        env={"PYTHONPATH": str(graphiql_build.ROOT)},
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
         pass_fds=[listener.fileno()],
     ) as process:
         try:
@@ -72,7 +72,7 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
 def browse(url: str, *options: str) -> dict[str, list[str]]:
     if not any(shutil.which(name) for name in CHROMIUM):
         pytest.skip("no Chromium on this machine: install the package `chromium` to run this")
-    tools = graphiql_build.node_tools(fetch=False)
+    tools = node_tools(fetch=False)
     if not tools or not (PROJECT / "node_modules" / "playwright-core").is_dir():
         pytest.skip("no Node.js or no playwright-core: run `make graphiql` to get them")
     command = [tools.node, "screenshot.mjs", "--url", url, "--timeout", "40", *options]

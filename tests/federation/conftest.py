@@ -1,13 +1,9 @@
 """The schemas that are split (a toy one and the real one) and the composers that join them."""
 
-import fcntl
-import hashlib
 import importlib.util
 import json
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +12,7 @@ from types import ModuleType
 import pytest
 
 from schema.projection import DomainSchema
+from tests.npm import node_with
 
 HERE = Path(__file__).parent
 TOY_MODULES = ("toy_common", "toy_auctions", "toy_search", "toy_users", "toy_build")
@@ -81,28 +78,10 @@ def split(request: pytest.FixtureRequest) -> Split:
     return Split(build.build_schema(), tuple(build.DOMAINS))
 
 
-def _install(npm: str) -> None:
-    """`npm ci`, where the lock file is not the one installed already."""
-    wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    stamp = HERE / "node_modules" / ".installed"
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=110)
-    assert done.returncode == 0, f"npm ci: {done.stderr}"
-    stamp.write_text(wanted)
-
-
 @pytest.fixture(scope="session")
 def compose() -> Compose:
     """Composes sets of subgraphs with Apollo's and The Guild's composers."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node and npm are needed to compose subgraphs; neither is in the path")
-    lock = Path(tempfile.gettempdir()) / "mela-federation-composers.lock"
-    with lock.open("w") as held:  # test processes share one node_modules
-        fcntl.flock(held, fcntl.LOCK_EX)
-        _install(npm)
+    node = node_with(HERE).node
 
     def run(sets: dict[str, Subgraphs]) -> dict[str, dict[str, Composed]]:
         asked = {
