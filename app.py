@@ -39,6 +39,7 @@ from jobs.health import run_health
 from jobs.running import Worker
 from resolvers.context import Server
 from schema.build import build_schema
+from schema.splitting import named_domains
 from services.auctions.queue import BidQueue, Outcome
 from services.search.encoding import Encoder
 from services.search.engine import make_engine
@@ -75,9 +76,11 @@ class _Running:
 def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGIApp:
     """The ASGI application of one process. `settings` must name a database and a Redis.
 
-    `domains` makes it the subgraph of those domains; None, the whole graph.
-    Raises `ValueError` for an unknown domain or a missing URL.
+    `domains` makes it the subgraph of those domains; None, of those that the settings name, else
+    the whole graph. Raises `ValueError` for an unknown domain or a missing URL.
     """
+    if domains is None:
+        domains = named_domains(settings.domains)
     server = make_server(settings)
     schema = build_schema(domains, limits=limits_of(settings), executor=settings.executor)
     endpoint = GraphQLEndpoint(schema, server, graphiql=settings.profile != "prod")

@@ -35,6 +35,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=0, le=65_535, description="First port to try; 0 takes any")
     workers: int = Field(1, ge=1, le=64, description="Server processes")
+    domains: str | None = Field(
+        None,
+        max_length=200,
+        description="Serve these domains as one subgraph: auctions,wallets; unset: the whole graph",
+    )
     jobs: bool = Field(True, description="Run background jobs inside the server")
     demo: bool = Field(True, description="Seed a demo world into an empty embedded database")
 
