@@ -137,7 +137,7 @@ class MelaSchema(DomainSchema):
     async def _answered(self, begun: LevelExecutor | list[GraphQLError]) -> ExecutionResult:
         """The answer of an execution, if it could begin; of the schema itself, as it was."""
         if isinstance(begun, list):
-            return ExecutionResult(None, begun)
+            return _refused(begun)
         try:
             if begun.known().traits.covered:
                 found = await begun.answer()
@@ -156,18 +156,29 @@ class MelaSchema(DomainSchema):
             return ExecutionResult(self.answers.keep(begun.operation, key, found.data), None)
         return ExecutionResult(found.data, found.errors)
 
-    async def stream(self, query: str | None, *args: Any, **options: Any) -> Any:
+    async def stream(self, query: str | None, **options: Any) -> Any:
         """Run any operation of a streaming transport with a context of its own: a WebSocket shares
-        one among all its operations."""
+        one among all its operations. Queries and mutations run as `execute_own` runs them; a
+        request that cannot run is one `PreExecutionError`."""
         own = _own_context(options)
         if query:
             # Strawberry parses in the loop; then it is known. What is wrong is told there.
             with suppress(GraphQLError):
-                await self.documents.prepare_aside(self._schema, query)
-        results = await super().stream(query, *args, **own)
+                prepared = await self.documents.prepare_aside(self._schema, query)
+                operation = prepared.operation(own.get("operation_name"))
+                if operation and operation.operation is not OperationType.SUBSCRIPTION:
+                    return self._once(query, own)
+        results = await super().stream(query, **own)
         if getattr(own.get("context_value"), "feeding", None) is not None:
             return results  # a crowd's, whose subscribers are counted
         return _counted(results, getattr(own.get("context_value"), "request_id", ""))
+
+    async def _once(self, query: str, own: dict[str, Any]) -> Any:
+        """What a query or mutation is answered, as a stream of one result."""
+        try:
+            yield await self.execute_own(query, **own)
+        except (CannotGetOperationTypeError, InvalidOperationTypeError) as error:
+            yield _finished(own.get("context_value"), "unknown", _refused([error]))
 
     def process_errors(self, errors: Any, execution_context: Any = None) -> None:
         """Nothing: what must be logged is logged where errors are shaped."""

@@ -18,6 +18,7 @@ from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
+    Operation,
 )
 
 from core.clock import utc_now
@@ -156,6 +157,17 @@ async def _answers(
             yield None if result.errors else Answer(result)
 
 
+class SocketOperation(Operation[Any, Any]):
+    """An operation with the extensions of its request."""
+
+    __slots__ = ("extensions",)
+
+    def __init__(self, handler: SocketHandler, id: str, payload: Mapping[str, Any]) -> None:
+        asked = payload["query"], payload.get("variables"), payload.get("operationName")
+        super().__init__(handler, id, *asked)
+        self.extensions: dict[str, Any] | None = payload.get("extensions")
+
+
 class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
     """graphql-transport-ws whose operations end with the viewer's token, and whose socket closes
     with the viewer's session. Subscriptions that many ask alike are written to by a crowd."""
@@ -186,14 +198,21 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
 
     async def handle_subscribe(self, message: Any) -> None:
         """Begin an operation; one too many ends at once with BAD_USER_INPUT."""
-        maximum = self.max_subscriptions_per_connection
-        is_new = self.connection_acknowledged and message["id"] not in self.operations
-        if maximum is None or not is_new or len(self.operations) < maximum:
-            await super().handle_subscribe(message)
+        maximum, id = self.max_subscriptions_per_connection, message["id"]
+        if not self.connection_acknowledged:
+            await self.websocket.close(4401, "Unauthorized")
+            return
+        if id in self.operations:
+            await self.websocket.close(4409, f"Subscriber for {id} already exists")
+            return
+        if maximum is None or len(self.operations) < maximum:
+            operation = self.operations[id] = SocketOperation(self, id, message["payload"])
+            operation.task = asyncio.create_task(self.run_operation(operation))
+            operation.task.add_done_callback(self._task_done)
             return
         error = BadUserInput(f"a socket runs {maximum} operations at once", {"maximum": maximum})
         payload = [self._shaped(error).formatted]
-        await self.send_message({"id": message["id"], "type": "error", "payload": payload})
+        await self.send_message({"id": id, "type": "error", "payload": payload})
 
     async def run_operation(self, operation: Any, resuming: Resuming | None = None) -> None:
         """As the base's. A subscription that a crowd takes on has no task from there on, and gets
@@ -206,6 +225,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
                 context_value=replace(self.context, outlet=outlet, resuming=resuming),
                 root_value=self.root_value,
                 operation_name=operation.operation_name,
+                operation_extensions=operation.extensions,
             )
             async with aclosing(results):
                 await self._send_result_stream(operation, results)
@@ -332,4 +352,5 @@ def _is_message(message: object) -> bool:
         and isinstance(payload.get("query"), str)
         and isinstance(payload.get("operationName"), str | None)
         and isinstance(payload.get("variables"), dict | None)
+        and isinstance(payload.get("extensions"), dict | None)
     )
