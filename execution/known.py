@@ -20,6 +20,7 @@ from graphql import (
     visit,
 )
 
+from execution.caching import CachePolicy, policy_of
 from execution.needed import Needs, needs_of
 from execution.plan import SelectionPlan, Tree
 from execution.sharing import Asking, asking_of
@@ -49,6 +50,8 @@ class Known:
     )
     asking: Asking | None = None
     needs: Needs | None = None
+    caching: tuple[CachePolicy | None] | None = None
+    """Its cache policy, once somebody asked for it."""
 
     def plan(self, variables: Mapping[str, Any]) -> SelectionPlan | None:
         """The plan of the root for these values of @skip and @include, if there is one yet."""
@@ -125,6 +128,18 @@ class PlanStore:
         if known.needs is None:
             known.needs = needs_of(schema, operation, fragments)
         return known.needs
+
+    def caching(
+        self,
+        schema: GraphQLSchema,
+        operation: OperationDefinitionNode,
+        fragments: Sequence[FragmentDefinitionNode],
+    ) -> CachePolicy | None:
+        """How long the operation's answers may be kept, looked up or found out."""
+        known = self.of(operation, fragments)
+        if known.caching is None:
+            known.caching = (policy_of(schema, operation, fragments),)
+        return known.caching[0]
 
 
 class _Look(Visitor):

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders.pages import Page
 from loaders.rows import Money as MoneyValue
 from schema.fields import attribute, bounded, resolved
@@ -27,7 +28,7 @@ class Node:
     )
 
 
-@strawberry.type(description="An exact amount of an asset. Never a float.")
+@strawberry.type(description="An exact amount of an asset. Never a float.", directives=[INHERITS])
 class Money:
     amount: Decimal = attribute("In whole units, with the asset's number of places: `12.50`.")
     asset: AssetCode = attribute("What is counted.")
@@ -44,7 +45,7 @@ class MoneyInput:
     asset: AssetCode = strawberry.field(description="What is counted.")
 
 
-@strawberry.type(description="Where a page stands in its list (Relay).")
+@strawberry.type(description="Where a page stands in its list (Relay).", directives=[INHERITS])
 class PageInfo:
     has_next_page: bool = attribute("Whether there is more after this page.")
     has_previous_page: bool = attribute("Whether there is more before this page.")
@@ -52,13 +53,13 @@ class PageInfo:
     end_cursor: Cursor | None = attribute("The last edge's cursor; null on an empty page.")
 
 
-@strawberry.type(description="One item of a list, and its place there.")
+@strawberry.type(description="One item of a list, and its place there.", directives=[INHERITS])
 class Edge(Generic[T]):
     cursor: Cursor = attribute("Pass it as `after` or `before` to go on from here.")
     node: T = attribute("The item itself.")
 
 
-@strawberry.type(description="A page of a list (Relay).")
+@strawberry.type(description="A page of a list (Relay).", directives=[INHERITS])
 class Connection(Generic[T]):
     edges: list[Edge[T]] = attribute("The items with their cursors.", list_size=bounded(PAGE_LIMIT))
     nodes: list[T] = attribute("The items alone.", list_size=bounded(PAGE_LIMIT))

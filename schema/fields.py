@@ -23,6 +23,7 @@ from strawberry.federation.schema_directives import (
 from strawberry.types import Info
 from strawberry.types.unset import UNSET
 
+from execution.caching import CacheControl
 from execution.guards import guards_of
 from loaders.base import Loader, ManyBy, PageBy, depends_on_viewer
 from resolvers.context import OperationContext
@@ -91,7 +92,8 @@ def resolved(
     description: str, *, name: str | None = None, **options: Any
 ) -> Callable[[Resolver], Any]:
     """A field with a resolver. Options: `authenticated`, `scopes`, `cost`, `list_size`, `viewer`,
-    `tags`, `deprecated`. Cost is 1 unless said otherwise."""
+    `tags`, `deprecated`, `cache` (seconds that answers may be kept, or a `CacheControl`). Cost is 1
+    unless said otherwise."""
     options.setdefault("cost", QUERY_COST)
     return _decorator(description, name, options)
 
@@ -245,6 +247,7 @@ def _declared(
     viewer: bool = False,
     keyed: Keyed | None = None,
     deprecated: str | None = None,
+    cache: int | CacheControl | None = None,
 ) -> tuple[list[object], list[Any], dict[str, Any]]:
     """Directives, the guards that enforce them, and the metadata an executor reads."""
     directives: list[object] = [Tag(name=tag) for tag in tags]
@@ -256,6 +259,8 @@ def _declared(
         directives.append(Cost(weight=cost))
     if list_size is not None:
         directives.append(list_size)
+    if cache is not None:
+        directives.append(CacheControl(max_age=cache) if isinstance(cache, int) else cache)
     by_key = keyed is not None and (keyed.viewer or depends_on_viewer(keyed.loader))
     metadata = {"viewer": viewer or by_key, "keyed": keyed}
     return directives, guards_of(directives), metadata

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders import users as user_loaders
 from loaders.content import posts as loaders
 from loaders.content.posts import CategoryRow, CommentRow, PostRow, ReactionCountRow, TagRow
@@ -57,7 +58,7 @@ class ReactionKind(Enum):
     CELEBRATE = strawberry.enum_value("CELEBRATE", description="They congratulate.")
 
 
-@strawberry.type(description="How often one kind of reaction was given.")
+@strawberry.type(description="How often one kind of reaction was given.", directives=[INHERITS])
 class ReactionCount:
     kind: ReactionKind = attribute("Which kind.")
     count: int = attribute("By how many people.")
@@ -90,7 +91,7 @@ class Reactable:
         return found
 
 
-@strawberry.type(description="A word that posts carry.")
+@strawberry.type(description="A word that posts carry.", directives=[INHERITS])
 class Tag:
     name: str = attribute("The word, as authors wrote it.")
     post_count: int = attribute("How many listed posts carry it.")
@@ -100,7 +101,7 @@ class Tag:
         return isinstance(obj, TagRow)
 
 
-@strawberry.federation.type(keys=["id"], description="A shelf of posts.")
+@strawberry.federation.type(keys=["id"], description="A shelf of posts.", directives=[INHERITS])
 class Category(Node):
     slug: str = attribute("Its place in the public address: a-z, 0-9 and hyphens.")
     name: str = attribute("What it is called.")
@@ -178,7 +179,9 @@ class Comment(Reactable, Node):
         return await resolvers.referred_comment(info.context, id)
 
 
-@strawberry.federation.type(keys=["id"], description="What someone wrote for everyone.")
+@strawberry.federation.type(
+    keys=["id"], description="What someone wrote for everyone.", directives=[INHERITS]
+)
 class Post(Reactable, Node):
     title: str = attribute("What it is called.")
     slug: str = attribute("Its place in the public address; unique.")

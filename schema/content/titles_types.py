@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders.content import availability as offers
 from loaders.content import titles as loaders
 from loaders.content import viewing as viewing
@@ -87,7 +88,7 @@ class AvailabilitySource(Enum):
     MANUAL = strawberry.enum_value("MANUAL", description="An administrator wrote it.")
 
 
-@strawberry.type(description="A kind of story.")
+@strawberry.type(description="A kind of story.", directives=[INHERITS])
 class Genre:
     slug: str = attribute("Names it in filters: `science-fiction`.")
     name: str = attribute("Its name for people: `Science Fiction`.")
@@ -97,7 +98,9 @@ class Genre:
         return isinstance(obj, GenreRow)
 
 
-@strawberry.federation.type(keys=["id"], description="A service that shows titles.")
+@strawberry.federation.type(
+    keys=["id"], description="A service that shows titles.", directives=[INHERITS]
+)
 class Platform(Node):
     slug: str = attribute("Its short name: a-z, 0-9 and hyphens.")
     name: str = attribute("What it is called.")
@@ -118,7 +121,9 @@ class Platform(Node):
         return await referred(info.context, offers.platform_by_id, ids, "plt")
 
 
-@strawberry.type(description="A title on a platform, in a region, on a tier.")
+@strawberry.type(
+    description="A title on a platform, in a region, on a tier.", directives=[INHERITS]
+)
 class Availability:
     region: str = attribute("Where: ISO 3166-1, as `FR`.")
     tier: AvailabilityTier = attribute("On which terms.")
@@ -139,7 +144,7 @@ class Availability:
         return isinstance(obj, OfferRow)
 
 
-@strawberry.type(description="The sums of a title's ratings.")
+@strawberry.type(description="The sums of a title's ratings.", directives=[INHERITS])
 class RatingStats:
     ratings: int = attribute("How many people rated it.", name="count")
     mean: Decimal | None = attribute("The mean from 0 to 10 with two places; null without any.")
@@ -153,7 +158,7 @@ class RatingStats:
         return isinstance(obj, RatingStatsRow)
 
 
-@strawberry.type(description="A person's part in a title.")
+@strawberry.type(description="A person's part in a title.", directives=[INHERITS])
 class Credit:
     role: CreditRole = attribute("What they did.")
     character: str | None = attribute("Whom an actor plays, if known.")
@@ -170,7 +175,9 @@ class Credit:
         return isinstance(obj, CreditRow | PersonCreditRow)
 
 
-@strawberry.federation.type(keys=["id"], description="Someone who made titles.")
+@strawberry.federation.type(
+    keys=["id"], description="Someone who made titles.", directives=[INHERITS]
+)
 class Person(Node):
     name: str = attribute("Their name.")
     biography: str = attribute("Who they are; may be empty.")
@@ -197,7 +204,9 @@ class Person(Node):
         return await referred(info.context, loaders.person_by_id, ids, "per")
 
 
-@strawberry.federation.type(keys=["id"], description="A film, series, documentary or short.")
+@strawberry.federation.type(
+    keys=["id"], description="A film, series, documentary or short.", directives=[INHERITS]
+)
 class Title(RecommendationTitleFields, Node):
     kind: TitleKind = attribute("What it is.")
     name: str = attribute("What it is called.")

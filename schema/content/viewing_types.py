@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders import users as user_loaders
 from loaders.content import availability as offers
 from loaders.content import titles as titles
@@ -133,7 +134,9 @@ class Preferences:
         return isinstance(obj, PreferenceRow)
 
 
-@strawberry.type(description="A place among the titles that move people now.")
+@strawberry.type(
+    description="A place among the titles that move people now.", directives=[INHERITS]
+)
 class TrendingTitle:
     rank: int = attribute("From 1 on, among the titles you may see.")
     score: int = attribute("Thousandths of points: viewers, ratings, watchlists; halved by age.")

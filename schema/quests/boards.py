@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders.users import user_by_id
 from resolvers.leaderboards import BoardRow, asked_board, read_board, watch_board
 from schema.fields import (
@@ -26,6 +27,7 @@ from schema.users.types import LazyUser
 from services.quests.boards import FIRST_MAX, FRIENDS_MAX, NEIGHBOURS, Standing
 
 FIRST = 10
+BOARD_KEPT_S = 300
 
 
 @strawberry.enum(description="The time that a leaderboard counts. Its edges are in UTC.")
@@ -48,7 +50,8 @@ class LeaderboardScope(Enum):
 
 @strawberry.type(
     description="A player's place. Of equal XP, who got there first is before; so no place is "
-    "shared."
+    "shared.",
+    directives=[INHERITS],
 )
 class LeaderboardEntry:
     rank: int = attribute("The place, from 1.")
@@ -61,7 +64,7 @@ class LeaderboardEntry:
         return isinstance(obj, Standing)
 
 
-@strawberry.type(description="Players by the XP of their quests.")
+@strawberry.type(description="Players by the XP of their quests.", directives=[INHERITS])
 class Leaderboard:
     entries: list[LeaderboardEntry] = attribute(
         "The first players, in order.", list_size=bounded(FIRST_MAX)
@@ -128,7 +131,10 @@ Players = Annotated[int, argument(f"How many of the first players, from 1 to {FI
 @strawberry.type
 class LeaderboardQuery:
     @resolved(
-        "Players by XP, and the place of one of them with who is around it.", viewer=True, cost=2
+        "Players by XP, and the place of one of them with who is around it.",
+        viewer=True,
+        cost=2,
+        cache=BOARD_KEPT_S,
     )
     async def leaderboard(
         self,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders import quests as loaders
 from loaders import users as user_loaders
 from loaders.quest_rewards import impact_entry_by_assignment_id
@@ -55,6 +56,9 @@ LazyUser = Annotated["User", strawberry.lazy("schema.users.types")]
 LazyQuest = Annotated["Quest", strawberry.lazy("schema.quests.types")]
 LazyAssignment = Annotated["Assignment", strawberry.lazy("schema.quests.types")]
 
+PLACES_KEPT_S = 60
+"""What changes while people take a quest on is not kept as long as the quest."""
+
 
 @strawberry.enum(description="Where a quest is in its life.")
 class QuestStatus(Enum):
@@ -86,7 +90,7 @@ class PrerequisiteKind(Enum):
     BADGE = strawberry.enum_value("BADGE", description="A badge, earned before.")
 
 
-@strawberry.type(description="What quests are sorted by.")
+@strawberry.type(description="What quests are sorted by.", directives=[INHERITS])
 class QuestCategory:
     slug: str = attribute("Its name in filters: a-z, 0-9 and hyphens.")
     name: str = attribute("What it is called.")
@@ -97,7 +101,7 @@ class QuestCategory:
         return isinstance(obj, CategoryRow)
 
 
-@strawberry.federation.type(keys=["id"], description="A named area.")
+@strawberry.federation.type(keys=["id"], description="A named area.", directives=[INHERITS])
 class Zone(Node):
     name: str = attribute("What it is called.")
     region: str | None = attribute("Where it lies: ISO 3166-1, as `FR`.")
@@ -121,7 +125,7 @@ class Zone(Node):
         return await referred(info.context, loaders.zone_by_id, ids, "zon", "Zone")
 
 
-@strawberry.type(description="One thing that a quest asks first.")
+@strawberry.type(description="One thing that a quest asks first.", directives=[INHERITS])
 class QuestPrerequisite:
     kind: PrerequisiteKind = attribute("What it is.")
     badge_slug: str | None = attribute("Which badge; null for a quest.")
@@ -137,7 +141,9 @@ class QuestPrerequisite:
         return isinstance(obj, PrerequisiteRow)
 
 
-@strawberry.federation.type(keys=["id"], description="A good deed to be done in the real world.")
+@strawberry.federation.type(
+    keys=["id"], description="A good deed to be done in the real world.", directives=[INHERITS]
+)
 class Quest(QuestInsightFields, Node):
     title: str = attribute("What is to be done, in a line.")
     story: str = attribute("Why, and how.")
@@ -156,8 +162,10 @@ class Quest(QuestInsightFields, Node):
     closes_at: datetime = attribute("Until when it may be taken on.")
     days_to_do: int = attribute("Days from taking it on to handing in, at most.")
     capacity: int | None = attribute("How many may take it on; null without a limit.")
-    taken: int = attribute("How many places are taken.")
-    places_left: int | None = attribute("How many places are left; null without a limit.")
+    taken: int = attribute("How many places are taken.", cache=PLACES_KEPT_S)
+    places_left: int | None = attribute(
+        "How many places are left; null without a limit.", cache=PLACES_KEPT_S
+    )
     team_size_max: int = attribute("How many may do it as a team; 1 for alone.")
     level_min: int = attribute("The least level that may take it on.")
     photos_asked: int = attribute("How many photos are asked for.")
@@ -168,7 +176,7 @@ class Quest(QuestInsightFields, Node):
     on_foot: bool = attribute("Whether it is done on foot: faster tracks are doubted.")
     base_xp: int = attribute("XP before multipliers.")
     reward: Money = attribute("What is paid, before multipliers.")
-    status: QuestStatus = attribute("Where it is in its life.")
+    status: QuestStatus = attribute("Where it is in its life.", cache=PLACES_KEPT_S)
     created_at: datetime = attribute("When it was made.")
     category: QuestCategory = loaded(
         loaders.category_by_slug, key="category", description="What it is sorted by."

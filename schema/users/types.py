@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders import users as loaders
 from loaders.users import ProfileRow, SessionRow
 from models.user_tables import SESSIONS_MAX
@@ -65,7 +66,7 @@ class ProfileVisibility(Enum):
     )
 
 
-@strawberry.type(description="What a person tells of themselves.")
+@strawberry.type(description="What a person tells of themselves.", directives=[INHERITS])
 class Profile:
     bio: str = attribute("About them, in their words; may have several lines.")
     banner_url: URL | None = attribute("A wide picture.")
@@ -107,7 +108,9 @@ class Session:
         return isinstance(obj, SessionRow)
 
 
-@strawberry.federation.type(keys=["id"], description="A person with an account.")
+@strawberry.federation.type(
+    keys=["id"], description="A person with an account.", directives=[INHERITS]
+)
 class User(
     PresenceUserFields,
     NotificationUserFields,
