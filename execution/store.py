@@ -13,6 +13,7 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
+    GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     get_operation_ast,
@@ -25,7 +26,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.extensions import SchemaExtension
 
 from execution.known import PlanStore
-from execution.limits import Limits, limit_errors
+from execution.limits import Limits, TooLarge, limit_errors, told_tokens
 
 MAX_ERRORS = 10
 MAX_KEPT_LENGTH = 20_000
@@ -114,9 +115,13 @@ class DocumentStore:
 
     def _made(self, schema: GraphQLSchema, text: str) -> Prepared:
         if len(text) > self.limits.max_length:
-            said = f"the document has {len(text)} characters; the limit is {self.limits.max_length}"
-            raise GraphQLError(said)
-        document = parse(text, max_tokens=self.limits.max_tokens)
+            said, maximum = f"the document has {len(text)} characters", self.limits.max_length
+            found = TooLarge(said, "documentLength", len(text), maximum)
+            raise GraphQLError(found.message, original_error=found)
+        try:
+            document = parse(text, max_tokens=self.limits.max_tokens)
+        except GraphQLSyntaxError as error:
+            raise told_tokens(error, self.limits.max_tokens) from None
         return _prepared(document, self._errors(schema, document))
 
     def _keep(self, text: str, prepared: Prepared) -> Prepared:
@@ -156,8 +161,9 @@ class DocumentStore:
         rules = list(specified_rules)
         if not self.limits.introspection:
             rules.append(NoSchemaIntrospectionCustomRule)
-        return validate(schema, document, rules, max_errors=MAX_ERRORS) or limit_errors(
-            document, self.limits
+        # What is too large is not looked at any closer: rules take their time.
+        return limit_errors(document, self.limits) or validate(
+            schema, document, rules, max_errors=MAX_ERRORS
         )
 
 

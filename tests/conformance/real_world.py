@@ -38,7 +38,14 @@ from services.users.access import Viewer, scopes_of, session_public_id, viewer_o
 from tests.conformance.cases import REAL, Case
 from tests.conformance.comparing import alike, encoded, told
 
-ROOMY = Limits(max_tokens=20_000, max_depth=20, max_aliases=500)
+ROOMY = Limits(
+    max_tokens=20_000,
+    max_depth=20,
+    max_aliases=500,
+    max_directives=500,
+    max_breadth=1_000,
+    max_fields=20_000,
+)
 SEED, SCALE, IDS = 7, 0.01, 6
 TABLES = {"auction": "auc", "user_account": "usr", "stall": "stl", "product": "prd"}
 OWN = "user_account:0"

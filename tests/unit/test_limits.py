@@ -61,7 +61,8 @@ def test_fragments_that_double_are_measured_in_linear_time() -> None:
     began = time.perf_counter()
     found = errors("\n".join(parts), max_depth=100)
     assert time.perf_counter() - began < 1
-    assert found == [f"aliases are {2**41 - 1}; the limit is 30"]
+    assert found[0] == f"aliases are {2**41 - 1}; the limit is 30"
+    assert [said.partition(" are ")[0] for said in found] == ["aliases", "fields"]
 
 
 def test_introspection_counts_as_one_level() -> None:
