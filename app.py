@@ -33,12 +33,14 @@ from core.settings import Settings
 from core.telemetry import start_telemetry, watch_engine
 from core.tokens import KeyRing, TokenPolicy, ensure_keys
 from execution.limits import Limits
+from execution.registered import RegisteredTexts
 from jobs.background import run_jobs
 from jobs.demo import run_demo_bots
 from jobs.health import run_health
 from jobs.running import Worker
 from resolvers.context import Server
 from schema.build import build_schema
+from schema.executing import MelaSchema
 from schema.splitting import named_domains
 from services.auctions.queue import BidQueue, Outcome
 from services.search.encoding import Encoder
@@ -82,7 +84,7 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
     if domains is None:
         domains = named_domains(settings.domains)
     server = make_server(settings)
-    schema = build_schema(domains, limits=limits_of(settings), executor=settings.executor)
+    schema = make_schema(settings, domains)
     endpoint = GraphQLEndpoint(schema, server, graphiql=settings.profile != "prod")
     running = _Running()
 
@@ -113,8 +115,26 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
         *availability_webhook_routes(server),
         *(graphiql_routes(graphiql_config) if settings.profile != "prod" else ()),
     ]
-    app = Starlette(routes=routes, lifespan=_lifespan(server, running))
+    app = Starlette(routes=routes, lifespan=_lifespan(server, running, schema))
     return wrap(app, settings)
+
+
+def make_schema(settings: Settings, domains: Iterable[str] | None) -> MelaSchema:
+    """The schema as it runs here, with the documents that requests may name.
+
+    Raises `TrustedDocumentsRefused` for a manifest that cannot be used with it, and `ValueError`
+    for an unknown domain.
+    """
+    schema = build_schema(domains, limits=limits_of(settings), executor=settings.executor)
+    redis_url = settings.redis_url
+    schema.texts.registered = RegisteredTexts(
+        None if redis_url is None else redis_url.get_secret_value(),
+        prefix=settings.bus_prefix,
+        maximum=settings.registered_documents,
+    )
+    if settings.trusted_documents is not None:
+        schema.texts.trust(schema._schema, settings.trusted_documents, only=settings.trusted_only)
+    return schema
 
 
 def make_server(settings: Settings) -> Server:
@@ -206,7 +226,7 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def _lifespan(
-    server: Server, running: _Running
+    server: Server, running: _Running, schema: MelaSchema
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -219,6 +239,7 @@ def _lifespan(
             stack.push_async_callback(server.db.close)
             stack.callback(server.passwords.close)
             stack.push_async_callback(server.throttle.close)
+            stack.push_async_callback(schema.texts.registered.close)
             stack.push_async_callback(server.platforms.close)
             stack.push_async_callback(server.encoder.close)
             await server.hub.start(server.db)

@@ -16,7 +16,7 @@ from rich.console import Console
 from starlette.types import ASGIApp
 
 from adapters.embedder import open_embedder
-from app import create_app, job_bells, make_server
+from app import create_app, job_bells, make_schema, make_server
 from core.embedded import (
     STARTING_TIMEOUT_S,
     AlreadyRunning,
@@ -126,6 +126,8 @@ def serve(
         if settings.workers == 1:
             run_one(create_app(settings), settings, listening)
         else:
+            if settings.trusted_documents is not None:
+                make_schema(settings, subgraph)  # what is wrong is said here, and once
             run_workers("cli:worker_app", settings, listening)
 
 

@@ -66,6 +66,13 @@ class Settings(BaseSettings):
     document_cache_bytes: int = Field(
         64 * MIB, ge=1, description="About as much memory they may take, their plans included"
     )
+    trusted_documents: Path | None = Field(
+        None, description="Manifest of trusted documents, in Apollo's format or Relay's"
+    )
+    trusted_only: bool = Field(False, description="Run those of the manifest and no others")
+    registered_documents: int = Field(
+        1_000, ge=0, le=100_000, description="Automatic persisted queries kept; 0 takes none"
+    )
     executor: Literal["levels", "graphql-core"] = Field(
         "levels", description="How operations run; graphql-core's own is the slower reference"
     )
@@ -194,6 +201,12 @@ class Settings(BaseSettings):
     def _heartbeats_fit(self) -> Settings:
         if self.presence_expiry_s < 2 * self.presence_heartbeat_s:
             raise ValueError("presence_expiry_s must be at least twice presence_heartbeat_s")
+        return self
+
+    @model_validator(mode="after")
+    def _trust_has_documents(self) -> Settings:
+        if self.trusted_only and self.trusted_documents is None:
+            raise ValueError("MELA_TRUSTED_ONLY needs MELA_TRUSTED_DOCUMENTS")
         return self
 
     @model_validator(mode="after")

@@ -27,6 +27,7 @@ from strawberry.extensions import SchemaExtension
 
 from execution.known import PlanStore
 from execution.limits import Limits, TooLarge, limit_errors, told_tokens
+from execution.trusted import NotTrusted
 
 MAX_ERRORS = 10
 MAX_KEPT_LENGTH = 20_000
@@ -76,6 +77,9 @@ class DocumentStore:
     limits: Limits
     plans: PlanStore = field(default_factory=PlanStore)
     bytes: int = 0
+    pinned_only: bool = False
+    """Whether no text is prepared but those that were pinned."""
+    _pinned: dict[str, Prepared] = field(default_factory=dict)
     _kept: OrderedDict[str, Prepared] = field(default_factory=OrderedDict)
     _underway: dict[str, asyncio.Future[Prepared]] = field(default_factory=dict)
     _long: tuple[str, Prepared] | None = None
@@ -85,6 +89,14 @@ class DocumentStore:
         """Parse and validate, or remember. Raises `GraphQLError` for a text that is too long and
         `GraphQLSyntaxError`, also past `max_tokens`."""
         return self._find(text) or self._keep(text, self._made(schema, text))
+
+    def pin(self, schema: GraphQLSchema, text: str) -> list[GraphQLError]:
+        """Prepare a text and keep it for good, whatever the limits of memory; or what is wrong
+        about it. Raises as `prepare` does."""
+        prepared = self._made(schema, text)
+        if not prepared.errors:
+            self._pinned[text] = prepared
+        return prepared.errors
 
     async def prepare_aside(self, schema: GraphQLSchema, text: str) -> Prepared:
         """As `prepare`; but a text that is not known and not short is looked at in a thread of its
@@ -104,6 +116,10 @@ class DocumentStore:
         loop = asyncio.get_running_loop()
         return self._keep(text, await loop.run_in_executor(_PREPARING, self._made, schema, text))
 
+    def known(self, text: str) -> Prepared | None:
+        """The prepared document of a text, if it is remembered."""
+        return self._find(text)
+
     def _find(self, text: str) -> Prepared | None:
         kept = self._kept.get(text)
         if kept is not None:
@@ -111,9 +127,12 @@ class DocumentStore:
             self._weigh(kept)
         elif self._long is not None and self._long[0] == text:
             return self._long[1]
-        return kept
+        return kept or self._pinned.get(text)
 
     def _made(self, schema: GraphQLSchema, text: str) -> Prepared:
+        if self.pinned_only:
+            refused = NotTrusted()
+            raise GraphQLError(refused.message, original_error=refused)
         if len(text) > self.limits.max_length:
             said, maximum = f"the document has {len(text)} characters", self.limits.max_length
             found = TooLarge(said, "documentLength", len(text), maximum)
@@ -149,7 +168,8 @@ class DocumentStore:
     ) -> OperationDefinitionNode | None:
         """The operation of a document that may run and is remembered; None for any other, and for
         one that would take long to look at now."""
-        if len(text) > MAX_SHORT_LENGTH and text not in self._kept:
+        known = text in self._kept or text in self._pinned
+        if len(text) > MAX_SHORT_LENGTH and not known:
             return None
         try:
             prepared = self.prepare(schema, text)

@@ -4,7 +4,7 @@ with shaped errors."""
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as StrawberryOperationType
 
 from core.metrics import add_subscriptions, observe_operation
+from execution.caching import CachePolicy
 from execution.explain import as_json
 from execution.introspection import SchemaAnswers, asks_schema_alone, variables_key
 from execution.levels import LevelExecutor, level_executor
@@ -23,6 +24,7 @@ from execution.limits import Limits
 from execution.shaping import shape_error
 from execution.sharing import Asking
 from execution.store import DocumentStore, PreparedDocuments, ambiguous
+from execution.texts import Texts
 from loaders.recording import recorded
 from schema.explaining import told
 from schema.projection import DomainSchema
@@ -42,6 +44,7 @@ class MelaSchema(DomainSchema):
         **options: Any,
     ) -> None:
         self.documents = DocumentStore(limits or Limits())
+        self.texts = Texts(self.documents)
         self.levels = level_executor(self.documents.plans) if executor == "levels" else None
         self.answers = SchemaAnswers()
         options["extensions"] = (lambda: PreparedDocuments(self.documents),)
@@ -65,6 +68,25 @@ class MelaSchema(DomainSchema):
         parts = [n for n in document.definitions if isinstance(n, FragmentDefinitionNode)]
         asking: Asking = plans.asking(self._schema, found, tuple(parts))
         return asking
+
+    async def text_of(
+        self,
+        query: str | None,
+        extensions: Mapping[str, Any] | None,
+        document_id: str | None = None,
+    ) -> str | None:
+        """The text that a request sends or names (`Texts.text_of`): every transport asks for it
+        before it runs anything."""
+        return await self.texts.text_of(self._schema, query, extensions, document_id)
+
+    def cache_policy(self, text: str, operation_name: str | None) -> CachePolicy | None:
+        """How long answers to an operation that has run may be kept; None: not at all."""
+        prepared = self.documents.known(text)
+        operation = None if prepared is None else prepared.operation(operation_name)
+        if prepared is None or operation is None:
+            return None
+        fragments = tuple(prepared.fragments.values())
+        return self.documents.plans.caching(self._schema, operation, fragments)
 
     async def execute(self, query: str | None, *args: Any, **options: Any) -> Any:
         """Run a query or mutation with fresh loaders; see Strawberry's `Schema.execute`."""
