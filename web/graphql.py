@@ -30,7 +30,7 @@ from web.graphiql_page import graphiql_response, wants_graphiql
 from web.headers import Headers, headers_of
 from web.negotiating import negotiate
 from web.refusing import Gone, Refused, refused, send_nothing, send_refusal
-from web.requests import read_request
+from web.requests import Asked, read_request
 from web.sockets import CLOSE_FORBIDDEN, SocketHandler, TextAdapter
 
 PLAN_HEADER: Final = b"x-mela-plan"
@@ -103,6 +103,8 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             scope, receive, headers, self.server.settings, may_upload=signed_in
         )
         try:
+            if asked.extensions is not None or asked.document_id is not None:
+                asked = replace(asked, query=await self._text(asked))
             if accepted is None or accepted.plain is None:
                 raise Refused(406, NOT_ACCEPTABLE)
             # GraphiQL lets people set headers, and no extensions of a request.
@@ -112,6 +114,10 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
         finally:
             if asked.form is not None:
                 await asked.form.close()
+
+    async def _text(self, asked: Asked) -> str | None:
+        """The text that the request sends or names."""
+        return await self.mela.text_of(asked.query, asked.extensions, asked.document_id)
 
     async def _socket(self, websocket: WebSocket) -> None:
         """One socket for as long as it lives; the handshake is refused past `max_sockets`."""

@@ -13,6 +13,7 @@ from core.errors import BadUserInput, RateLimited, RequestError, Unauthenticated
 from core.ids import new_id
 from core.logging import current_request_id
 from execution.shaping import shape_error
+from execution.trusted import DocumentNotFound
 from web.headers import headers_of
 from web.negotiating import JSON, RESPONSE, negotiate
 
@@ -38,13 +39,16 @@ class Gone(Exception):
 
 def refused(error: RequestError) -> Refused:
     """The refusal of a request for what was raised before it was read: 401 for credentials that do
-    not hold or are missing (RFC 6750), 429 for too many, else 400."""
+    not hold or are missing (RFC 6750), 429 for too many, 200 for a document that is not known, else
+    400."""
     if isinstance(error, Unauthenticated):
         missing = error.reason == "TOKEN_MISSING"
         challenge = b"Bearer" if missing else b'Bearer error="invalid_token"'
         return Refused(401, error, {b"www-authenticate": challenge})
     if isinstance(error, RateLimited):
         return Refused(429, error, {b"retry-after": b"%d" % error.retry_after_s})
+    if isinstance(error, DocumentNotFound):
+        return Refused(200, error)  # Apollo's clients send the text to no other status
     return Refused(400, error)
 
 

@@ -35,7 +35,7 @@ PREFLIGHT: Final = (
 """Headers that a page of another site cannot send without asking first (CORS): the Fetch standard's
 safelist has none of them."""
 ALLOWED: Final = b"GET, POST"
-_PARAMETERS: Final = ("query", "operationName", "variables", "extensions")
+_PARAMETERS: Final = ("query", "documentId", "operationName", "variables", "extensions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Asked:
     method: Literal["GET", "POST"] = "POST"
     form: FormData | None = None
     """Of an upload: whose files are in the variables, and are to be closed at the end."""
+    document_id: str | None = None
+    """Names the text, where `query` does not have it (`MelaSchema.text_of`)."""
 
 
 async def read_request(
@@ -124,15 +126,18 @@ def asked_of(found: object) -> Asked:
         raise Refused(400, "the body must be a JSON object")
     query, variables = found.get("query"), found.get("variables")
     name, extensions = found.get("operationName"), found.get("extensions")
+    document_id = found.get("documentId")
     if not isinstance(query, str | None):
         raise _wrong("query", "a string")
+    if not isinstance(document_id, str | None):
+        raise _wrong("documentId", "a string")
     if not isinstance(variables, dict | None):
         raise _wrong("variables", "an object")
     if not isinstance(name, str | None):
         raise _wrong("operationName", "a string")
     if not isinstance(extensions, dict | None):
         raise _wrong("extensions", "an object")
-    return Asked(query, variables, name, extensions)
+    return Asked(query, variables, name, extensions, document_id=document_id)
 
 
 def read_url(text: bytes) -> Asked:
