@@ -22,6 +22,7 @@ from graphql.type import GraphQLObjectType
 from strawberry.execution.is_awaitable import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from execution.cost import OperationCost, price
 from execution.failures import Failed, at_root, below
 from execution.known import Known, PlanStore
 from execution.plan import Collected, Kind, SelectionPlan, plan_selection
@@ -125,6 +126,13 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
     def known(self) -> Known:
         """What is known of the operation."""
         return self.plans.of(self.operation, tuple(self.fragment_definitions.values()))
+
+    def cost(self) -> OperationCost:
+        """What the operation costs, looked up or worked out. Raises `TooLarge`."""
+        return self.known().cost(
+            self.variable_values.coerced,
+            lambda: price(self.schema, self.operation, self.fragments, self.variable_values),
+        )
 
     def root_plan(self) -> SelectionPlan | None:
         """The plan of the operation's root, whether it was run or not; None where plans do not

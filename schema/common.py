@@ -61,8 +61,10 @@ class Edge(Generic[T]):
 
 @strawberry.type(description="A page of a list (Relay).", directives=[INHERITS])
 class Connection(Generic[T]):
-    edges: list[Edge[T]] = attribute("The items with their cursors.", list_size=bounded(PAGE_LIMIT))
-    nodes: list[T] = attribute("The items alone.", list_size=bounded(PAGE_LIMIT))
+    edges: list[Edge[T]] = attribute(
+        "The items with their cursors.", list_size=bounded(PAGE_LIMIT), cost=1
+    )
+    nodes: list[T] = attribute("The items alone.", list_size=bounded(PAGE_LIMIT), cost=1)
     page_info: PageInfo = attribute("Where this page stands.")
 
     @resolved("How many items the whole list has. Counted only when asked for.", cost=5)

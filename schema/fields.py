@@ -25,6 +25,7 @@ from strawberry.types.unset import UNSET
 
 from execution.caching import CacheControl
 from execution.guards import guards_of
+from execution.weights import SIZED_BY
 from loaders.base import Loader, ManyBy, PageBy, depends_on_viewer
 from resolvers.context import OperationContext
 from schema.scalars import Cursor
@@ -92,8 +93,9 @@ def resolved(
     description: str, *, name: str | None = None, **options: Any
 ) -> Callable[[Resolver], Any]:
     """A field with a resolver. Options: `authenticated`, `scopes`, `cost`, `list_size`, `viewer`,
-    `tags`, `deprecated`, `cache` (seconds that answers may be kept, or a `CacheControl`). Cost is 1
-    unless said otherwise."""
+    `tags`, `deprecated`, `cache` (seconds that answers may be kept, or a `CacheControl`),
+    `sized_by` (the argument that is a list as long as the field's). Cost is 1 unless said
+    otherwise."""
     options.setdefault("cost", QUERY_COST)
     return _decorator(description, name, options)
 
@@ -197,11 +199,12 @@ def page_size() -> ListSize:
     )
 
 
-def bounded(size: int) -> ListSize:
-    """A plain list that nature or a rule keeps at `size` or fewer."""
+def bounded(size: int, *, by: str | None = None) -> ListSize:
+    """A plain list that nature or a rule keeps at `size` or fewer; `by` is the argument that says
+    how many are asked for."""
     return ListSize(
         assumed_size=size,
-        slicing_arguments=UNSET,
+        slicing_arguments=UNSET if by is None else [by],
         sized_fields=UNSET,
         require_one_slicing_argument=False,
     )
@@ -247,6 +250,7 @@ def _declared(
     viewer: bool = False,
     keyed: Keyed | None = None,
     deprecated: str | None = None,
+    sized_by: str | None = None,
     cache: int | CacheControl | None = None,
 ) -> tuple[list[object], list[Any], dict[str, Any]]:
     """Directives, the guards that enforce them, and the metadata an executor reads."""
@@ -262,5 +266,5 @@ def _declared(
     if cache is not None:
         directives.append(CacheControl(max_age=cache) if isinstance(cache, int) else cache)
     by_key = keyed is not None and (keyed.viewer or depends_on_viewer(keyed.loader))
-    metadata = {"viewer": viewer or by_key, "keyed": keyed}
+    metadata = {"viewer": viewer or by_key, "keyed": keyed, SIZED_BY: sized_by}
     return directives, guards_of(directives), metadata

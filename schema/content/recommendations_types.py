@@ -54,7 +54,7 @@ class RecommendationTitleFields:
     @resolved(
         "Titles that go with it, the best first: liked by the same people, or alike in genres, "
         "people and words. Empty until they are computed, once an hour.",
-        list_size=bounded(SIMILAR_MAX),
+        list_size=bounded(SIMILAR_MAX, by="first"),
         viewer=True,
     )
     async def similar(

@@ -85,7 +85,7 @@ class TitleQuery:
 
     @resolved(
         "What moves people now: viewers, ratings and watchlists, the fresher the more.",
-        list_size=bounded(TRENDING_MAX),
+        list_size=bounded(TRENDING_MAX, by="first"),
         viewer=True,
         cache=TRENDING_KEPT_S,
     )

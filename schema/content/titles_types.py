@@ -277,7 +277,7 @@ class Title(RecommendationTitleFields, Node):
 
     @resolved(
         "Where it can be watched now, by region and platform.",
-        list_size=bounded(OFFERS_MAX),
+        list_size=bounded(OFFERS_MAX, by="first"),
     )
     async def availability(
         root: strawberry.Parent[Any],

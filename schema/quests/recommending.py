@@ -60,7 +60,7 @@ class QuestRecommendationQuery:
         "category, difficulty, novelty and diversity, the best first. Where you are is not kept.",
         authenticated=True,
         viewer=True,
-        cost=10,
+        cost=2,
         list_size=bounded(RECOMMENDED),
     )
     async def recommended_quests(

@@ -101,8 +101,8 @@ class ImpactSummaryQuery:
     @resolved(
         "The impact that this month and the next may bring, by exponential smoothing of the full "
         "months before, with intervals; null without a year of full months.",
-        cost=20,
-        list_size=bounded(MONTHS_AHEAD_MAX),
+        cost=5,
+        list_size=bounded(MONTHS_AHEAD_MAX, by="months"),
     )
     async def impact_forecast(
         self,

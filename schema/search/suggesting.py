@@ -46,9 +46,8 @@ class SuggestionQuery:
         "Suggestions while somebody types: names that begin so, or have a word that begins so, the "
         "most popular first, whatever case and accents; then queries that many people search. "
         "What you may not see is not suggested.",
-        list_size=bounded(SUGGESTIONS_MAX),
+        list_size=bounded(SUGGESTIONS_MAX, by="first"),
         viewer=True,
-        cost=2,
     )
     async def suggest(
         self,
@@ -68,8 +67,7 @@ class SuggestionQuery:
     @resolved(
         f"What people search most. A query is shown only when {SEARCHERS_MIN} people or more have "
         "searched it, and never if it looks like an address or a number of somebody's own.",
-        list_size=bounded(POPULAR_MAX),
-        cost=2,
+        list_size=bounded(POPULAR_MAX, by="first"),
     )
     async def popular_searches(
         self,

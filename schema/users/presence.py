@@ -150,8 +150,8 @@ class PresenceQuery:
         "Whether some people are here, in their order; those who hide it from you are left out.",
         authenticated=True,
         viewer=True,
-        cost=5,
         list_size=bounded(USERS_MAX),
+        sized_by="userIds",
     )
     async def presence(
         self,
