@@ -27,7 +27,7 @@ def export_committed(folder: Path = FOLDER) -> list[Path]:
     """Write the whole schema and each domain's subgraph; the paths."""
     folder.mkdir(exist_ok=True)
     paths = []
-    for name, text in _files().items():
+    for name, text in committed_files().items():
         path = folder / name
         path.write_text(text, encoding="utf-8")
         paths.append(path)
@@ -37,7 +37,7 @@ def export_committed(folder: Path = FOLDER) -> list[Path]:
 def check_committed(folder: Path = FOLDER) -> list[str]:
     """What is wrong, a line each: breaking changes first, then files that are out of date."""
     problems = []
-    for name, text in _files().items():
+    for name, text in committed_files().items():
         path = folder / name
         if not path.is_file():
             problems.append(f"{name} is missing: run mela schema export --write")
@@ -57,7 +57,8 @@ def breaking_changes(before: str, after: str) -> list[str]:
     return [f"breaking: {change.description}" for change in find_breaking_changes(old, new)]
 
 
-def _files() -> dict[str, str]:
+def committed_files() -> dict[str, str]:
+    """What the folder must hold, by name: the whole schema and each domain's subgraph."""
     whole = build_schema()
     files = {f"{domain}.graphql": subgraph_sdl(whole, {domain}) for domain in DOMAINS}
     return {WHOLE: sdl_of(), **{name: text.rstrip("\n") + "\n" for name, text in files.items()}}

@@ -60,7 +60,7 @@ def as_clients_see(sdl: str) -> GraphQLSchema:
     """A schema without a gateway's fields and types. A subgraph that serves no root fields of its
     own has only them, and keeps its types alone."""
     whole = parse_schema(sdl, assume_valid_sdl=True)
-    options = whole.to_kwargs()
+    options: dict[str, Any] = dict(whole.to_kwargs())
     for root in ("query", "mutation", "subscription"):
         options[root] = _without_machinery(options[root])
     roots = {kind.name: kind for kind in _roots(options)}
@@ -100,7 +100,7 @@ def scalars_of(schema: GraphQLSchema) -> dict[str, str | Mapping[str, str]]:
 def _without_machinery(root: GraphQLObjectType | None) -> GraphQLObjectType | None:
     if root is None:
         return None
-    options = root.to_kwargs()
+    options: dict[str, Any] = dict(root.to_kwargs())
     fields = {name: made for name, made in root.fields.items() if not name.startswith("_")}
     return GraphQLObjectType(**{**options, "fields": fields or root.fields})
 
