@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -63,6 +64,7 @@ from web.health import health_routes
 from web.images import image_routes
 from web.metrics import metrics_routes
 from web.middleware import wrap
+from web.route_errors import not_routed
 from web.webhooks import webhook_routes
 
 DEMO_LOT_S = 3.0
@@ -115,7 +117,11 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
         *availability_webhook_routes(server),
         *(graphiql_routes(graphiql_config) if settings.profile != "prod" else ()),
     ]
-    app = Starlette(routes=routes, lifespan=_lifespan(server, running, schema))
+    app = Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: not_routed},
+        lifespan=_lifespan(server, running, schema),
+    )
     return wrap(app, settings)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Profile = Literal["dev", "prod", "test"]
 MIB = 1024 * 1024
+ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:-]+")
 
 
 class Settings(BaseSettings):
@@ -62,6 +64,9 @@ class Settings(BaseSettings):
         10 * MIB, ge=1, description="Largest sum of one request's uploaded files"
     )
     max_upload_files: int = Field(13, ge=1, le=100, description="Uploaded files in one request")
+    request_timeout_s: float = Field(
+        15.0, gt=0, description="A query or mutation that takes longer is stopped: TIMEOUT"
+    )
     document_cache_size: int = Field(1_000, ge=1, description="Parsed, validated documents kept")
     document_cache_bytes: int = Field(
         64 * MIB, ge=1, description="About as much memory they may take, their plans included"
@@ -78,6 +83,16 @@ class Settings(BaseSettings):
     )
     max_operations_per_socket: int = Field(100, ge=1)
     max_sockets: int = Field(10_000, ge=1, description="WebSockets a process")
+    max_sockets_per_address: int = Field(
+        1_000, ge=1, description="Of them, of one address (IPv6: one /64); loopback has no limit"
+    )
+    max_sockets_per_viewer: int = Field(50, ge=1, description="Of them, of one signed-in user")
+    socket_ping_s: float = Field(
+        20.0, ge=0, description="WebSockets are pinged this often; 0: never"
+    )
+    socket_pong_s: float = Field(
+        20.0, gt=0, description="A client that answers no ping for so long is closed"
+    )
 
     subscriber_buffer: int = Field(1_000, ge=1, description="Events waiting for one subscriber")
     heads_interval_s: float = Field(1.0, gt=0, description="Pause between looks for lost events")
@@ -173,6 +188,12 @@ class Settings(BaseSettings):
     ledger_keys_dir: Path | None = Field(
         None, description="Ed25519 keys (PEM) of the ledger's log; unset: made in the state folder"
     )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Sites whose pages may call, as https://app.example, separated by commas; * is "
+        "all of them. Outside of prod local pages always may",
+    )
+    compress: bool = Field(True, description="Compress answers over 1 KiB for who takes that")
     public_url: str = Field(
         "http://127.0.0.1:8000",
         pattern=r"^https?://[^/\s]+$",
@@ -202,6 +223,21 @@ class Settings(BaseSettings):
         if self.presence_expiry_s < 2 * self.presence_heartbeat_s:
             raise ValueError("presence_expiry_s must be at least twice presence_heartbeat_s")
         return self
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(one.strip().lower() for one in value.split(",") if one.strip())
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            if one != "*" and not ORIGIN.fullmatch(one):
+                raise ValueError(f"{one} is no origin: write https://app.example, without a path")
+        return value
 
     @model_validator(mode="after")
     def _trust_has_documents(self) -> Settings:

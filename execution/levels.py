@@ -20,12 +20,12 @@ from graphql.execution.collect_fields import collect_fields
 from graphql.execution.values import VariableValues, get_variable_values
 from graphql.type import GraphQLObjectType
 from strawberry.execution.is_awaitable import optimized_is_awaitable
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from execution.cost import OperationCost, price
 from execution.failures import Failed, at_root, below
 from execution.known import Known, PlanStore
 from execution.plan import Collected, Kind, SelectionPlan, plan_selection
+from execution.reticence import ReticentExecutor
 from execution.run import Run
 from execution.sharing import SharedData, class_of
 from execution.store import Prepared
@@ -35,7 +35,7 @@ MAX_ERRORS = 50
 """Of variables: graphql-core's own number."""
 
 
-class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
+class LevelExecutor(ReticentExecutor):
     """graphql-core's, whose selections run by levels; make one for each schema by `level_executor`,
     for all executions of a class share its `plans`."""
 
@@ -105,7 +105,8 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         definitions = operation.variable_definitions
         values: Any = VariableValues({}, {})
         if definitions:
-            values = get_variable_values(schema, definitions, variables or {}, MAX_ERRORS)
+            given = variables or {}
+            values = get_variable_values(schema, definitions, given, MAX_ERRORS, cls.reticent)
             if isinstance(values, list):
                 return values
         return cls(
@@ -121,6 +122,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
             default_field_resolver,
             is_awaitable=optimized_is_awaitable,
             operation_extensions=operation_extensions,
+            hide_suggestions=cls.reticent,
         )
 
     def known(self) -> Known:
@@ -203,6 +205,9 @@ async def _serially(run: Run, plan: SelectionPlan, root_value: Any) -> Any:
     return data
 
 
-def level_executor(plans: PlanStore | None = None) -> type[LevelExecutor]:
+def level_executor(
+    plans: PlanStore | None = None, *, reticent: bool = False
+) -> type[LevelExecutor]:
     """An executor for one schema, with the plans of its operations."""
-    return type("SchemaLevelExecutor", (LevelExecutor,), {"plans": plans or PlanStore()})
+    own = {"plans": plans or PlanStore(), "reticent": reticent}
+    return type("SchemaLevelExecutor", (LevelExecutor,), own)

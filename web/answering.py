@@ -15,6 +15,7 @@ from strawberry.types.graphql import OperationType
 from execution.sharing import SharedData
 from resolvers.context import OperationContext
 from schema.executing import MelaSchema
+from web.caching import VARY, cache_control, entity_tag, is_current
 from web.negotiating import JSON, RESPONSE, Plain
 from web.refusing import Refused
 from web.requests import Asked
@@ -30,6 +31,7 @@ STATUSES: Final = {
     "RATE_LIMITED": 429,
     "INTERNAL_SERVER_ERROR": 500,
     "UNAVAILABLE": 503,
+    "TIMEOUT": 504,
 }
 """Of operations that did not begin, by their error's code; of any other code 400."""
 
@@ -41,12 +43,19 @@ async def answer(
     by this method, and where it cannot be told what is to be run."""
     result = await _run(schema, context, asked)
     body = encode_result(result)
+    kept = cache_control(schema, context, asked, result)
     headers = [
         (b"content-length", b"%d" % len(body)),
         (b"content-type", TYPES[plain]),
-        (b"vary", b"accept"),
+        (b"cache-control", kept),
+        VARY,
     ]
     status = 200 if result.data is not None or plain is JSON else status_of(result)
+    if asked.headers is not None and status == 200 and not result.errors:
+        tag = entity_tag(body, asked.headers)
+        headers.append((b"etag", tag))
+        if is_current(tag, asked.headers):
+            status, body, headers = 304, b"", headers[2:]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

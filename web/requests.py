@@ -52,6 +52,8 @@ class Asked:
     """Of an upload: whose files are in the variables, and are to be closed at the end."""
     document_id: str | None = None
     """Names the text, where `query` does not have it (`MelaSchema.text_of`)."""
+    headers: Headers | None = None
+    """Of a GET: what the client has already may be named there."""
 
 
 async def read_request(
@@ -81,7 +83,7 @@ async def read_request(
     if method != "GET":
         raise Refused(405, f"{method} is not for operations: send POST", {b"allow": ALLOWED})
     require_preflight(headers)
-    return read_url(scope["query_string"])
+    return replace(read_url(scope["query_string"]), headers=headers)
 
 
 def body_type(headers: Headers) -> bytes:
