@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_WS_PROTOCOL
 
 from core.clock import utc_now
 from core.errors import RequestError, Unauthenticated
@@ -28,15 +28,18 @@ from services.users.access import Viewer, viewer_of
 from web.answering import answer
 from web.graphiql_page import graphiql_response, wants_graphiql
 from web.headers import Headers, headers_of
+from web.legacy_sockets import LegacyHandler
 from web.negotiating import negotiate
+from web.outlets import TextAdapter
 from web.refusing import Gone, Refused, refused, send_nothing, send_refusal
 from web.requests import Asked, read_request
-from web.sockets import CLOSE_FORBIDDEN, SocketHandler, TextAdapter
+from web.socket_counts import counts_of
+from web.socket_messages import Close, credentials_of
+from web.sockets import SocketHandler
 
 PLAN_HEADER: Final = b"x-mela-plan"
 NOT_ACCEPTABLE: Final = "answers are application/graphql-response+json or application/json"
 INIT_TIMEOUT = timedelta(seconds=10)
-CLOSE_TRY_LATER = 1013
 
 
 def viewer_from(server: Server, authorization: str | None) -> Viewer | None:
@@ -62,19 +65,20 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
 
     websocket_adapter_class = TextAdapter
     graphql_transport_ws_handler_class = SocketHandler
+    graphql_ws_handler_class = LegacyHandler  # type: ignore[assignment]
 
     def __init__(self, schema: MelaSchema, server: Server, *, graphiql: bool) -> None:
         super().__init__(
             schema,
             graphql_ide=None,
-            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_WS_PROTOCOL),
             connection_init_wait_timeout=INIT_TIMEOUT,
             max_subscriptions_per_connection=server.settings.max_operations_per_socket,
         )
         self.server = server
         self.mela = schema
         self.graphiql = graphiql
-        self.sockets = 0
+        self.sockets = counts_of(server.settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -120,17 +124,11 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
         return await self.mela.text_of(asked.query, asked.extensions, asked.document_id)
 
     async def _socket(self, websocket: WebSocket) -> None:
-        """One socket for as long as it lives; the handshake is refused past `max_sockets`."""
-        if self.sockets >= self.server.settings.max_sockets:
-            await websocket.close(CLOSE_TRY_LATER, "too many sockets")
-            return
-        self.sockets += 1
+        """One socket for as long as it lives."""
         try:
             await self.run(websocket)
         except RequestError:
-            await websocket.close(CLOSE_FORBIDDEN, "Forbidden")
-        finally:
-            self.sockets -= 1
+            await websocket.close(Close.FORBIDDEN, "Forbidden")
 
     async def get_context(
         self, request: HTTPConnection, response: Response | WebSocket
@@ -153,13 +151,11 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
         )
 
     async def on_ws_connect(self, context: OperationContext) -> Any:
-        """`connectionParams.authorization` signs in, over the handshake's header."""
-        given = context.connection_params.get("authorization") or context.connection_params.get(
-            "Authorization"
-        )
+        """The credentials of `connectionParams` sign in, over the handshake's header."""
+        given = credentials_of(context.connection_params)
         if given is not None:
             try:
-                context.viewer = viewer_from(self.server, str(given))
+                context.viewer = viewer_from(self.server, given)
             except Unauthenticated:
                 raise ConnectionRejectionError from None
         return await super().on_ws_connect(context)

@@ -52,6 +52,8 @@ def uvicorn_options(settings: Settings) -> dict[str, Any]:
         "ws": "web.wire:SocketProtocol",
         "ws_per_message_deflate": False,
         "ws_max_size": settings.max_body_bytes,
+        "ws_ping_interval": settings.socket_ping_s or None,
+        "ws_ping_timeout": settings.socket_pong_s,
         "backlog": BACKLOG,
         "lifespan": "on",
     }

@@ -16,7 +16,7 @@ from execution.store import PreparedDocuments
 from subscriptions.cursors import decode_cursor
 from tests.concurrency.racing import make_lots
 from tests.concurrency.serving import open_socket, serve_here, start_server, token_for
-from web import sockets
+from web import outlets
 
 BIDS = """subscription Bids($auction: ID!, $after: Cursor) {
   bidPlaced(auctionId: $auction, after: $after) { cursor bid { sequence bidder { username } } } }"""
@@ -106,12 +106,12 @@ async def next_of(followed, id="a"):
 async def test_an_event_is_executed_and_encoded_once_for_all_sockets(follow, bid, monkeypatch):
     made = []
 
-    class Counted(sockets.Answer):
+    class Counted(outlets.Answer):
         def __init__(self, result):
             made.append(result)
             super().__init__(result)
 
-    monkeypatch.setattr(sockets, "Answer", Counted)
+    monkeypatch.setattr(outlets, "Answer", Counted)
     followed = [(await follow(BIDS, f"op {n}", n % 3 or None), f"op {n}") for n in range(8)]
     for number in (1, 2):
         await bid(number, f"{10 * number}.00")

@@ -104,7 +104,7 @@ async def test_nothing_runs_before_the_connection_is_acknowledged(server):
     assert closed.value.rcvd.code == 4401
 
 
-@pytest.mark.parametrize("protocols", [None, ["graphql-ws"], ["chat"]])
+@pytest.mark.parametrize("protocols", [None, ["graphql-sse"], ["chat"]])
 async def test_another_protocol_is_not_spoken(server, protocols):
     with pytest.raises(ConnectionClosed) as closed:
         async with connect(server.socket_url, subprotocols=protocols, proxy=None) as connection:

@@ -212,4 +212,4 @@ def _ended(closed: ConnectionClosed) -> Exception:
 
 TRANSPORT_WS = SocketDriver("graphql-transport-ws", Words("subscribe", "next", "complete"))
 LEGACY_WS = SocketDriver("graphql-ws", Words("start", "data", "stop"))
-SOCKET_DRIVERS: list[Driver] = [TRANSPORT_WS]
+SOCKET_DRIVERS: list[Driver] = [TRANSPORT_WS, LEGACY_WS]
