@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import strawberry
 
@@ -13,6 +13,7 @@ from execution.caching import INHERITS
 from loaders.pages import Page
 from loaders.rows import Money as MoneyValue
 from schema.fields import attribute, bounded, resolved
+from schema.rows import shows
 from schema.scalars import AssetCode, BigInt, Cursor
 
 T = TypeVar("T")
@@ -29,14 +30,11 @@ class Node:
 
 
 @strawberry.type(description="An exact amount of an asset. Never a float.", directives=[INHERITS])
+@shows(MoneyValue)
 class Money:
     amount: Decimal = attribute("In whole units, with the asset's number of places: `12.50`.")
     asset: AssetCode = attribute("What is counted.")
     minor_units: BigInt = attribute("The same amount in the asset's smallest unit: `1250`.")
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, MoneyValue)
 
 
 @strawberry.input(description="An amount of an asset, in whole units.")

@@ -20,6 +20,7 @@ from schema.content.errors import (
 from schema.content.titles_inputs import described
 from schema.content.titles_types import Platform, Title
 from schema.fields import Context, argument, attribute, bounded, loaded, mutation
+from schema.rows import shows
 from schema.scalars import JSON, code_of
 from services.content.feeds import FEEDS_MAX, FeedDetails
 from services.content.verifying import Verified
@@ -64,16 +65,13 @@ class VerificationOutcome(Enum):
 
 
 @strawberry.type(description="What came of asking one platform about a title.")
+@shows(Verified)
 class PlatformVerification:
     platform: Platform = loaded(
         offers.platform_by_id, key="platform_id", description="Who was to be asked."
     )
     outcome: VerificationOutcome = attribute("What came of it.")
     retry_after: int | None = attribute("Seconds to wait, where it is `RATE_LIMITED`.")
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, Verified)
 
 
 @strawberry.input(description="How a platform is asked. Takes the place of what was set before.")

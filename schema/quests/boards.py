@@ -22,6 +22,7 @@ from schema.fields import (
     resolved,
     subscription,
 )
+from schema.rows import shows
 from schema.scalars import BigInt, code_of
 from schema.users.types import LazyUser
 from services.quests.boards import FIRST_MAX, FRIENDS_MAX, NEIGHBOURS, Standing
@@ -53,18 +54,16 @@ class LeaderboardScope(Enum):
     "shared.",
     directives=[INHERITS],
 )
+@shows(Standing)
 class LeaderboardEntry:
     rank: int = attribute("The place, from 1.")
     xp: BigInt = attribute("XP of the board's window.")
     reached_at: datetime = attribute("When the player got to it.")
     player: LazyUser = loaded(user_by_id, key="player_id", description="Whose place it is.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, Standing)
-
 
 @strawberry.type(description="Players by the XP of their quests.", directives=[INHERITS])
+@shows(BoardRow)
 class Leaderboard:
     entries: list[LeaderboardEntry] = attribute(
         "The first players, in order.", list_size=bounded(FIRST_MAX)
@@ -113,10 +112,6 @@ class Leaderboard:
     )
     def around(root: strawberry.Parent[Any]) -> list[LeaderboardEntry]:
         return list(root.found.around)
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, BoardRow)
 
 
 Window = Annotated[LeaderboardWindow, argument("What time counts.")]

@@ -9,6 +9,7 @@ import strawberry
 from resolvers import search_suggesting as resolvers
 from resolvers.search_suggesting import SuggestionRow
 from schema.fields import Context, argument, attribute, bounded, resolved
+from schema.rows import shows
 from schema.scalars import code_of
 from schema.search.types import SearchResultType
 from services.search.popular import POPULAR_MAX, SEARCHERS_MIN, PopularQuery
@@ -16,6 +17,7 @@ from services.search.suggesting import SUGGESTIONS_MAX
 
 
 @strawberry.type(description="What may be meant by what was typed so far.")
+@shows(SuggestionRow)
 class SearchSuggestion:
     text: str = attribute("The name of something, or a query, to be shown and searched as it is.")
     type: SearchResultType | None = attribute(
@@ -25,19 +27,12 @@ class SearchSuggestion:
         "Which one, for `node(id)`: of several of one name the most popular. Null for a query."
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, SuggestionRow)
-
 
 @strawberry.type(description="A query that many people search.")
+@shows(PopularQuery)
 class PopularSearch:
     query: str = attribute("The query, in lower case and without accents.")
     searches: int = attribute("How often it was searched, lately.")
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, PopularQuery)
 
 
 @strawberry.type
