@@ -50,6 +50,8 @@ class Limits:
     max_fields: int = 5_000
     max_tokens: int = 2_000
     max_length: int = 100_000
+    max_deferred: int = 20
+    """Uses of @defer and @stream in an operation."""
     max_list_items: int = 1_000
     max_string_length: int = 250_000
     max_input_depth: int = 50

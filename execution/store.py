@@ -25,6 +25,7 @@ from graphql.execution.collect_fields import FragmentDetails
 from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.extensions import SchemaExtension
 
+from execution.incremental import delivered_whole, is_incremental, too_many_deliveries
 from execution.known import PlanStore
 from execution.limits import Limits, TooLarge, limit_errors, told_tokens
 from execution.trusted import NotTrusted
@@ -58,8 +59,20 @@ class Prepared:
     details: dict[str, FragmentDetails]
     """The fragments again, as graphql-core's executor wants them."""
     tokens: int
+    incremental: bool
+    """Whether it has @defer or @stream."""
     bytes: int = 0
     """As the store has counted it."""
+    _whole: Prepared | None = None
+
+    @property
+    def whole(self) -> Prepared:
+        """What gives the same answer at once: without @defer and @stream."""
+        if not self.incremental:
+            return self
+        if self._whole is None:
+            self._whole = _prepared(delivered_whole(self.document), self.errors)
+        return self._whole
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation of that name; without a name, the first."""
@@ -153,8 +166,9 @@ class DocumentStore:
 
     def _weigh(self, prepared: Prepared) -> None:
         """Count what a document takes by now: its plans grow as it is run."""
-        fields = sum(map(self.plans.fields, prepared.operations))
-        weight = prepared.tokens * TOKEN_BYTES + fields * FIELD_BYTES
+        fields = sum(map(self.plans.fields, prepared.whole.operations))
+        tokens = prepared.tokens * (2 if prepared.incremental else 1)
+        weight = tokens * TOKEN_BYTES + fields * FIELD_BYTES
         if weight == prepared.bytes:
             return
         self.bytes += weight - prepared.bytes
@@ -182,8 +196,10 @@ class DocumentStore:
         if not self.limits.introspection:
             rules.append(NoSchemaIntrospectionCustomRule)
         # What is too large is not looked at any closer: rules take their time.
-        return limit_errors(document, self.limits) or validate(
-            schema, document, rules, max_errors=MAX_ERRORS
+        return (
+            limit_errors(document, self.limits)
+            or too_many_deliveries(document, self.limits.max_deferred)
+            or validate(schema, document, rules, max_errors=MAX_ERRORS)
         )
 
 
@@ -197,6 +213,7 @@ def _prepared(document: DocumentNode, errors: list[GraphQLError]) -> Prepared:
         {node.name.value: node for node in fragments},
         {node.name.value: FragmentDetails(node) for node in fragments},
         _count_tokens(document),
+        is_incremental(document),
     )
 
 
@@ -226,7 +243,8 @@ class PreparedDocuments(SchemaExtension):
         context = self.execution_context
         if context.query:
             self._prepared = self._store.prepare(context.schema._schema, context.query)
-            context.graphql_document = self._prepared.document
+            # Here nothing is delivered later.
+            context.graphql_document = self._prepared.whole.document
         yield
 
     def on_validate(self) -> Iterator[None]:

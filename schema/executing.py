@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any, Literal
 
-from graphql import FragmentDefinitionNode, GraphQLError, OperationType
+from graphql import (
+    ExperimentalIncrementalExecutionResults,
+    FragmentDefinitionNode,
+    GraphQLError,
+    OperationType,
+)
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult, PreExecutionError
@@ -18,6 +23,7 @@ from strawberry.types.graphql import OperationType as StrawberryOperationType
 from core.metrics import add_subscriptions, observe_operation
 from execution.caching import CachePolicy
 from execution.explain import as_json
+from execution.incremental import FirstPart, first_part
 from execution.introspection import SchemaAnswers, asks_schema_alone, variables_key
 from execution.levels import LevelExecutor, level_executor
 from execution.limits import Limits
@@ -101,9 +107,12 @@ class MelaSchema(DomainSchema):
         operation_name: str | None = None,
         allowed_operation_types: Iterable[StrawberryOperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
+        later: bool = False,
     ) -> Any:
         """As `execute`, in a context that was made for this operation. Where operations run by
-        levels it is without Strawberry's preparations; subscriptions are always Strawberry's."""
+        levels it is without Strawberry's preparations; subscriptions are always Strawberry's.
+
+        What is deferred or streamed comes with the rest, or where `later`, after a `FirstPart`."""
         context = context_value
         allowed = allowed_operation_types or ALL_TYPES
         if not query:
@@ -112,6 +121,8 @@ class MelaSchema(DomainSchema):
             prepared = await self.documents.prepare_aside(self._schema, query)
         except Exception as error:
             return _finished(context, "unknown", _refused([error]))
+        if prepared.incremental and not (later and self.levels):
+            prepared = prepared.whole
         operation = prepared.operation(operation_name)
         if operation is None:
             raise CannotGetOperationTypeError(operation_name)
@@ -156,7 +167,7 @@ class MelaSchema(DomainSchema):
         result.extensions = {"plan": as_json(plan)}
         return result
 
-    async def _answered(self, begun: LevelExecutor | list[GraphQLError]) -> ExecutionResult:
+    async def _answered(self, begun: LevelExecutor | list[GraphQLError]) -> Any:
         """The answer of an execution, if it could begin; of the schema itself, as it was."""
         if isinstance(begun, list):
             return _refused(begun)
@@ -168,20 +179,24 @@ class MelaSchema(DomainSchema):
         except Exception as error:
             return _refused([error])
 
-    async def _answered_by_core(self, begun: LevelExecutor) -> ExecutionResult:
+    async def _answered_by_core(self, begun: LevelExecutor) -> Any:
         of_schema = asks_schema_alone(begun.operation)
         key = variables_key(begun.variable_values.coerced) if of_schema else ""
         if of_schema and (known := self.answers.find(begun.operation, key)) is not None:
             return ExecutionResult(known, None)
         found = await begun.answer()
+        if isinstance(found, ExperimentalIncrementalExecutionResults):
+            return first_part(found, getattr(begun.context_value, "request_id", ""))
         if of_schema and found.data is not None and not found.errors:
             return ExecutionResult(self.answers.keep(begun.operation, key, found.data), None)
         return ExecutionResult(found.data, found.errors)
 
-    async def stream(self, query: str | None, **options: Any) -> Any:
+    async def stream(self, query: str | None, **options: Any) -> Any:  # type: ignore[override]
         """Run any operation of a streaming transport with a context of its own: a WebSocket shares
-        one among all its operations. Queries and mutations run as `execute_own` runs them; a
-        request that cannot run is one `PreExecutionError`."""
+        one among all its operations. Queries and mutations run as `execute_own` runs them, with
+        the parts that come `later` after the first; a request that cannot run is one
+        `PreExecutionError`."""
+        later = options.pop("later", False)
         own = _own_context(options)
         if query:
             # Strawberry parses in the loop; then it is known. What is wrong is told there.
@@ -189,16 +204,22 @@ class MelaSchema(DomainSchema):
                 prepared = await self.documents.prepare_aside(self._schema, query)
                 operation = prepared.operation(own.get("operation_name"))
                 if operation and operation.operation is not OperationType.SUBSCRIPTION:
-                    return self._once(query, own)
+                    return self._once(query, own | {"later": later})
         results = await super().stream(query, **own)
         if getattr(own.get("context_value"), "feeding", None) is not None:
             return results  # a crowd's, whose subscribers are counted
         return _counted(results, getattr(own.get("context_value"), "request_id", ""))
 
     async def _once(self, query: str, own: dict[str, Any]) -> Any:
-        """What a query or mutation is answered, as a stream of one result."""
+        """What a query or mutation is answered, as a stream of one result, or of a first part and
+        those that come later."""
         try:
-            yield await self.execute_own(query, **own)
+            result = await self.execute_own(query, **own)
+            yield result
+            if isinstance(result, FirstPart):
+                async with aclosing(result.rest):
+                    async for part in result.rest:
+                        yield part
         except (CannotGetOperationTypeError, InvalidOperationTypeError) as error:
             yield _finished(own.get("context_value"), "unknown", _refused([error]))
 

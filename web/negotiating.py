@@ -15,9 +15,15 @@ MAX_ACCEPT_BYTES: Final = 2_000
 """Of a header that is looked at; browsers send about 150."""
 
 Plain = Literal[b"application/json", b"application/graphql-response+json"]
-Stream = Literal["events", "subscription", "deferred"]
-"""text/event-stream; multipart/mixed by Apollo's subscription protocol (`subscriptionSpec`);
-multipart/mixed for incremental delivery (`deferSpec`, or without a parameter)."""
+Stream = Literal["events", "subscription", "deferred", "incremental", "parts"]
+"""text/event-stream; multipart/mixed by Apollo's subscription protocol (`subscriptionSpec`), for
+incremental delivery in its older format (`deferSpec`) or its newer (`incrementalSpec`), and without
+a parameter."""
+_SPECIFICATIONS: Final[dict[bytes, Stream]] = {
+    b"subscriptionspec": "subscription",
+    b"deferspec": "deferred",
+    b"incrementalspec": "incremental",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,8 @@ def _stream(found: _Range) -> Stream | None:
     if found.name == b"text/event-stream":
         return "events"
     if found.name == b"multipart/mixed":
-        return "subscription" if b"subscriptionspec" in found.parameters else "deferred"
+        named = (_SPECIFICATIONS[name] for name in found.parameters if name in _SPECIFICATIONS)
+        return next(named, "parts")
     return None
 
 
