@@ -48,6 +48,7 @@ from services.search.encoding import Encoder
 from services.search.engine import make_engine
 from services.search.history import SearchRecorder
 from services.seed.demo import read_demo
+from services.spending import make_spending
 from services.users.passwords import passwords_of
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
@@ -184,6 +185,7 @@ def make_server(settings: Settings) -> Server:
             tries_per_account=settings.sign_in_tries_per_account,
             tries_per_address=settings.sign_in_tries_per_address,
         ),
+        spending=make_spending(settings, redis_url),
         payments=SandboxPaymentProvider(),
         storage=open_storage(settings.storage_url, folder=settings.state_dir / "files"),
         live=make_live(settings, db, redis_url),
@@ -223,6 +225,12 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(
         max_depth=settings.max_depth,
         max_aliases=settings.max_aliases,
+        max_directives=settings.max_directives,
+        max_root_fields=settings.max_root_fields,
+        max_breadth=settings.max_breadth,
+        max_fields=settings.max_fields,
+        max_list_items=settings.max_list_items,
+        max_string_length=settings.max_string_length,
         max_tokens=settings.max_tokens,
         max_length=settings.max_document_length,
         documents=settings.document_cache_size,
@@ -245,6 +253,7 @@ def _lifespan(
             stack.push_async_callback(server.db.close)
             stack.callback(server.passwords.close)
             stack.push_async_callback(server.throttle.close)
+            stack.push_async_callback(server.spending.budgets.close)
             stack.push_async_callback(schema.texts.registered.close)
             stack.push_async_callback(server.platforms.close)
             stack.push_async_callback(server.encoder.close)

@@ -59,6 +59,26 @@ class Settings(BaseSettings):
     max_aliases: int = Field(30, ge=0, description="Aliases in one document")
     max_tokens: int = Field(2_000, ge=1, description="Tokens in one document")
     max_document_length: int = Field(100_000, ge=1, description="Characters in one document")
+    max_directives: int = Field(50, ge=0, description="Directives in one document")
+    max_root_fields: int = Field(50, ge=1, description="Fields at the root of an operation")
+    max_breadth: int = Field(300, ge=1, description="Fields side by side, fragments unfolded")
+    max_fields: int = Field(5_000, ge=1, description="Fields of an operation, fragments unfolded")
+    max_list_items: int = Field(1_000, ge=1, description="Items of a list in variables")
+    max_string_length: int = Field(250_000, ge=1, description="Characters of a string in variables")
+    max_cost: int = Field(2_000, ge=1, description="Points that one operation may cost")
+    max_cost_anonymous: int = Field(1_000, ge=1, description="As above, of nobody signed in")
+    rate_limits: Literal["auto", "on", "generous", "off"] = Field(
+        "auto",
+        description="What may be spent in a minute: on in prod, 10,000 times as much in dev "
+        "(generous), off in test",
+    )
+    rate_points: int = Field(100, ge=1, description="Points that one of these requests is worth")
+    rate_anonymous: int = Field(10, ge=1, description="Requests a minute, by address")
+    rate_user: int = Field(100, ge=1, description="Requests a minute of somebody signed in")
+    rate_premium: int = Field(1_000, ge=1, description="Requests a minute of the tier PREMIUM")
+    rate_burst: int = Field(20, ge=1, description="Requests that may come at once")
+    rate_daily: int = Field(100_000, ge=1, description="Requests on one day, of anybody")
+
     max_body_bytes: int = Field(1 * MIB, ge=1, description="Largest HTTP body or socket message")
     max_upload_bytes: int = Field(
         10 * MIB, ge=1, description="Largest sum of one request's uploaded files"
@@ -87,6 +107,9 @@ class Settings(BaseSettings):
         1_000, ge=1, description="Of them, of one address (IPv6: one /64); loopback has no limit"
     )
     max_sockets_per_viewer: int = Field(50, ge=1, description="Of them, of one signed-in user")
+    socket_init_s: float = Field(
+        10.0, gt=0, description="A WebSocket has so long to send connection_init"
+    )
     socket_ping_s: float = Field(
         20.0, ge=0, description="WebSockets are pinged this often; 0: never"
     )

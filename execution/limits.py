@@ -241,11 +241,18 @@ class _Measuring:
                 values += (each.value for each in value.fields)
 
 
-def check_variables(variables: Mapping[str, Any] | None, limits: Limits) -> None:
-    """Raises `TooLarge` for variables with a list or a string that is too long, or that nest too
-    deep."""
-    if not variables:
-        return
+def variable_errors(variables: Mapping[str, Any] | None, limits: Limits) -> list[GraphQLError]:
+    """What is too large about variables, the first thing met: a list, a string, or how deep they
+    nest."""
+    try:
+        if variables:
+            _check_variables(variables, limits)
+    except TooLarge as found:
+        return [_error(found, None)]
+    return []
+
+
+def _check_variables(variables: Mapping[str, Any], limits: Limits) -> None:
     level: list[Any] = [*variables.values()]
     depth = 1
     while level:

@@ -24,6 +24,7 @@ from services.quests.forecasting import Forecaster
 from services.search.encoding import Encoder
 from services.search.engine import SearchEngine
 from services.search.history import SearchRecorder
+from services.spending import Spending
 from services.users.access import Viewer
 from services.users.passwords import Passwords
 from services.users.revocations import Revocations
@@ -52,6 +53,7 @@ class Server:
     passwords: Passwords
     revocations: Revocations
     throttle: Throttle
+    spending: Spending
     payments: PaymentProvider
     storage: Storage
     live: Live
@@ -106,6 +108,8 @@ class OperationContext:
     """Where a crowd may write the answers of this operation; None off sockets."""
     resuming: Resuming | None = None
     """Where the operation goes on that a crowd has let go."""
+    tells_cost: bool = False
+    """Whether the answer is to say what it cost."""
     feeding: AsyncGenerator[LogEvent, None] | None = None
     """The events of a crowd whose own run this is; None for everybody else."""
     place: Place | None = None
