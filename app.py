@@ -65,7 +65,7 @@ from web.health import health_routes
 from web.images import image_routes
 from web.metrics import metrics_routes
 from web.middleware import wrap
-from web.route_errors import not_routed
+from web.route_errors import crashed, not_routed
 from web.webhooks import webhook_routes
 
 DEMO_LOT_S = 3.0
@@ -120,7 +120,7 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
     ]
     app = Starlette(
         routes=routes,
-        exception_handlers={HTTPException: not_routed},
+        exception_handlers={HTTPException: not_routed, Exception: crashed},
         lifespan=_lifespan(server, running, schema),
     )
     return wrap(app, settings)

@@ -61,6 +61,17 @@ def current_request_id() -> str | None:
     return found
 
 
+class _WithoutQuery(logging.Filter):
+    """Takes the query string out of uvicorn's lines for requests: variables stand there, encoded
+    so that nothing in them is found."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple) and len(record.args) > 2:
+            client, method, path, *rest = record.args
+            record.args = (client, method, str(path).partition("?")[0], *rest)
+        return True
+
+
 class _Handler(logging.StreamHandler[TextIO]):
     """Writes to what `sys.stderr` is at the time of the line, as tests and CLIs replace it."""
 
@@ -84,6 +95,9 @@ def _replace_handler(handler: logging.Handler, level: int) -> None:
         library.handlers.clear()
         library.propagate = True
         library.setLevel(max(level, at_least))
+    access = logging.getLogger("uvicorn.access")
+    if not any(isinstance(each, _WithoutQuery) for each in access.filters):
+        access.addFilter(_WithoutQuery())
     logging.captureWarnings(True)
 
 

@@ -14,8 +14,8 @@ from web.headers import Headers
 from web.requests import Asked
 
 NO_STORE: Final = b"no-store"
-VARY: Final = (b"vary", b"accept, accept-encoding, authorization, origin")
-"""Of every answer to an operation: who asks, and how it is written."""
+VARY: Final = (b"vary", b"accept, accept-encoding, authorization")
+"""Of every answer to an operation: who asks, and how it is written. Origin is CORS's own."""
 MAX_TAGS_BYTES: Final = 2_000
 """Of an If-None-Match that is looked at."""
 

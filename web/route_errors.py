@@ -19,6 +19,7 @@ CODES: Final = {
     404: "NOT_FOUND",
     410: "NOT_FOUND",
     429: "RATE_LIMITED",
+    500: "INTERNAL_SERVER_ERROR",
     503: "UNAVAILABLE",
 }
 """By status; of any other BAD_USER_INPUT."""
@@ -35,6 +36,11 @@ def refusal(status: int, said: str, headers: Mapping[str, str] | None = None) ->
     }
     body = {"errors": [{"message": said, "extensions": extensions}]}
     return JSONResponse(body, status, headers={**(headers or {}), "Cache-Control": "no-store"})
+
+
+async def crashed(request: Request, error: Exception) -> Response:
+    """Of a route that raised what nobody expects: the log has it, the answer does not."""
+    return refusal(500, "something went wrong here; give the requestId when you report it")
 
 
 async def not_routed(request: Request, error: Exception) -> Response:
