@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.websockets import WebSocketDisconnect, WebSocketState
@@ -100,8 +100,7 @@ class SocketOutlet:
     def question(self) -> Hashable | None:
         """The text and the variables that answers depend on; None where an answer is personal."""
         operation = self._operation
-        schema = cast(MelaSchema, self._handler.schema)
-        asking = schema.asking(operation.query, operation.operation_name)
+        asking = self._handler.schema.asking(operation.query, operation.operation_name)
         if asking is None or asking.guarded:
             return None
         if asking.personal and self._handler.context.viewer is not None:
@@ -123,7 +122,7 @@ class SocketOutlet:
             feeding=events,
         )
         asked = (operation.query, operation.variables, operation.operation_name)
-        return _answers(cast(MelaSchema, self._handler.schema), context, *asked)
+        return _answers(self._handler.schema, context, *asked)
 
     def write(self, answer: Answer) -> bool:
         """To an operation that is over, nothing is written."""

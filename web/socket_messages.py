@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, Final
 
+PERSISTED: Final = "persistedQuery"
 REASON_BYTES: Final = 123
 """What a close frame has room for (RFC 6455, 5.5)."""
 
@@ -53,14 +54,22 @@ def fault_of(message: object, words: Mapping[str, str]) -> str | None:
 def _fault_of_request(kind: str, payload: object) -> str | None:
     if not isinstance(payload, dict):
         return f"{kind}: payload must be an object"
-    if not isinstance(payload.get("query"), str):
-        return f"{kind}: payload.query must be a string"
-    if not isinstance(payload.get("operationName"), str | None):
-        return f"{kind}: payload.operationName must be a string or null, if provided"
+    for name in ("operationName", "documentId"):
+        if not isinstance(payload.get(name), str | None):
+            return f"{kind}: payload.{name} must be a string or null, if provided"
     for name in ("variables", "extensions"):
         if not isinstance(payload.get(name), dict | None):
             return f"{kind}: payload.{name} must be an object or null, if provided"
+    if not isinstance(payload.get("query"), str) and not _names_document(payload):
+        return f"{kind}: payload.query must be a string"
     return None
+
+
+def _names_document(payload: Mapping[str, Any]) -> bool:
+    """Whether it may do without a text: the protocol knows of none that does, its clients do."""
+    if payload.get("query") is not None:
+        return False
+    return payload.get("documentId") is not None or PERSISTED in (payload.get("extensions") or {})
 
 
 def credentials_of(params: Mapping[str, Any]) -> str | None:

@@ -24,6 +24,7 @@ from core.errors import BadUserInput, RequestError, Unauthenticated
 from core.metrics import add_subscriptions
 from execution.shaping import shape_error
 from resolvers.context import OperationContext
+from schema.executing import MelaSchema
 from services.users.access import Viewer
 from subscriptions.crowds import Resuming, Seat
 from subscriptions.presence_store import OpenConnection
@@ -41,14 +42,21 @@ PING = text_frame(b'{"type":"ping"}')
 
 
 class SocketOperation(Operation[Any, Any]):
-    """An operation with the extensions of its request."""
+    """An operation with what its request says beside the text, or in its place."""
 
-    __slots__ = ("extensions",)
+    __slots__ = ("document_id", "extensions")
 
     def __init__(self, handler: SocketHandler, id: str, payload: Mapping[str, Any]) -> None:
-        asked = payload["query"], payload.get("variables"), payload.get("operationName")
-        super().__init__(handler, id, *asked)
+        asked = payload.get("query"), payload.get("variables"), payload.get("operationName")
+        super().__init__(handler, id, cast(str, asked[0]), *asked[1:])
         self.extensions: dict[str, Any] | None = payload.get("extensions")
+        self.document_id: str | None = payload.get("documentId")
+
+    async def find_text(self, schema: MelaSchema) -> None:
+        """Put the text where only its name was sent. Raises `RequestError` where it has none."""
+        if self.extensions is not None or self.document_id is not None:
+            found = await schema.text_of(self.query, self.extensions, self.document_id)
+            self.query = cast(str, found)
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
@@ -59,6 +67,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
     """What the client calls its messages, and what PROTOCOL.md does."""
     view: GraphQLEndpoint
     websocket: TextAdapter
+    schema: MelaSchema
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -165,6 +174,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
         one again where the crowd lets it go."""
         outlet = self._outlet(operation) if resuming is None else None
         try:
+            await operation.find_text(self.schema)
             results = await self.schema.stream(
                 operation.query,
                 variable_values=operation.variables,
@@ -177,6 +187,8 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
                 await self._send_result_stream(operation, results)
             if operation.id not in self._riding:
                 await operation.send_operation_message({"id": operation.id, "type": "complete"})
+        except RequestError as error:  # it names a text that there is not
+            await operation.send_initial_errors([self._shaped(error)])
         except Exception as error:
             await self.handle_task_exception(error)
             with suppress(Exception):
