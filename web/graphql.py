@@ -39,7 +39,6 @@ from web.sockets import SocketHandler
 
 PLAN_HEADER: Final = b"x-mela-plan"
 NOT_ACCEPTABLE: Final = "answers are application/graphql-response+json or application/json"
-INIT_TIMEOUT = timedelta(seconds=10)
 
 
 def viewer_from(server: Server, authorization: str | None) -> Viewer | None:
@@ -72,7 +71,7 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             schema,
             graphql_ide=None,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_WS_PROTOCOL),
-            connection_init_wait_timeout=INIT_TIMEOUT,
+            connection_init_wait_timeout=timedelta(seconds=server.settings.socket_init_s),
             max_subscriptions_per_connection=server.settings.max_operations_per_socket,
         )
         self.server = server
