@@ -25,6 +25,7 @@ from strawberry.types.unset import UNSET
 
 from execution.caching import CacheControl
 from execution.guards import guards_of
+from execution.rates import RateGuard, RateLimit
 from execution.weights import SIZED_BY
 from loaders.base import Loader, ManyBy, PageBy, depends_on_viewer
 from resolvers.context import OperationContext
@@ -94,8 +95,8 @@ def resolved(
 ) -> Callable[[Resolver], Any]:
     """A field with a resolver. Options: `authenticated`, `scopes`, `cost`, `list_size`, `viewer`,
     `tags`, `deprecated`, `cache` (seconds that answers may be kept, or a `CacheControl`),
-    `sized_by` (the argument that is a list as long as the field's). Cost is 1 unless said
-    otherwise."""
+    `sized_by` (the argument that is a list as long as the field's), `rate_limit` (not of fields
+    that follow keys). Cost is 1 unless said otherwise."""
     options.setdefault("cost", QUERY_COST)
     return _decorator(description, name, options)
 
@@ -252,6 +253,7 @@ def _declared(
     deprecated: str | None = None,
     sized_by: str | None = None,
     cache: int | CacheControl | None = None,
+    rate_limit: RateLimit | None = None,
 ) -> tuple[list[object], list[Any], dict[str, Any]]:
     """Directives, the guards that enforce them, and the metadata an executor reads."""
     directives: list[object] = [Tag(name=tag) for tag in tags]
@@ -265,6 +267,11 @@ def _declared(
         directives.append(list_size)
     if cache is not None:
         directives.append(CacheControl(max_age=cache) if isinstance(cache, int) else cache)
+    guards = guards_of(directives)
+    if rate_limit is not None:
+        directives.append(rate_limit)
+        # The last: who may not have the field takes no turn.
+        guards.append(RateGuard(rate_limit))
     by_key = keyed is not None and (keyed.viewer or depends_on_viewer(keyed.loader))
     metadata = {"viewer": viewer or by_key, "keyed": keyed, SIZED_BY: sized_by}
-    return directives, guards_of(directives), metadata
+    return directives, guards, metadata

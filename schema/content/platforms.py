@@ -9,6 +9,7 @@ import strawberry
 
 from core.errors import InvalidInput as BadInput
 from core.ports import PlatformLimits
+from execution.rates import RateLimit
 from loaders.content import availability as offers
 from resolvers.content import platforms as resolvers
 from schema.common import InvalidInput, NotFound
@@ -26,6 +27,7 @@ from services.content.feeds import FEEDS_MAX, FeedDetails
 from services.content.verifying import Verified
 
 WRITE = ["content:write"]
+VERIFY_RATE = RateLimit(limit=20, duration=60)
 
 
 @strawberry.enum(description="How a platform's feed speaks.")
@@ -177,6 +179,7 @@ class PlatformMutation:
         "Ask the platforms of a region about a title now, but each at most once an hour.",
         authenticated=True,
         cost=50,
+        rate_limit=VERIFY_RATE,
     )
     async def verify_availability(
         self, info: Context, input: Annotated[VerifyAvailabilityInput, argument("Which title.")]

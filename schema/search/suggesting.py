@@ -6,6 +6,7 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
+from execution.rates import RateLimit
 from resolvers import search_suggesting as resolvers
 from resolvers.search_suggesting import SuggestionRow
 from schema.fields import Context, argument, attribute, bounded, resolved
@@ -35,6 +36,9 @@ class PopularSearch:
     searches: int = attribute("How often it was searched, lately.")
 
 
+TYPING_RATE = RateLimit(limit=600, duration=60)
+
+
 @strawberry.type
 class SuggestionQuery:
     @resolved(
@@ -42,6 +46,7 @@ class SuggestionQuery:
         "most popular first, whatever case and accents; then queries that many people search. "
         "What you may not see is not suggested.",
         list_size=bounded(SUGGESTIONS_MAX, by="first"),
+        rate_limit=TYPING_RATE,
         viewer=True,
     )
     async def suggest(
