@@ -3,6 +3,7 @@ with shaped errors."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
@@ -22,6 +23,7 @@ from strawberry.types.graphql import OperationType as StrawberryOperationType
 
 from core.metrics import add_subscriptions, observe_operation
 from execution.caching import CachePolicy
+from execution.deadlines import within
 from execution.explain import as_json
 from execution.incremental import FirstPart, first_part
 from execution.introspection import SchemaAnswers, asks_schema_alone, variables_key
@@ -168,16 +170,28 @@ class MelaSchema(DomainSchema):
         return result
 
     async def _answered(self, begun: LevelExecutor | list[GraphQLError]) -> Any:
-        """The answer of an execution, if it could begin; of the schema itself, as it was."""
+        """The answer of an execution, if it could begin; of one that takes too long, that."""
         if isinstance(begun, list):
             return _refused(begun)
+        changes = begun.operation.operation is OperationType.MUTATION
+        try:
+            return await within(
+                _limit_s(begun.context_value), self._executed(begun), changes=changes
+            )
+        except Exception as error:
+            return _refused([error])
+
+    async def _executed(self, begun: LevelExecutor) -> Any:
+        """The answer; of the schema itself, as it was. What is still being read stops with it."""
         try:
             if begun.known().traits.covered:
                 found = await begun.answer()
                 return ExecutionResult(found.data, found.errors)
             return await self._answered_by_core(begun)
-        except Exception as error:
-            return _refused([error])
+        except asyncio.CancelledError:
+            if (loaders := getattr(begun.context_value, "loaders", None)) is not None:
+                loaders.stop()
+            raise
 
     async def _answered_by_core(self, begun: LevelExecutor) -> Any:
         of_schema = asks_schema_alone(begun.operation)
@@ -256,6 +270,12 @@ def _finished(context: Any, kind: str, result: Any) -> Any:
         outcome = str(errors[0].extensions["code"]) if errors else "ok"
         observe_operation(kind, outcome, time.perf_counter() - began_at)
     return result
+
+
+def _limit_s(context: Any) -> float | None:
+    """How long an operation may take; None where no server says so."""
+    server = getattr(context, "server", None)
+    return None if server is None else float(server.settings.request_timeout_s)
 
 
 def _kind(context: Any) -> str:

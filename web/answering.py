@@ -4,10 +4,11 @@ Nothing here reads a request.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import orjson
-from starlette.types import Send
+from starlette.types import Receive, Send
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
@@ -16,6 +17,7 @@ from execution.sharing import SharedData
 from resolvers.context import OperationContext
 from schema.executing import MelaSchema
 from web.caching import VARY, cache_control, entity_tag, is_current
+from web.leaving import unless_left
 from web.negotiating import JSON, RESPONSE, Plain
 from web.refusing import Refused
 from web.requests import Asked
@@ -37,11 +39,20 @@ STATUSES: Final = {
 
 
 async def answer(
-    schema: MelaSchema, context: OperationContext, asked: Asked, plain: Plain, send: Send
+    schema: MelaSchema,
+    context: OperationContext,
+    asked: Asked,
+    plain: Plain,
+    receive: Receive,
+    send: Send,
 ) -> None:
-    """Run what is asked and send the answer, as `plain`. Raises `Refused` for what cannot be run
-    by this method, and where it cannot be told what is to be run."""
-    result = await _run(schema, context, asked)
+    """Run what is asked and send the answer, as `plain`. A query whose client leaves is stopped.
+
+    Raises `Refused` for what cannot be run by this method, and where it cannot be told what is to
+    be run; and `Gone`.
+    """
+    work = _run(schema, context, asked)
+    result = await unless_left(work, receive, partial(_is_query, schema, asked))
     body = encode_result(result)
     kept = cache_control(schema, context, asked, result)
     headers = [
@@ -58,6 +69,14 @@ async def answer(
             status, body, headers = 304, b"", headers[2:]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _is_query(schema: MelaSchema, asked: Asked) -> bool:
+    """Whether nothing is lost where the work is stopped."""
+    if asked.query is None:
+        return False
+    found = schema.documents.operation(schema._schema, asked.query, asked.operation_name)
+    return found is not None and found.operation.value == "query"
 
 
 async def _run(schema: MelaSchema, context: OperationContext, asked: Asked) -> Any:

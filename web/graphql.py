@@ -113,7 +113,7 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             # GraphiQL lets people set headers, and no extensions of a request.
             if self.graphiql and headers.get(PLAN_HEADER) == b"1":
                 asked = replace(asked, extensions={**(asked.extensions or {}), "plan": True})
-            await answer(self.mela, context, asked, accepted.plain, send)
+            await answer(self.mela, context, asked, accepted.plain, receive, send)
         finally:
             if asked.form is not None:
                 await asked.form.close()
