@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -32,12 +33,16 @@ from web.legacy_sockets import LegacyHandler
 from web.negotiating import negotiate
 from web.outlets import TextAdapter
 from web.refusing import Gone, Refused, refused, send_nothing, send_refusal
-from web.requests import Asked, read_request
+from web.requests import Asked, read_request, read_url
 from web.socket_counts import counts_of
 from web.socket_messages import Close, credentials_of
 from web.sockets import SocketHandler
+from web.streams import Exchange
+from web.streams_serving import answer_by_stream
+from web.streams_single import SingleConnections
 
 PLAN_HEADER: Final = b"x-mela-plan"
+EVENT_STREAM: Final = b"text/event-stream"
 NOT_ACCEPTABLE: Final = "answers are application/graphql-response+json or application/json"
 
 
@@ -78,6 +83,7 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
         self.mela = schema
         self.graphiql = graphiql
         self.sockets = counts_of(server.settings)
+        self.single = SingleConnections(schema, self.sockets, workers=server.settings.workers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -101,13 +107,18 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             return
         accepted = negotiate(headers.get(b"accept"))
         context = self._context(headers, scope)
-        signed_in = context.viewer is not None
-        asked = await read_request(
-            scope, receive, headers, self.server.settings, may_upload=signed_in
-        )
+        exchange = Exchange(scope, headers, receive, send)
+        if self.single.concerns(scope, headers):
+            await self.single.answer(exchange, context, partial(self._read, exchange, context))
+            return
+        asked = await self._read(exchange, context)
         try:
             if asked.extensions is not None or asked.document_id is not None:
                 asked = replace(asked, query=await self._text(asked))
+            if accepted is not None and accepted.streams and asked.form is None:
+                counts = self.sockets
+                if await answer_by_stream(self.mela, context, asked, accepted, counts, exchange):
+                    return
             if accepted is None or accepted.plain is None:
                 raise Refused(406, NOT_ACCEPTABLE)
             # GraphiQL lets people set headers, and no extensions of a request.
@@ -117,6 +128,16 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
         finally:
             if asked.form is not None:
                 await asked.form.close()
+
+    async def _read(self, exchange: Exchange, context: OperationContext) -> Asked:
+        """What is asked. Raises `Refused`, `RequestError` and `Gone`."""
+        scope, headers, settings = exchange.scope, exchange.headers, self.server.settings
+        if scope["method"] == "GET" and headers.get(b"accept") == EVENT_STREAM:
+            # A browser's EventSource can send no header of its own. Nothing is changed by a GET,
+            # and no other site is shown what comes of it.
+            return read_url(scope["query_string"])
+        signed_in = context.viewer is not None
+        return await read_request(scope, exchange.receive, headers, settings, may_upload=signed_in)
 
     async def _text(self, asked: Asked) -> str | None:
         """The text that the request sends or names."""

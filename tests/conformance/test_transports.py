@@ -14,12 +14,13 @@ from core.ids import encode_id, new_id
 from subscriptions.cursors import decode_cursor
 from tests.concurrency.racing import make_lots
 from tests.concurrency.serving import BID_PLACED, serve_here, token_for
+from tests.conformance.stream_drivers import STREAM_DRIVERS
 from tests.conformance.transports import SOCKET_DRIVERS, Left, Refused
 from tests.conformance.worlds import cloned_database, settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DRIVERS = [*SOCKET_DRIVERS]
+DRIVERS = [*SOCKET_DRIVERS, *STREAM_DRIVERS]
 CURSOR = "query($id: ID!) { auction(id: $id) { eventCursor } }"
 PLACE_BID = """mutation($input: PlaceBidInput!) { placeBid(input: $input) { __typename
     ... on PlaceBidSuccess { bid { sequence } } ... on Error { code } } }"""
