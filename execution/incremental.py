@@ -24,6 +24,7 @@ from graphql import (
     visit,
 )
 
+from execution.deadlines import within
 from execution.limits import TooLarge
 from execution.shaping import shape_error
 
@@ -113,18 +114,23 @@ class FirstPart:
     extensions: dict[str, Any] | None = None
 
 
-def first_part(found: ExperimentalIncrementalExecutionResults, request_id: str) -> FirstPart:
-    """graphql-core's answer; errors of what comes later are shaped as it comes."""
+def first_part(
+    found: ExperimentalIncrementalExecutionResults, request_id: str, limit_s: float | None
+) -> FirstPart:
+    """graphql-core's answer; errors of what comes later are shaped as it comes. The rest raises
+    `TimedOut` where a part is waited for longer than `limit_s`."""
     first = found.initial_result
-    rest = _shaped(found.subsequent_results, request_id)
+    rest = _shaped(found.subsequent_results, request_id, limit_s)
     return FirstPart(first.data, first.errors, first.pending, rest)
 
 
 async def _shaped(
-    parts: AsyncGenerator[SubsequentIncrementalExecutionResult, None], request_id: str
+    parts: AsyncGenerator[SubsequentIncrementalExecutionResult, None],
+    request_id: str,
+    limit_s: float | None,
 ) -> AsyncGenerator[SubsequentIncrementalExecutionResult, None]:
     async with aclosing(parts):
-        async for part in parts:
+        while (part := await within(limit_s, anext(parts, None), changes=False)) is not None:
             for told in (*(part.incremental or ()), *(part.completed or ())):
                 if told.errors:
                     told.errors = [shape_error(error, request_id) for error in told.errors]

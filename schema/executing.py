@@ -200,7 +200,8 @@ class MelaSchema(DomainSchema):
             return ExecutionResult(known, None)
         found = await begun.answer()
         if isinstance(found, ExperimentalIncrementalExecutionResults):
-            return first_part(found, getattr(begun.context_value, "request_id", ""))
+            context = begun.context_value
+            return first_part(found, getattr(context, "request_id", ""), _limit_s(context))
         if of_schema and found.data is not None and not found.errors:
             return ExecutionResult(self.answers.keep(begun.operation, key, found.data), None)
         return ExecutionResult(found.data, found.errors)

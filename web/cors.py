@@ -28,7 +28,8 @@ def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
         app,
         allow_origins=settings.cors_origins,
         allow_origin_regex=LOCAL.pattern if local else None,
-        allow_methods=("GET", "POST"),
+        # PUT and DELETE are for streams of many operations.
+        allow_methods=("GET", "POST", "PUT", "DELETE"),
         allow_headers=("*",),
         expose_headers=EXPOSED,
         max_age=PREFLIGHT_KEPT_S,

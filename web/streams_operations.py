@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from graphql import SubsequentIncrementalExecutionResult
 
+from core.errors import RequestError
 from core.ids import new_id
 from core.metrics import add_subscriptions
 from execution.incremental import FirstPart
@@ -23,7 +24,13 @@ from subscriptions.crowds import Resuming, Seat
 from subscriptions.log import LogEvent
 from web.requests import Asked
 from web.streams import Stream
-from web.streams_framing import PARTS_2022, Framing, SharedEventFraming, payload_of
+from web.streams_framing import (
+    PARTS_2022,
+    Framing,
+    SharedEventFraming,
+    errors_payload,
+    payload_of,
+)
 from web.streams_incremental import Parts2022, encode_part
 from web.streams_wire import chunk
 
@@ -100,6 +107,9 @@ class StreamedOperation:
             if self._seat is not None:
                 return
             await self._stream.send(self.framing.complete())
+        except RequestError as error:
+            payload = errors_payload(self._stream.shaped(error))
+            await self._stream.send(self.framing.error(payload) + self.framing.complete())
         except Exception:
             log.exception("stream_failed")  # and the answer is cut off: what came of it is unknown
         self._ended()

@@ -95,7 +95,7 @@ class SingleConnections:
         elif opens:
             await self._open(token, found, context, exchange)
         elif method == "POST":
-            await self._add(found, context, await read(), send)
+            await self._add(found, context, await read(), exchange)
         else:
             raise Refused(406, "a stream is opened with Accept: text/event-stream")
 
@@ -140,7 +140,7 @@ class SingleConnections:
             context.server.live.presence.leave(found.connection_id)
 
     async def _add(
-        self, found: Reservation, context: OperationContext, asked: Asked, send: Send
+        self, found: Reservation, context: OperationContext, asked: Asked, exchange: Exchange
     ) -> None:
         if asked.form is not None:
             await asked.form.close()
@@ -163,12 +163,13 @@ class SingleConnections:
             raise
         if look.kind is None:
             found.names.discard(name)
-            await answer(self._schema, context, asked, RESPONSE, send)
+            receive, send = exchange.receive, exchange.send
+            await answer(self._schema, context, asked, RESPONSE, receive, send)
             return
         if name in found.names and not found.stream.ended:
             lasting = look.kind is OperationType.SUBSCRIPTION
             self._begin(found, name, context, asked, lasting=lasting)
-        await _tell(send, 202, b"")
+        await _tell(exchange.send, 202, b"")
 
     def _begin(
         self,
