@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -250,9 +251,10 @@ class Settings(BaseSettings):
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(one.strip().lower() for one in value.split(",") if one.strip())
-        return value
+        if not isinstance(value, str):
+            return value
+        given = json.loads(value) if value.startswith("[") else value.split(",")
+        return tuple(str(one).strip().lower() for one in given if str(one).strip())
 
     @field_validator("cors_origins")
     @classmethod

@@ -270,8 +270,12 @@ async def test_a_manifest_that_is_not_there_is_refused(tmp_path):
         read_manifest(tmp_path / "none.json")
 
 
-async def test_a_document_that_cannot_run_stops_the_start_and_is_named(tmp_path):
-    schema = build_schema(limits=Limits(documents=1))
+@pytest.fixture(scope="module")
+def schema():
+    return build_schema(limits=Limits(documents=2))
+
+
+async def test_a_document_that_cannot_run_stops_the_start_and_is_named(tmp_path, schema):
     path = tmp_path / "manifest.json"
     for text, said in (("{ nothing }", "Cannot query field 'nothing'"), ("{", "Syntax Error")):
         path.write_text(json.dumps({"good": VIEWER, "bad": text}))
@@ -280,8 +284,7 @@ async def test_a_document_that_cannot_run_stops_the_start_and_is_named(tmp_path)
     assert not schema.documents.pinned_only  # nothing was trusted
 
 
-async def test_trusted_documents_outlast_all_others(tmp_path):
-    schema = build_schema(limits=Limits(documents=2))
+async def test_trusted_documents_outlast_all_others(tmp_path, schema):
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps({"viewer": VIEWER}))
     schema.texts.trust(schema._schema, path, only=False)
@@ -291,6 +294,6 @@ async def test_trusted_documents_outlast_all_others(tmp_path):
     assert schema.documents.prepare(schema._schema, VIEWER) is prepared
 
 
-def test_trusted_only_needs_documents():
+async def test_trusted_only_needs_documents():
     with pytest.raises(ValueError, match="MELA_TRUSTED_ONLY needs MELA_TRUSTED_DOCUMENTS"):
         Settings(trusted_only=True)
