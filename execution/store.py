@@ -199,7 +199,13 @@ class DocumentStore:
         return (
             limit_errors(document, self.limits)
             or too_many_deliveries(document, self.limits.max_deferred)
-            or validate(schema, document, rules, max_errors=MAX_ERRORS)
+            or validate(
+                schema,
+                document,
+                rules,
+                max_errors=MAX_ERRORS,
+                hide_suggestions=not self.limits.introspection,
+            )
         )
 
 

@@ -27,6 +27,7 @@ from resolvers.context import OperationContext, Server
 from schema.executing import MelaSchema
 from services.users.access import Viewer, viewer_of
 from web.answering import answer
+from web.cors import may_open_socket
 from web.graphiql_page import graphiql_response, wants_graphiql
 from web.headers import Headers, headers_of
 from web.legacy_sockets import LegacyHandler
@@ -42,6 +43,7 @@ from web.streams_serving import answer_by_stream
 from web.streams_single import SingleConnections
 
 PLAN_HEADER: Final = b"x-mela-plan"
+COST_HEADER: Final = b"x-mela-cost"
 EVENT_STREAM: Final = b"text/event-stream"
 NOT_ACCEPTABLE: Final = "answers are application/graphql-response+json or application/json"
 
@@ -113,8 +115,6 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             return
         asked = await self._read(exchange, context)
         try:
-            if asked.extensions is not None or asked.document_id is not None:
-                asked = replace(asked, query=await self._text(asked))
             if accepted is not None and accepted.streams and asked.form is None:
                 counts = self.sockets
                 if await answer_by_stream(self.mela, context, asked, accepted, counts, exchange):
@@ -130,18 +130,26 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
                 await asked.form.close()
 
     async def _read(self, exchange: Exchange, context: OperationContext) -> Asked:
-        """What is asked. Raises `Refused`, `RequestError` and `Gone`."""
+        """What is asked, with its text. Raises `Refused`, `RequestError` and `Gone`."""
         scope, headers, settings = exchange.scope, exchange.headers, self.server.settings
         if scope["method"] == "GET" and headers.get(b"accept") == EVENT_STREAM:
             # A browser's EventSource can send no header of its own. Nothing is changed by a GET,
             # and no other site is shown what comes of it.
-            return read_url(scope["query_string"])
-        signed_in = context.viewer is not None
-        return await read_request(scope, exchange.receive, headers, settings, may_upload=signed_in)
-
-    async def _text(self, asked: Asked) -> str | None:
-        """The text that the request sends or names."""
-        return await self.mela.text_of(asked.query, asked.extensions, asked.document_id)
+            asked = read_url(scope["query_string"])
+        else:
+            signed_in = context.viewer is not None
+            asked = await read_request(
+                scope, exchange.receive, headers, settings, may_upload=signed_in
+            )
+        if asked.extensions is None and asked.document_id is None:
+            return asked
+        try:
+            text = await self.mela.text_of(asked.query, asked.extensions, asked.document_id)
+        except RequestError:
+            if asked.form is not None:
+                await asked.form.close()
+            raise
+        return replace(asked, query=text)
 
     async def _socket(self, websocket: WebSocket) -> None:
         """One socket for as long as it lives."""
@@ -149,6 +157,10 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             await self.run(websocket)
         except RequestError:
             await websocket.close(Close.FORBIDDEN, "Forbidden")
+
+    def is_websocket_origin_allowed(self, request: WebSocket, origin: str) -> bool:
+        """Whether a page of another site may open a socket; others get 403."""
+        return may_open_socket(self.server.settings, origin)
 
     async def get_context(
         self, request: HTTPConnection, response: Response | WebSocket
@@ -168,6 +180,7 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             user_agent=_text(headers, b"user-agent")[:200],
             loaders=Loaders(server.db, viewer.user_id if viewer else None),
             connection_id=new_id().hex if scope["type"] == "websocket" else None,
+            tells_cost=headers.get(COST_HEADER) == b"1",
         )
 
     async def on_ws_connect(self, context: OperationContext) -> Any:
