@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -16,25 +16,30 @@ from graphql import (
     GraphQLError,
     OperationType,
 )
+from graphql.execution.values import get_variable_values
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as StrawberryOperationType
 
+from core.errors import RequestError
 from core.metrics import add_subscriptions, observe_operation
 from execution.caching import CachePolicy
+from execution.cost import price
 from execution.deadlines import within
 from execution.explain import as_json
 from execution.incremental import FirstPart, first_part
 from execution.introspection import SchemaAnswers, asks_schema_alone, variables_key
 from execution.levels import LevelExecutor, level_executor
-from execution.limits import Limits
+from execution.limits import Limits, variable_errors
+from execution.reticence import core_executor
 from execution.shaping import shape_error
 from execution.sharing import Asking
-from execution.store import DocumentStore, PreparedDocuments, ambiguous
+from execution.store import DocumentStore, Prepared, PreparedDocuments, ambiguous
 from execution.texts import Texts
 from loaders.recording import recorded
 from schema.explaining import told
+from schema.metering import Charge, charge, charge_least
 from schema.projection import DomainSchema
 
 ExecutorName = Literal["levels", "graphql-core"]
@@ -53,11 +58,16 @@ class MelaSchema(DomainSchema):
     ) -> None:
         self.documents = DocumentStore(limits or Limits())
         self.texts = Texts(self.documents)
-        self.levels = level_executor(self.documents.plans) if executor == "levels" else None
+        reticent = not self.documents.limits.introspection
+        self.levels = (
+            level_executor(self.documents.plans, reticent=reticent)
+            if executor == "levels"
+            else None
+        )
         self.answers = SchemaAnswers()
         options["extensions"] = (lambda: PreparedDocuments(self.documents),)
-        if self.levels is not None:
-            options["execution_context_class"] = self.levels
+        core = core_executor(reticent=reticent)
+        options["execution_context_class"] = self.levels or core
         super().__init__(*args, **options)
         self.recipe = {
             **self.recipe,
@@ -122,7 +132,7 @@ class MelaSchema(DomainSchema):
         try:
             prepared = await self.documents.prepare_aside(self._schema, query)
         except Exception as error:
-            return _finished(context, "unknown", _refused([error]))
+            return await _unrun(context, "unknown", [error])
         if prepared.incremental and not (later and self.levels):
             prepared = prepared.whole
         operation = prepared.operation(operation_name)
@@ -131,8 +141,19 @@ class MelaSchema(DomainSchema):
         kind = StrawberryOperationType(operation.operation.value)
         if kind not in allowed:
             raise InvalidOperationTypeError(kind)
+        if errors := (
+            prepared.errors
+            or ambiguous(prepared, operation_name)
+            or variable_errors(variable_values, self.documents.limits)
+        ):
+            return await _unrun(context, kind.value, errors)
+        if operation_extensions and operation_extensions.get("cost") is True and context:
+            context.tells_cost = True
         if self.levels is None or kind is StrawberryOperationType.SUBSCRIPTION:
-            return await super().execute(
+            paid = await self._paid(prepared, operation, variable_values, context)
+            if isinstance(paid, Exception):
+                return _finished(context, kind.value, _refused([paid]))
+            result = await super().execute(
                 query,
                 variable_values,
                 context,
@@ -141,8 +162,9 @@ class MelaSchema(DomainSchema):
                 allowed,
                 operation_extensions,
             )
-        if errors := prepared.errors or ambiguous(prepared, operation_name):
-            return _finished(context, kind.value, _refused(errors))
+            if paid is not None:
+                paid.settle(result)
+            return result
         begun = self.levels.begin(
             self._schema,
             prepared,
@@ -152,6 +174,8 @@ class MelaSchema(DomainSchema):
             root_value=root_value,
             operation_extensions=operation_extensions,
         )
+        if isinstance(begun, list):
+            return await _unrun(context, kind.value, begun)
         if self._tells_plans(operation_extensions) and isinstance(begun, LevelExecutor):
             return _finished(context, kind.value, await self._explained(begun))
         return _finished(context, kind.value, await self._answered(begun))
@@ -166,18 +190,20 @@ class MelaSchema(DomainSchema):
         with recorded(begun.context_value.server.db) as sent:
             result = await self._answered(begun)
         plan = replace(await told(self, begun), statements=tuple(sent))
-        result.extensions = {"plan": as_json(plan)}
+        result.extensions = {**(result.extensions or {}), "plan": as_json(plan)}
         return result
 
     async def _answered(self, begun: LevelExecutor | list[GraphQLError]) -> Any:
         """The answer of an execution, if it could begin; of one that takes too long, that."""
         if isinstance(begun, list):
             return _refused(begun)
-        changes = begun.operation.operation is OperationType.MUTATION
+        context, changes = begun.context_value, begun.operation.operation is OperationType.MUTATION
         try:
-            return await within(
-                _limit_s(begun.context_value), self._executed(begun), changes=changes
-            )
+            paid = await charge(context, begun.cost(), begun.variable_values.coerced)
+            result = await within(_limit_s(context), self._executed(begun), changes=changes)
+            if paid is not None:
+                paid.settle(result, whole=not isinstance(result, FirstPart))
+            return result
         except Exception as error:
             return _refused([error])
 
@@ -214,16 +240,54 @@ class MelaSchema(DomainSchema):
         later = options.pop("later", False)
         own = _own_context(options)
         if query:
-            # Strawberry parses in the loop; then it is known. What is wrong is told there.
-            with suppress(GraphQLError):
+            # Strawberry parses in the loop; then it is known.
+            try:
                 prepared = await self.documents.prepare_aside(self._schema, query)
-                operation = prepared.operation(own.get("operation_name"))
-                if operation and operation.operation is not OperationType.SUBSCRIPTION:
-                    return self._once(query, own | {"later": later})
+            except GraphQLError as error:
+                return _one(await _unrun(own.get("context_value"), "unknown", [error]))
+            operation = prepared.operation(own.get("operation_name"))
+            if operation and operation.operation is not OperationType.SUBSCRIPTION:
+                return self._once(query, own | {"later": later})
+            if operation and (refused := await self._not_begun(prepared, operation, own)):
+                return _one(refused)
         results = await super().stream(query, **own)
         if getattr(own.get("context_value"), "feeding", None) is not None:
             return results  # a crowd's, whose subscribers are counted
         return _counted(results, getattr(own.get("context_value"), "request_id", ""))
+
+    async def _not_begun(self, prepared: Prepared, operation: Any, own: Any) -> Any:
+        """The refusal of a subscription that is too large or costs too much; None of one that may
+        begin, and of what is told elsewhere. It is paid for when it begins; its events are not."""
+        context = own.get("context_value")
+        if getattr(context, "feeding", None) or getattr(context, "resuming", None):
+            return None  # a crowd's own, or one that has begun before
+        if errors := prepared.errors or ambiguous(prepared, own.get("operation_name")):
+            return await _unrun(context, "subscription", errors)
+        variables = own.get("variable_values")
+        if errors := variable_errors(variables, self.documents.limits):
+            return await _unrun(context, "subscription", errors)
+        paid = await self._paid(prepared, operation, variables, context)
+        if isinstance(paid, Exception):
+            return _finished(context, "subscription", _refused([paid]))
+        return None
+
+    async def _paid(
+        self, prepared: Prepared, operation: Any, variables: Any, context: Any
+    ) -> Charge | Exception | None:
+        """The charge for what Strawberry runs, or why it may not run; None where there is none, as
+        for variables that Strawberry will tell are wrong."""
+        definitions = operation.variable_definitions or ()
+        values = get_variable_values(self._schema, definitions, variables or {})
+        if isinstance(values, list):
+            return await charge_least(context)
+        known = self.documents.plans.of(operation, tuple(prepared.fragments.values()))
+        try:
+            cost = known.cost(
+                values.coerced, lambda: price(self._schema, operation, prepared.details, values)
+            )
+            return await charge(context, cost, values.coerced)
+        except RequestError as error:
+            return error
 
     async def _once(self, query: str, own: dict[str, Any]) -> Any:
         """What a query or mutation is answered, as a stream of one result, or of a first part and
@@ -249,6 +313,17 @@ class MelaSchema(DomainSchema):
         )
         kind = "unknown" if context.graphql_document is None else _kind(context)
         return _finished(context.context, kind, result)
+
+
+async def _unrun(context: Any, kind: str, errors: Sequence[Exception]) -> Any:
+    """What could not be run is told, for the least that an operation costs."""
+    limited = await charge_least(context)
+    return _finished(context, kind, _refused(errors if limited is None else [limited]))
+
+
+async def _one(result: Any) -> Any:
+    """A stream of one result."""
+    yield result
 
 
 def _refused(errors: Sequence[Exception]) -> PreExecutionError:

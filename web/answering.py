@@ -18,6 +18,7 @@ from resolvers.context import OperationContext
 from schema.executing import MelaSchema
 from web.caching import VARY, cache_control, entity_tag, is_current
 from web.leaving import unless_left
+from web.limiting import limit_headers
 from web.negotiating import JSON, RESPONSE, Plain
 from web.refusing import Refused
 from web.requests import Asked
@@ -62,6 +63,9 @@ async def answer(
         VARY,
     ]
     status = 200 if result.data is not None or plain is JSON else status_of(result)
+    if (limited := limit_headers(result)) is not None:
+        status = 429  # whatever is asked for: clients and proxies wait by the status
+        headers += limited
     if asked.headers is not None and status == 200 and not result.errors:
         tag = entity_tag(body, asked.headers)
         headers.append((b"etag", tag))
