@@ -52,7 +52,7 @@ OWN = "user_account:0"
 """Whose eyes are used: an id that operations ask for as well."""
 MARK = re.compile(r"%([a-z_]+:\d+)%")
 # What moves with the clock, and what counts its own reading.
-MOVING = {"timeLeft", "serverTime", "tookMs"}
+MOVING = {"timeLeft", "serverTime", "tookMs", "since", "until"}
 SANE = {
     "Int": "3",
     "Boolean": "true",
