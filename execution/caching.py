@@ -5,10 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
-import strawberry
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
@@ -35,20 +33,16 @@ MAX_AGE_S = 3_600
 ENTITIES = "_entities"
 
 
-@strawberry.enum(name="CacheControlScope", description="Whose cache may keep an answer.")
-class CacheScope(Enum):
-    PUBLIC = strawberry.enum_value("PUBLIC", description="Anybody's: a proxy's too.")
-    PRIVATE = strawberry.enum_value("PRIVATE", description="That of who asked, alone.")
-
-
 @schema_directive(
     name="cacheControl",
     locations=[Location.FIELD_DEFINITION, Location.OBJECT, Location.INTERFACE, Location.UNION],
     description="How long an answer with this may be kept, as Apollo means it.",
 )
 class CacheControl:
+    """Without Apollo's `scope`: what is private follows from `viewer` and guards. And an enum that
+    no field gives would be a hint to composers."""
+
     max_age: int | None = directive_field(name="maxAge", default=UNSET)
-    scope: CacheScope | None = directive_field(name="scope", default=UNSET)
     inherit_max_age: bool | None = directive_field(name="inheritMaxAge", default=UNSET)
 
     def __post_init__(self) -> None:
@@ -109,7 +103,7 @@ class _Look(Visitor):
             self.has_entities = True
         else:
             if self.path and self.path[-1] == ENTITIES:
-                self._take(_of_type(parent), needed=True)
+                self._restrict(_first(_of_type(parent)), needed=True)
             for member in _members(self.schema, parent):
                 self._look_at(self.schema.get_field(member, name), parent)
         self.path.append(name)
@@ -129,17 +123,9 @@ class _Look(Visitor):
         is_root = parent is self.schema.query_type
         needed = is_root or (is_composite_type(target) and not inherits)
         self._restrict(max_age_s, needed=needed)
-        scoped = own if own is not None and own.scope else of_type
-        if scoped is not None and scoped.scope is CacheScope.PRIVATE:
-            self.private = True
         looks = bool(found.metadata.get("viewer")) and own is None
         guarded = any(isinstance(each, Guard) for each in found.extensions)
         self.private = self.private or looks or guarded
-
-    def _take(self, declared: CacheControl | None, *, needed: bool) -> None:
-        self._restrict(_first(declared), needed=needed)
-        if declared is not None and declared.scope is CacheScope.PRIVATE:
-            self.private = True
 
     def _restrict(self, max_age_s: int | None, *, needed: bool) -> None:
         if max_age_s is None and not needed:

@@ -14,6 +14,7 @@ from execution.store import DocumentStore
 from execution.trusted import (
     DocumentNotFound,
     Manifest,
+    NothingRegistered,
     NotTrusted,
     TrustedDocumentsRefused,
     check_hash,
@@ -56,8 +57,8 @@ class Texts:
         """The text that a request asks to run, which it sends or names; None where it does neither.
         A text that comes with its hash is registered, if it may run.
 
-        Raises `DocumentNotFound`, `NotTrusted` for a text that would have to be registered where
-        none may, and `BadUserInput` for a reference that is none.
+        Raises `DocumentNotFound`, `NothingRegistered` where no text ever is, `NotTrusted` for one
+        that would have to be where none may, and `BadUserInput` for a reference that is none.
         """
         reference = reference_of(query, extensions, document_id)
         if reference is None:
@@ -69,9 +70,11 @@ class Texts:
         text = self.manifest.find(reference.name)
         if text is None and reference.is_hash and not self.store.pinned_only:
             text = await self.registered.find(reference.name)
-        if text is None:
-            raise DocumentNotFound
-        return text
+        if text is not None:
+            return text
+        if document_id is None and self.registered.maximum == 0:
+            raise NothingRegistered
+        raise DocumentNotFound
 
     async def _register(self, schema: GraphQLSchema, name: str, text: str) -> None:
         if name in self.manifest.by_hash:

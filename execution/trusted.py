@@ -38,6 +38,15 @@ class DocumentNotFound(RequestError):
         super().__init__("PersistedQueryNotFound")  # the words that Apollo's clients look for
 
 
+class NothingRegistered(RequestError):
+    """This server registers no texts: clients stop sending hashes."""
+
+    code = "PERSISTED_QUERY_NOT_SUPPORTED"
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotSupported")
+
+
 class NotTrusted(RequestError):
     """This server runs the documents of its manifest alone."""
 

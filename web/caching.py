@@ -23,8 +23,8 @@ MAX_TAGS_BYTES: Final = 2_000
 def cache_control(
     schema: MelaSchema, context: OperationContext, asked: Asked, result: Any
 ) -> bytes:
-    """The Cache-Control of an answer: `no-store` where it has errors or extensions, is to a mutation,
-    or has a field that says nothing of caching; private where somebody is signed in."""
+    """The Cache-Control of an answer: `no-store` where it has errors or extensions, is of a
+    mutation, or has a field that says nothing of caching; private where somebody is signed in."""
     if result.errors or result.data is None or asked.query is None:
         return NO_STORE
     if result.extensions:  # what this request cost, or its plan

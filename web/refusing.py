@@ -13,7 +13,7 @@ from core.errors import BadUserInput, RateLimited, RequestError, Unauthenticated
 from core.ids import new_id
 from core.logging import current_request_id
 from execution.shaping import shape_error
-from execution.trusted import DocumentNotFound
+from execution.trusted import DocumentNotFound, NothingRegistered
 from web.headers import headers_of
 from web.negotiating import JSON, RESPONSE, negotiate
 
@@ -47,7 +47,7 @@ def refused(error: RequestError) -> Refused:
         return Refused(401, error, {b"www-authenticate": challenge})
     if isinstance(error, RateLimited):
         return Refused(429, error, {b"retry-after": b"%d" % error.retry_after_s})
-    if isinstance(error, DocumentNotFound):
+    if isinstance(error, DocumentNotFound | NothingRegistered):
         return Refused(200, error)  # Apollo's clients send the text to no other status
     return Refused(400, error)
 

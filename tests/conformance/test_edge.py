@@ -175,7 +175,7 @@ async def test_prod_has_no_graphiql_and_tells_no_plans(client):
         ("GET", "/nowhere", 404, "NOT_FOUND"),
         ("POST", "/graphql/more", 404, "NOT_FOUND"),
         ("POST", "/healthz", 405, "BAD_USER_INPUT"),
-        ("PUT", "/graphql", 405, "BAD_USER_INPUT"),
+        ("PATCH", "/graphql", 405, "BAD_USER_INPUT"),
         ("GET", "/webhooks/payments", 405, "BAD_USER_INPUT"),
         ("POST", "/webhooks/payments", 401, "UNAUTHENTICATED"),
         ("POST", "/webhooks/platforms/none", 404, "NOT_FOUND"),
