@@ -17,6 +17,7 @@ SUBPROTOCOL = "graphql-transport-ws"
 OPEN_AT_ONCE = 50
 MANY = 10_000
 FEW = 1_000
+PING, PONG = b'{"type":"ping"}', b'{"type":"pong"}'
 
 Delivered = Callable[["Subscriber", int], None]
 
@@ -170,6 +171,9 @@ class Subscriber(asyncio.Protocol):
         if opcode == 9:
             self.wire.write(masked(payload, 10))
             self.heard = []  # a ping is to be answered by each
+        elif payload == PING:
+            self.wire.write(masked(PONG))
+            self.heard = []
         elif opcode == 8:
             raise Broken(f"the server closed: {payload[:200]!r}")
         elif self.ready is not None:
