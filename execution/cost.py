@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
+    GraphQLArgument,
     GraphQLField,
     GraphQLObjectType,
     GraphQLSchema,
@@ -143,11 +144,7 @@ def _slice(
     definition: GraphQLField, given: Mapping[str, Any], name: str
 ) -> int | Callable[[Variables], int | None] | None:
     """The number in a slicing argument; None without one."""
-    argument = definition.args.get(name)
-    default = None if argument is None else argument.default_value
-    if argument is not None and (other := getattr(argument, "default", None)) is not None:
-        default = getattr(other, "value", default)
-    default = default if _is_count(default) else None
+    default = _default(definition.args.get(name))
     if name not in given:
         return default
     if isinstance(given[name], VariableNode):
@@ -159,6 +156,17 @@ def _slice(
 
         return read
     found = value_from_ast_untyped(given[name])
+    return found if _is_count(found) else None
+
+
+def _default(argument: GraphQLArgument | None) -> int | None:
+    """An argument's default, if it is a number."""
+    if argument is None:
+        return None
+    found: Any = argument.default_value
+    if argument.default is not None:
+        literal = argument.default.literal
+        found = argument.default.value if literal is None else value_from_ast_untyped(literal)
     return found if _is_count(found) else None
 
 
