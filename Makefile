@@ -16,7 +16,7 @@ endif
 # servers on a busy machine are late now and then. A developer's own run does not forgive.
 AGAIN := $(if $(CI),--reruns 1)
 
-.PHONY: help serve graphiql test check format bench soak presence fuzz trial semantic clean $(MOVED)
+.PHONY: help serve graphiql example test check format bench soak presence fuzz trial semantic clean $(MOVED)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ serve: $(STAMP) graphiql ## Start Mela with everything it needs (ARGS="--port 80
 
 graphiql: $(STAMP)
 	@$(BIN)/python -m web.graphiql_build
+
+example: $(STAMP) ## Serve the page of examples/web, beside a running `make serve` (ARGS="--port 5180")
+	@$(BIN)/python -m examples.serve $(ARGS)
 
 test: $(STAMP) ## Run all tests (ARGS="tests/unit -k money -x")
 	@$(BIN)/pytest -n 2 --dist worksteal $(AGAIN) $(ARGS)

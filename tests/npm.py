@@ -12,9 +12,9 @@ import pytest
 from web.node import NodeError, NodeTools, install, node_tools
 
 
-def node_with(project: Path) -> NodeTools:
-    """Node and npm, once the project has the packages of its lock in its node_modules. Skips the
-    test where there is no Node, nor can be.
+def node_with(project: Path, *, dev: bool = True) -> NodeTools:
+    """Node and npm, once the project has the packages of its lock in its node_modules; without
+    what only developing needs if not `dev`. Skips the test where there is no Node, nor can be.
     """
     tools = node_tools()
     if tools is None:
@@ -23,7 +23,7 @@ def node_with(project: Path) -> NodeTools:
     with (Path(tempfile.gettempdir()) / f"mela-npm-{name}.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         try:
-            install(project, tools)
+            install(project, tools, dev=dev)
         except NodeError as error:
             pytest.fail(str(error))
     return tools

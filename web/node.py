@@ -81,17 +81,21 @@ def _find_uv() -> str | None:
     return str(beside) if beside.is_file() else shutil.which("uv")
 
 
-def install(project: Path, tools: NodeTools) -> None:
-    """`npm ci`, unless node_modules already holds what the lock names. Raises `NodeError`."""
+def install(project: Path, tools: NodeTools, *, dev: bool = True) -> None:
+    """`npm ci`, unless node_modules already holds what the lock names; without what only developing
+    needs if not `dev`. Raises `NodeError`."""
     stamp = project / "node_modules" / ".mela-stamp"
-    wanted = digest(project, [project / "package.json", project / "package-lock.json"])
-    if stamp.is_file() and stamp.read_text() == wanted:
+    whole = digest(project, [project / "package.json", project / "package-lock.json"])
+    there = stamp.read_text() if stamp.is_file() else ""
+    if there == whole or (not dev and there == f"{whole} without dev"):
         return
     say(f"Fetching the locked packages of {project.name} (once)…")
     # No script of any package runs: everything needed is in the packages themselves.
     options = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    run([*tools.npm, *options], project, _FETCH_TIMEOUT_S, environment(tools))
-    stamp.write_text(wanted)
+    env = environment(tools) | {"npm_config_include": "dev" if dev else ""}
+    options += [] if dev else ["--omit=dev"]
+    run([*tools.npm, *options], project, _FETCH_TIMEOUT_S, env)
+    stamp.write_text(whole if dev else f"{whole} without dev")
 
 
 def run(command: list[str], folder: Path, timeout_s: int, env: dict[str, str]) -> None:
@@ -136,5 +140,3 @@ def say(text: str) -> None:
     from rich.console import Console  # Not above: the usual run has nothing to say.
 
     Console(stderr=True, soft_wrap=True).print(text, markup=False, highlight=False)
-
-

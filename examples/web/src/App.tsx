@@ -9,11 +9,7 @@ export function App() {
   const [{ data, error }] = useQuery({ query: OpenAuctionsDocument });
   const [chosen, choose] = useState(() => new URLSearchParams(location.search).get('auction'));
   const open = data?.auctions.nodes.filter((each) => each.format === 'ENGLISH') ?? [];
-  const busiest = open.reduce<(typeof open)[number] | undefined>(
-    (best, each) => (best && best.bidCount >= each.bidCount ? best : each),
-    undefined,
-  );
-  const id = chosen ?? busiest?.id ?? null;
+  const id = chosen ?? open[0]?.id ?? null;
   const seen = useAuction(id);
   const problem = error?.message ?? seen.problem;
 

@@ -33,7 +33,7 @@ type Event =
   | { kind: 'live'; yes: boolean }
   | { kind: 'problem'; text: string | null };
 
-const SHOWN = 12;
+const SHOWN = 9;
 const NOTHING: Seen = {
   auction: null,
   bids: [],
