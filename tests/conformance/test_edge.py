@@ -25,6 +25,8 @@ FRIEND, STRANGER = "https://app.example", "https://evil.example"
 PREFLIGHT = {"GraphQL-Preflight": "1"}
 POSTS = "{ posts { nodes { title author { username } } pageInfo { hasNextPage } } }"
 ME = "{ me { username } }"
+ENTITIES = "query($asked: [_Any!]!) { _entities(representations: $asked) { ... on Post { id } } }"
+BOARD = "subscription { leaderboardChanged { totalCount } }"
 SIGN_UP = """mutation($input: SignUpInput!) { signUp(input: $input) { __typename
     ... on AuthSuccess { accessToken refreshToken } } }"""
 SIGN_IN = "mutation($input: SignInInput!) { signIn(input: $input) { __typename } }"
@@ -278,6 +280,7 @@ async def test_answers_are_kept_as_their_fields_say(ask, token):
         "signed in": await ask(POSTS, authorization=bearer),
         "me": await ask(ME, authorization=bearer),
         "comments": await ask("{ posts { nodes { comments { nodes { id } } } } }"),
+        "entities": await ask(ENTITIES, variables={"asked": []}),
         "typename": await ask("{ __typename }"),
         "errors": await ask('{ posts { nodes { title } } user(id: "x") { id } }'),
         "mutation": await ask('mutation { createStall(input: {name: "Pots"}) { __typename } }'),
@@ -293,6 +296,7 @@ async def test_answers_are_kept_as_their_fields_say(ask, token):
         "signed in": "max-age=60, private",
         "me": "no-store",
         "comments": "no-store",
+        "entities": "no-store",
         "typename": "no-store",
         "errors": "no-store",
         "mutation": "no-store",
@@ -353,6 +357,21 @@ async def test_larger_answers_are_compressed_as_the_client_takes_it(world, ask, 
 async def test_small_answers_are_sent_as_they_are(ask):
     response = await ask("{ __typename }", accept_encoding="gzip, br, zstd")
     assert "content-encoding" not in response.headers
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", 'multipart/mixed;subscriptionSpec="1.0"'])
+async def test_streams_are_never_compressed(client, kind):
+    headers = {"Accept": kind, "Accept-Encoding": "gzip, br, zstd"}
+    asked = client.stream("POST", "/graphql", json={"query": BOARD}, headers=headers)
+    async with asyncio.timeout(10), asked as response:
+        assert response.headers["content-type"].split(";")[0] == kind.split(";")[0]
+        assert "content-encoding" not in response.headers
+        assert response.headers["cache-control"] == "no-store"
+        said = ""
+        async for piece in response.aiter_text():
+            said += piece
+            if '"totalCount":' in said:
+                break
 
 
 async def test_a_compressed_answer_has_a_weak_tag(client):
