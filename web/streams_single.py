@@ -145,9 +145,6 @@ class SingleConnections:
         if asked.form is not None:
             await asked.form.close()
             raise Refused(415, "files are sent by a request of their own")
-        if asked.extensions is not None or asked.document_id is not None:
-            text = self._schema.text_of(asked.query, asked.extensions, asked.document_id)
-            asked = replace(asked, query=await text)
         name, asked = _named(asked)
         maximum = context.server.settings.max_operations_per_socket
         if name in found.names:
