@@ -25,6 +25,10 @@ MINE = """subscription ($auction: ID!) { bidPlaced(auctionId: $auction) {
 CHANGES = """subscription ($auction: ID!, $after: Cursor) {
   auctionChanged(auctionId: $auction, after: $after) { cursor status } }"""
 PLACE_BID = """mutation($input: PlaceBidInput!) { placeBid(input: $input) { __typename } }"""
+SIGN_UP = """mutation { signUp(input:
+    {email: "ada@example.org", username: "ada", password: "correct horse"}) {
+    ... on AuthSuccess { accessToken } } }"""
+SIGN_OUT = "mutation { signOut(input: {}) { __typename } }"
 CURSOR = "query($id: ID!) { auction(id: $id) { eventCursor } }"
 WIDE = CHANGES.replace("status", " ".join(f"a{n}: cursor" for n in range(20)))
 """More text an event: what the kernel keeps for a client counts in bytes."""
@@ -184,18 +188,23 @@ async def test_no_compression_is_agreed_to(server):
         assert followed.connection.protocol.extensions == []
 
 
-async def test_a_socket_that_reads_nothing_is_ended_alone_and_resumes(
-    server, lot, follow, database_url
-):
-    """Real buffers are between: what waits in them is the client's, what waits here is bounded."""
+async def narrow_socket(server):
+    """Connected to the server, with little room for what nobody reads."""
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     narrow.setblocking(False)
     port = int(server.url.split(":")[2].split("/")[0])
     await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", port))
+    return narrow
+
+
+async def test_a_socket_that_reads_nothing_is_ended_alone_and_resumes(
+    server, lot, follow, database_url
+):
+    """Real buffers are between: what waits in them is the client's, what waits here is bounded."""
     start = (await server.ask(CURSOR, id=lot.public_id))["auction"]["eventCursor"]
     quick = await follow(WIDE)
-    deaf = await follow(WIDE, sock=narrow, max_queue=1)
+    deaf = await follow(WIDE, sock=await narrow_socket(server), max_queue=1)
     deaf.connection.transport.pause_reading()
     await say_much(lot, database_url)
     for _ in range(MANY):
@@ -214,6 +223,36 @@ async def test_a_socket_that_reads_nothing_is_ended_alone_and_resumes(
     rest = [await next_of(deaf) for _ in range(MANY - len(places) + 1)]
     last = rest[-1]["data"]["auctionChanged"]["cursor"]
     assert decode_cursor(last, lot.topic) == places[0] + MANY
+
+
+async def test_a_revoked_session_is_closed_whether_its_client_reads_or_not(
+    server, lot, follow, database_url
+):
+    """Not even the close frame can be handed to it: the socket is broken off."""
+    token = (await server.ask(SIGN_UP))["signUp"]["accessToken"]
+    quick = await follow(WIDE)
+    options = {"sock": await narrow_socket(server), "max_queue": 1}
+    async with open_socket(server.socket_url, token=token, **options) as deaf:
+        for n in range(3):
+            await deaf.subscribe(str(n), WIDE, auction=lot.public_id)
+        await deaf.subscribe("then", "{ __typename }")
+        assert [(await deaf.receive())["id"] for _ in range(2)] == ["then", "then"]
+        deaf.connection.transport.pause_reading()
+        await say_much(lot, database_url)
+        for _ in range(MANY):
+            await next_of(quick)
+        await server.ask(SIGN_OUT, token=token)
+        async with asyncio.timeout(5):
+            while len(open_connections(server)) > 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        deaf.connection.transport.abort()
+
+
+def open_connections(server):
+    """Those that the server has, of this process's."""
+    port = int(server.url.split(":")[2].split("/")[0])
+    found = psutil.Process().net_connections()
+    return [one for one in found if one.laddr.port == port and one.status == "ESTABLISHED"]
 
 
 async def say_much(lot, database_url):
