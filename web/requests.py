@@ -34,7 +34,8 @@ PREFLIGHT: Final = (
 )
 """Headers that a page of another site cannot send without asking first (CORS): the Fetch standard's
 safelist has none of them."""
-ALLOWED: Final = b"GET, POST"
+ALLOWED: Final = b"GET, POST, PUT, DELETE"
+"""PUT and DELETE are for streams of events (`web/streams_single.py`) and never come here."""
 _PARAMETERS: Final = ("query", "documentId", "operationName", "variables", "extensions")
 
 

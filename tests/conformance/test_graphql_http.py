@@ -116,7 +116,7 @@ MALFORMED = {
     "an unknown name": b'{"query": "query A { __typename }", "operationName": "B"}',
     "an empty name": b'{"query": "query A { __typename }", "operationName": ""}',
     "no operation": b'{"query": "fragment F on Query { __typename }"}',
-    "a subscription": b'{"query": "subscription { auctionChanged(auctionId: \\"x\\") { cursor } }"}',
+    "a subscription": b'{"query": "subscription { auctionChanged(auctionId: 1) { cursor } }"}',
 }
 
 
