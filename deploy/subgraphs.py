@@ -24,19 +24,20 @@ PR_SET_PDEATHSIG = 1
 WORKING = "auctions"
 """The subgraph that runs the jobs and the demo's bots: one is enough."""
 
+WHOLE = "whole"
 EACH = tuple((domain,) for domain in DOMAINS)
 
 
 @dataclass(frozen=True)
 class Subgraph:
-    """One process to be: its domains and where it listens."""
+    """One process to be: its domains (none: the whole graph) and where it listens."""
 
     domains: tuple[str, ...]
     listening: socket
 
     @property
     def name(self) -> str:
-        return "-".join(self.domains)
+        return "-".join(self.domains) or WHOLE
 
     @property
     def url(self) -> str:
@@ -70,7 +71,7 @@ def _fork(settings: Settings, subgraph: Subgraph, log: Path | None) -> int:
         working = WORKING in subgraph.domains
         changes = {"jobs": settings.jobs and working, "demo": settings.demo and working}
         run_one(
-            create_app(settings.model_copy(update=changes), subgraph.domains),
+            create_app(settings.model_copy(update=changes), subgraph.domains or None),
             settings,
             subgraph.listening,
         )
@@ -105,8 +106,9 @@ def stop(pids: Mapping[int, object]) -> None:
 
 
 def main() -> None:
-    """Serve until standard input ends: the addresses by domain are one line of JSON."""
-    subgraphs = bind()
+    """Serve until standard input ends, with the whole graph beside them for who wants to compare:
+    the addresses by name are one line of JSON."""
+    subgraphs = bind((*EACH, ()))
     pids = fork(Settings(), subgraphs)
     try:
         sys.stdout.write(json.dumps({one.name: one.url for one in subgraphs}) + "\n")

@@ -3,7 +3,7 @@
 import { defineConfig } from "@graphql-hive/gateway";
 import { unifiedGraphHandler, useQueryPlan } from "@graphql-hive/router-runtime";
 import http from "@graphql-mesh/transport-http";
-import { authorizationOf } from "./caller.js";
+import { addressOf, authorizationOf } from "./caller.js";
 import { sockets } from "./sockets.js";
 
 // Without an entry of their own, subscriptions go by HTTP, which subgraphs stream as events.
@@ -17,8 +17,12 @@ export const gatewayConfig = defineConfig({
   transportEntries: { "*.http": { options: { subscriptions: subscriptions[kind] } } },
   propagateHeaders: {
     fromClientToSubgraphs({ request, context }) {
-      const authorization = authorizationOf(context, request);
-      return authorization ? { authorization } : {};
+      return {
+        authorization: authorizationOf(context, request),
+        "x-forwarded-for": addressOf(context, request),
+        // Subgraphs take what a browser could send by a mere link or form only with this header.
+        "graphql-preflight": "1",
+      };
     },
   },
   // Subgraphs mask and code their errors: clients act on those codes, so they stay.

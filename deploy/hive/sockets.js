@@ -3,6 +3,7 @@
 // first cursor, so that events would come twice; and it loses the texts and codes of refusals.
 import { buildGraphQLWSExecutor } from "@graphql-tools/executor-graphql-ws";
 import { DisposableSymbols } from "@whatwg-node/disposablestack";
+import { GraphQLError } from "graphql";
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
 import { authorizationOf } from "./caller.js";
@@ -12,14 +13,16 @@ const FORBIDDEN = 4403;
 
 function refusal(reason) {
   // An `error` message of the protocol: the errors as the subgraph told them.
-  if (Array.isArray(reason)) return { errors: reason };
+  if (Array.isArray(reason)) return { errors: reason.map((e) => new GraphQLError(e.message, e)) };
   if (reason?.code === FORBIDDEN) {
-    const extensions = { code: "UNAUTHENTICATED", details: { reason: "TOKEN_INVALID" } };
-    return { errors: [{ message: "the access token is not valid", extensions }] };
+    return refused("the access token is not valid", "UNAUTHENTICATED", { reason: "INVALID" });
   }
-  // Lost, or closed by the subgraph: who follows asks again, after the last cursor it saw.
-  const extensions = { code: "SUBSCRIPTION_LOST" };
-  return { errors: [{ message: "the subscription was lost: resume after its last cursor", extensions }] };
+  // Who follows asks again, after the last cursor it saw.
+  return refused("the subscription was lost: resume after its last cursor", "SUBSCRIPTION_LOST");
+}
+
+function refused(message, code, details = {}) {
+  return { errors: [new GraphQLError(message, { extensions: { code, details } })] };
 }
 
 async function* told(results) {

@@ -2,16 +2,21 @@
 
 import importlib.util
 import json
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from deploy.gateway import GatewayError, hive_tools
 from schema.projection import DomainSchema
+from tests.conftest import execute, passable_folder, run, with_path
+from tests.federation.gateway_world import GatewayWorld, gateway_world, prepare
 from tests.npm import node_with
 
 HERE = Path(__file__).parent
@@ -103,3 +108,24 @@ def compose() -> Compose:
         }
 
     return run
+
+
+@pytest.fixture(scope="session")
+def gateway_world_of_session(
+    postgres_url: str, redis_server_url: str, template_database: str, worker: str
+) -> Iterator[GatewayWorld]:
+    """Six processes, one more for the whole graph, and Hive Gateway: once for all tests."""
+    try:
+        hive_tools()
+    except GatewayError as error:
+        pytest.skip(str(error))
+    name = f"mela_gateway_{worker}_{os.getpid()}"
+    execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"')
+    url, folder = with_path(postgres_url, name), passable_folder()
+    try:
+        ids = run(prepare(url, folder))
+        with gateway_world(url, redis_server_url, folder, ids) as world:
+            yield world
+    finally:
+        execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+        shutil.rmtree(folder, ignore_errors=True)
