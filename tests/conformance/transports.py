@@ -62,7 +62,9 @@ class Connection(Protocol):
 class Driver(Protocol):
     """A transport, as a client library has it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Names it in a run of tests."""
 
     def connect(
         self, url: str, token: str | None = None, *, narrow: bool = False
