@@ -17,9 +17,10 @@ import httpx
 import orjson
 
 from bench.processes import ROOT
-from deploy.gateway import compose, hive_tools, running_gateway
+from deploy.gateway import hive_tools, running_gateway
 from deploy.subgraphs import WHOLE
 from tests.conformance.comparing import null_around
+from web.supergraph_command import compose
 
 ANSWER_TIMEOUT_S = 60.0
 AT_ONCE = 4

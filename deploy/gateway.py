@@ -1,30 +1,23 @@
-"""A supergraph composed from running subgraphs, and Hive Gateway in front of it: for the trial and
-for tests. Installs what `deploy/hive/package-lock.json` names."""
+"""Hive Gateway in front of subgraphs that run here: for the trial and for tests. Installs what
+`deploy/hive/package-lock.json` names."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
 import os
 import re
 import subprocess
-import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from schema.build import build_schema
-from schema.projection import subgraph_sdl
-from web.node import NodeError, NodeTools, install, node_tools
+from web.node import NodeError, NodeTools, install_alone, node_tools
 from web.ports import pick_port, port_of
 
 HIVE = Path(__file__).resolve().parent / "hive"
 START_TIMEOUT_S = 90.0
-COMPOSE_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 
 Subscriptions = Literal["ws", "sse"]
@@ -39,34 +32,11 @@ def hive_tools() -> NodeTools:
     tools = node_tools()
     if tools is None:
         raise GatewayError("no Node.js 20.19 or newer, and its Python package could not be fetched")
-    name = hashlib.sha256(str(HIVE).encode()).hexdigest()[:16]
-    with (Path(tempfile.gettempdir()) / f"mela-npm-{name}.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        try:
-            install(HIVE, tools)
-        except NodeError as error:
-            raise GatewayError(str(error)) from error
+    try:
+        install_alone(HIVE, tools)
+    except NodeError as error:
+        raise GatewayError(str(error)) from error
     return tools
-
-
-def compose(urls: Mapping[str, str], tools: NodeTools) -> str:
-    """The supergraph of subgraphs by name (`users`, or `users-content` for two domains in one
-    process) and address. Raises `GatewayError` where they do not compose."""
-    whole = build_schema()
-    given = {
-        name: {"url": url, "sdl": subgraph_sdl(whole, name.split("-"))}
-        for name, url in urls.items()
-    }
-    done = subprocess.run(
-        [tools.node, str(HIVE / "compose.mjs")],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        timeout=COMPOSE_TIMEOUT_S,
-    )
-    if done.returncode:
-        raise GatewayError(f"the subgraphs do not compose:\n{done.stderr[-2000:]}")
-    return done.stdout
 
 
 @contextmanager

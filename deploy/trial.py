@@ -19,11 +19,13 @@ from core.embedded import EmbeddedError, EmbeddedHandle, start_embedded
 from core.metrics import prepare_metrics
 from core.migrations import upgrade
 from core.settings import Settings
-from deploy.gateway import GatewayError, Subscriptions, compose, hive_tools, running_gateway
+from deploy.gateway import GatewayError, Subscriptions, hive_tools, running_gateway
 from deploy.subgraphs import bind, fork, stop
 from services.seed.demo import DemoAccess, seed_demo
 from services.users.passwords import passwords_of
+from web.node import NodeError
 from web.serving import left_by_signals
+from web.supergraph_command import compose
 
 out = Console()
 
@@ -108,7 +110,7 @@ def main(
             with running_trial(folder, port=port, subscriptions=kind) as trial:
                 _greet(trial)
                 signal.pause()
-        except (EmbeddedError, GatewayError) as error:
+        except (EmbeddedError, GatewayError, NodeError) as error:
             out.print(f"mela: {error}", highlight=False, soft_wrap=True)
             raise typer.Exit(1) from None
 

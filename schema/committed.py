@@ -13,6 +13,8 @@ from schema.projection import subgraph_sdl
 
 FOLDER = Path(__file__).resolve().parent.parent / "supergraph"
 WHOLE = "mela.graphql"
+CONFIG = "supergraph.yaml"
+FEDERATION = "=2.9.0"
 
 
 def sdl_of(domains: Iterable[str] | None = None) -> str:
@@ -58,7 +60,22 @@ def breaking_changes(before: str, after: str) -> list[str]:
 
 
 def committed_files() -> dict[str, str]:
-    """What the folder must hold, by name: the whole schema and each domain's subgraph."""
+    """What the folder must hold, by name: the whole schema, each domain's subgraph, and the list of
+    them as `rover supergraph compose` reads it."""
     whole = build_schema()
     files = {f"{domain}.graphql": subgraph_sdl(whole, {domain}) for domain in DOMAINS}
-    return {WHOLE: sdl_of(), **{name: text.rstrip("\n") + "\n" for name, text in files.items()}}
+    ended = {name: text.rstrip("\n") + "\n" for name, text in files.items()}
+    return {WHOLE: sdl_of(), **ended, CONFIG: _config()}
+
+
+def routing_urls() -> dict[str, str]:
+    """Where gateways find each domain's subgraph in deploy/: by Compose's and Kubernetes' names."""
+    return {domain: f"http://{domain}:8000/graphql" for domain in DOMAINS}
+
+
+def _config() -> str:
+    lines = [f'federation_version: "{FEDERATION}"', "subgraphs:"]
+    for domain, url in routing_urls().items():
+        lines += [f"  {domain}:", f"    routing_url: {url}"]
+        lines += ["    schema:", f"      file: ./{domain}.graphql"]
+    return "\n".join(lines) + "\n"

@@ -2,12 +2,14 @@
 their lock files. Imports nothing heavy, because it runs before every start.
 """
 
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -96,6 +98,14 @@ def install(project: Path, tools: NodeTools, *, dev: bool = True) -> None:
     options += [] if dev else ["--omit=dev"]
     run([*tools.npm, *options], project, _FETCH_TIMEOUT_S, env)
     stamp.write_text(whole if dev else f"{whole} without dev")
+
+
+def install_alone(project: Path, tools: NodeTools) -> None:
+    """As `install`, by one process at a time."""
+    name = hashlib.sha256(str(project).encode()).hexdigest()[:16]
+    with (Path(tempfile.gettempdir()) / f"mela-npm-{name}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        install(project, tools)
 
 
 def run(command: list[str], folder: Path, timeout_s: int, env: dict[str, str]) -> None:
