@@ -3,6 +3,7 @@ sockets (`web/sockets.py`) and to GraphiQL."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -12,7 +13,7 @@ import orjson
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_WS_PROTOCOL
@@ -153,10 +154,11 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
 
     async def _socket(self, websocket: WebSocket) -> None:
         """One socket for as long as it lives."""
-        try:
-            await self.run(websocket)
-        except RequestError:
-            await websocket.close(Close.FORBIDDEN, "Forbidden")
+        with suppress(WebSocketDisconnect):  # in the midst of its handshake
+            try:
+                await self.run(websocket)
+            except RequestError:
+                await websocket.close(Close.FORBIDDEN, "Forbidden")
 
     def is_websocket_origin_allowed(self, request: WebSocket, origin: str) -> bool:
         """Whether a page of another site may open a socket; others get 403."""

@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, Final
-
-from strawberry.http.exceptions import WebSocketDisconnected
+from typing import Any, Final, cast
 
 from web.outlets import TextAdapter
 from web.pulse import Pulse
@@ -21,7 +18,7 @@ WORDS: Final = {
     "stop": "complete",
     "connection_terminate": "terminate",
 }
-KEEP_ALIVE: Final = b'{"type":"ka"}'
+KEEP_ALIVE: Final = text_frame(b'{"type":"ka"}')
 
 
 class LegacyAdapter(TextAdapter):
@@ -65,7 +62,7 @@ class LegacyHandler(SocketHandler):
         """As the base's. `ka` behind the acknowledgement tells that there will be more."""
         await super().handle_connection_init(message)
         if self._pulse is not None:
-            await self.websocket.ws.send_text(KEEP_ALIVE.decode())
+            await self.send_message(cast(Any, {"type": "ka"}))
 
     async def reject(self, code: Close, reason: str) -> None:
         """Say why before the socket is closed."""
@@ -78,8 +75,7 @@ class LegacyHandler(SocketHandler):
         every_s, wire = self.context.server.settings.socket_ping_s, self.websocket.wire
         if wire is None or not every_s:
             return None
-        frame = text_frame(KEEP_ALIVE)
-        pulse = Pulse(lambda: wire.write_frame(frame), None, every_s=every_s, within_s=0)
+        pulse = Pulse(lambda: wire.write_frame(KEEP_ALIVE), None, every_s=every_s, within_s=0)
         pulse.start()
         return pulse
 
@@ -90,5 +86,4 @@ class LegacyHandler(SocketHandler):
 
     async def handle_terminate(self, message: Any) -> None:
         """The client leaves."""
-        with suppress(WebSocketDisconnected):
-            await self.websocket.close(1000, "")
+        await self.websocket.close(1000, "")

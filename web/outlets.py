@@ -4,7 +4,7 @@ answer."""
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -48,7 +48,8 @@ class TextAdapter(ASGIWebSocketAdapter):
     async def close(self, code: int, reason: str) -> None:
         """Close it, unless it is closed; of a long reason only the beginning is told."""
         if self.ws.application_state is WebSocketState.CONNECTED:
-            await super().close(code, cut_reason(reason))
+            with suppress(WebSocketDisconnect):  # the client was quicker
+                await super().close(code, cut_reason(reason))
 
 
 def _encoded(message: Mapping[str, object]) -> str:
