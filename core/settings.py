@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     request_timeout_s: float = Field(
         15.0, gt=0, description="A query or mutation that takes longer is stopped: TIMEOUT"
     )
+    body_timeout_s: float = Field(60.0, gt=0, description="For a request's body to arrive: 408")
     document_cache_size: int = Field(1_000, ge=1, description="Parsed, validated documents kept")
     document_cache_bytes: int = Field(
         64 * MIB, ge=1, description="About as much memory they may take, their plans included"

@@ -6,8 +6,10 @@ and may `dataclasses.replace` its query. Nothing here runs or answers anything.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
@@ -20,6 +22,8 @@ from core.settings import Settings
 from web.headers import Headers
 from web.refusing import Gone, Refused
 from web.uploads import placed, read_form
+
+T = TypeVar("T")
 
 MAX_URL_BYTES: Final = 16_384
 """Of a query string; a longer document goes by POST."""
@@ -64,9 +68,9 @@ async def read_request(
     says whether someone is signed in.
 
     Raises `Refused`: 405 for other methods, 415 for another type, charset or coding of the body,
-    414 for a long URL, 413 for large files, 400 for what cannot be read and for a request that
-    browsers send to other sites without asking; `Unauthenticated` for nobody's files, before they
-    are read; and `Gone`.
+    414 for a long URL, 413 for large files, 408 for a body that does not come, 400 for what cannot
+    be read and for a request that browsers send to other sites without asking; `Unauthenticated`
+    for nobody's files, before they are read; and `Gone`.
     """
     method = scope["method"]
     if method == "POST":
@@ -76,11 +80,12 @@ async def read_request(
         if b"content-encoding" in headers:
             _refuse_coding(headers[b"content-encoding"])
         if kind == b"application/json":
-            return read_json(await _body(receive))
+            return read_json(await _in_time(_body(receive), settings.body_timeout_s))
         require_preflight(headers)
         if not may_upload:
             raise Unauthenticated("TOKEN_MISSING", "sign in before you upload")
-        return await _upload(Request(scope, receive), settings)
+        upload = _upload(Request(scope, receive), settings)
+        return await _in_time(upload, settings.body_timeout_s)
     if method != "GET":
         raise Refused(405, f"{method} is not for operations: send POST", {b"allow": ALLOWED})
     require_preflight(headers)
@@ -209,6 +214,16 @@ def _refuse_coding(coding: bytes) -> None:
     if coding.strip().lower() not in (b"", b"identity"):
         said = "a body is sent as it is: no Content-Encoding is taken"
         raise Refused(415, said, {b"accept-encoding": b"identity"})
+
+
+async def _in_time(reading: Awaitable[T], limit_s: float) -> T:
+    try:
+        async with asyncio.timeout(limit_s):
+            return await reading
+    except TimeoutError:
+        said = f"the body took longer than {limit_s:g} s"
+        details = {"timeoutMs": round(limit_s * 1000)}
+        raise Refused(408, BadUserInput(said, details), {b"connection": b"close"}) from None
 
 
 async def _body(receive: Receive) -> bytes:

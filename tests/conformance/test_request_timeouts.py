@@ -19,6 +19,7 @@ from tests.conformance.worlds import cloned_database, settings_for
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LIMIT_S = 0.5
+BODY_S = 0.3
 RESPONSE = "application/graphql-response+json"
 POOL = 3
 ROOT = "{ platforms { id } }"
@@ -42,6 +43,7 @@ async def world(postgres_url, template_database, redis_server_url, tmp_path_fact
             redis_server_url,
             state,
             request_timeout_s=LIMIT_S,
+            body_timeout_s=BODY_S,
             pool_max=POOL + 1,  # what is looked at for /metrics takes one now and then
             statement_timeout_s=60,
         )
@@ -224,3 +226,21 @@ async def test_a_mutation_goes_on_when_its_client_leaves(server, locked, until, 
         await asyncio.sleep(0.1)  # as long as it takes to stop a query
         await until(WAITING, 1)
     await until("SELECT count(*) FROM stall WHERE name = 'Lonely pots'", 1)
+
+
+@pytest.mark.parametrize("kind", [b"application/json", b"multipart/form-data; boundary=x"])
+async def test_a_body_that_does_not_come_is_not_waited_for(server, lot, kind):
+    parts = urlsplit(server.url)
+    token = token_for(server.ring, lot.bidders[0]).encode()
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(
+        b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: %b\r\nauthorization: Bearer %b\r\n"
+        b"content-length: 100\r\n\r\n-" % (kind, token)
+    )
+    async with asyncio.timeout(5):
+        answer = await reader.read()  # to its end: the connection is closed
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    [error] = orjson.loads(body)["errors"]
+    assert error["extensions"]["details"] == {"timeoutMs": 300}
+    await closed(writer)
