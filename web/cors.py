@@ -15,7 +15,14 @@ PREFLIGHT_KEPT_S: Final = 24 * 3600
 """How long a browser may remember what it was allowed; it decides itself for how long it does."""
 LOCAL: Final = re.compile(r"https?://(localhost|[a-z0-9-]+\.localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 """Pages of the developer's own machine."""
-EXPOSED: Final = ("ETag", "Retry-After", "X-Request-Id")
+EXPOSED: Final = (
+    "ETag",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "X-Request-Id",
+)
 
 
 def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:

@@ -14,7 +14,12 @@ import websockets
 from core.settings import Settings
 from execution.limits import Limits
 from execution.registered import MAX_TEXT_LENGTH, RegisteredTexts
-from execution.trusted import TrustedDocumentsRefused, hash_of, read_manifest
+from execution.trusted import (
+    NothingRegistered,
+    TrustedDocumentsRefused,
+    hash_of,
+    read_manifest,
+)
 from schema.build import build_schema
 from tests.concurrency.serving import serve_here
 from tests.conformance.worlds import cloned_database, settings_for
@@ -207,6 +212,35 @@ async def test_a_trusted_subscription_is_named_over_a_socket(closed_server):
     assert message["payload"] == {"data": {"leaderboardChanged": {"totalCount": 0}}}
     message = await subscribe(closed_server, query=BOARD.replace("Board", "Other"))
     assert message["payload"][0]["extensions"]["code"] == "TRUSTED_DOCUMENTS_ONLY"
+
+
+async def events(client, server, **payload):
+    """The first event of a stream."""
+    headers = {"Accept": "text/event-stream"}
+    asked = client.stream("POST", server.url, json=payload, headers=headers)
+    async with asyncio.timeout(10), asked as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        async for line in response.aiter_lines():
+            if line.startswith("data: {"):
+                return json.loads(line.removeprefix("data: "))
+    raise AssertionError("no event")
+
+
+async def test_a_trusted_subscription_is_named_for_a_stream_of_events(closed_server, client):
+    event = await events(client, closed_server, documentId="board")
+    assert event == {"data": {"leaderboardChanged": {"totalCount": 0}}}
+    event = await events(client, closed_server, query=BOARD.replace("Board", "Other"))
+    assert event["errors"][0]["extensions"]["code"] == "TRUSTED_DOCUMENTS_ONLY"
+
+
+async def test_a_server_that_registers_nothing_says_so(schema):
+    schema.texts.registered = RegisteredTexts(maximum=0)
+    for query in (None, TYPENAME, None):
+        if query is None:
+            with pytest.raises(NothingRegistered, match="PersistedQueryNotSupported"):
+                await schema.text_of(query, persisted(TYPENAME))
+        else:
+            assert await schema.text_of(query, persisted(TYPENAME)) == TYPENAME
 
 
 async def test_processes_share_what_was_registered_and_agree_on_the_limit(redis_server_url):
