@@ -53,7 +53,7 @@ DOCUMENT, PICTURE = ROOT / "docs" / "load.md", ROOT / "docs" / "images" / "load.
 BEGIN, END = "<!-- load:begin -->", "<!-- load:end -->"
 LIVE_SHARE = 0.2
 """Of the sockets, those that follow the lots which take bids."""
-ANSWERS_S = 60.0
+ANSWERS_S = 180.0
 out = Console(width=max(Console().width, 100))
 
 
@@ -181,16 +181,16 @@ def load_server(
         cpu = cpu_s(server.pid)
         told = _people(server.port, ids, tokens, plan, tell)
         spent_s = cpu_s(server.pid) - cpu
-        sockets = ended()
+        followers = ended()
     loaded = loaded_of(
         told,
-        sockets,
+        followers,
         sockets=plan.sockets,
         seconds=plan.seconds,
         clients=plan.clients,
         server_cpu_s=spent_s * plan.seconds / (plan.seconds + plan.warm_up_s),
     )
-    return loaded, [*told["examples"], *sockets["told"]]
+    return loaded, [*told["examples"], *followers["told"]]
 
 
 def _first_answer(server: ServerProcess, token: str) -> dict[str, Any]:

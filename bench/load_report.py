@@ -56,7 +56,7 @@ class Loaded:
     server_cpu_s: float
 
 
-def loaded_of(people: Mapping[str, Any], sockets: Mapping[str, Any], **run: Any) -> Loaded:
+def loaded_of(people: Mapping[str, Any], followers: Mapping[str, Any], **run: Any) -> Loaded:
     """From what the two clients told."""
     took, faults = people["took_ms"], people["faults"]
     lines = [
@@ -71,8 +71,8 @@ def loaded_of(people: Mapping[str, Any], sockets: Mapping[str, Any], **run: Any)
         all=_line("all", "", every, total),
         server_errors=sum(n for name, n in total.items() if name.startswith("HTTP 5")),
         faults={name: each for name, each in faults.items() if each},
-        still_open=sockets["open"],
-        delivered=sockets["delivered"],
+        still_open=followers["open"],
+        delivered=followers["delivered"],
         client_busy=people["busy"],
         **run,
     )
