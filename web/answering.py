@@ -133,4 +133,5 @@ def _not_here(error: InvalidOperationTypeError, method: str) -> Refused:
     """A mutation by GET; a subscription where it is answered once."""
     if error.operation_type is OperationType.MUTATION:
         return Refused(405, "a mutation is sent by POST", {b"allow": b"POST"})
-    return Refused(400, "a subscription is answered by a stream: use a WebSocket")
+    said = "a subscription is answered by a stream: use a WebSocket, or accept text/event-stream"
+    return Refused(400, said)

@@ -23,6 +23,8 @@ from web.streams_wire import StreamWire, stream_wire
 
 STALLED_S: Final = 60.0
 """A client that takes nothing for so long is cut off."""
+PARTING_S: Final = 2.0
+"""How long the end of a stream may take to leave; then it is cut off."""
 _HEADERS: Final = (
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
@@ -77,15 +79,18 @@ class Stream:
             await self._opened.wait()
         assert self._send is not None
         self._sending_since = asyncio.get_running_loop().time()
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
-        self._sending_since = None
+        try:
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        finally:
+            self._sending_since = None
         self._quiet = False
 
     def write(self, chunks: bytes) -> bool:
         """Write whole chunks at once, or not at all: see `StreamWire.write`."""
         assert self.wire is not None
-        self._quiet = False
-        return self.wire.write(chunks)
+        written = self.wire.write(chunks)
+        self._quiet = self._quiet and not written
+        return written
 
     def end(self, error: RequestError | None = None) -> None:
         """Let `serve` return, after it has told each operation's error if there is one."""
@@ -172,7 +177,7 @@ class Stream:
         if gone:
             return
         try:
-            async with asyncio.timeout(self._framing.heartbeat_s):
+            async with asyncio.timeout(PARTING_S):
                 await self._send({"type": "http.response.body", "body": parting})
         except TimeoutError:
             self._give_up()

@@ -5,6 +5,8 @@ from contextlib import aclosing, asynccontextmanager
 
 import httpx
 
+from core.database import Database
+from core.events import NewEvent
 from tests.concurrency.serving import BID_PLACED
 from tests.conformance.stream_drivers import EVENTS, events_of
 
@@ -56,3 +58,18 @@ def sequence(event):
 
 async def cursor_of(server, lot):
     return (await server.ask(CURSOR, id=lot.public_id))["auction"]["eventCursor"]
+
+
+async def say(lot, count):
+    """Commit events that the server finds in the log."""
+    payload = {"endsAt": "2030-01-01T00:00:00+00:00", "status": "CANCELLED"}
+
+    async def work(tx):
+        for _ in range(count):
+            tx.collect(NewEvent(lot.topic, "AuctionCancelled", payload))
+
+    db = Database(lot.database_url)
+    try:
+        await db.transaction(work)
+    finally:
+        await db.close()

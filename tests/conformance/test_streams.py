@@ -13,7 +13,13 @@ from core.ids import new_id
 from subscriptions.cursors import decode_cursor, encode_cursor
 from tests.concurrency.racing import make_lots
 from tests.concurrency.serving import BID_PLACED, open_socket, serve_here, token_for
-from tests.conformance.stream_drivers import EVENTS, MULTIPART, events_of, parts_of
+from tests.conformance.stream_drivers import (
+    EVENTS,
+    MULTIPART,
+    client_for,
+    events_of,
+    parts_of,
+)
 from tests.conformance.streaming import (
     LOTS,
     PLACE_BID,
@@ -23,11 +29,12 @@ from tests.conformance.streaming import (
     cursor_of,
     followed,
     next_of,
+    say,
     sequence,
     stream,
 )
 from tests.conformance.worlds import cloned_database, settings_for
-from web import streams_operations
+from web import streams, streams_operations
 from web.streams_framing import EventFraming, SubscriptionFraming
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -35,7 +42,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MINE = """subscription ($auction: ID!, $after: Cursor) {
   bidPlaced(auctionId: $auction, after: $after) {
     bid { sequence auction { viewerIsLeading } } } }"""
-WALLET = "subscription { walletChanged { cursor } }"
+WIDE = """subscription ($auction: ID!, $after: Cursor) {
+  auctionChanged(auctionId: $auction, after: $after) { cursor } }""".replace(
+    "cursor", " ".join(f"a{n}: cursor" for n in range(20))
+)
+"""More text an event: what the kernel keeps for a client counts in bytes."""
 SIGN_UP = """mutation { signUp(input:
     {email: "%s@example.org", username: "%s", password: "correct horse"}) {
     ... on AuthSuccess { accessToken } } }"""
@@ -164,17 +175,19 @@ async def test_an_id_that_is_no_cursor_of_the_stream_is_the_clients_error(server
         assert (await next_of(events)).name == "complete"
 
 
-async def test_streams_of_ones_own_topic_resume_as_well(server, lot, token):
+@pytest.mark.parametrize("field", ["walletChanged", "notificationReceived"])
+async def test_streams_of_ones_own_topic_resume_as_well(server, token, field):
     """Not only those fields that many share."""
-    for last, expected in ((encode_cursor("user:0", 1), "BAD_USER_INPUT"),):
-        headers = {"Last-Event-ID": last, **token(0)}
-        for query in (WALLET, "subscription { notificationReceived { cursor } }"):
-            async with (
-                client() as http,
-                stream(http, server, query, headers=headers) as response,
-                aclosing(events_of(response)) as events,
-            ):
-                assert code((await next_of(events)).data["errors"]) == expected
+    headers = {"Last-Event-ID": encode_cursor("user:0", 1), **token(0)}
+    async with (
+        client() as http,
+        stream(
+            http, server, f"subscription {{ {field} {{ cursor }} }}", headers=headers
+        ) as response,
+        aclosing(events_of(response)) as events,
+    ):
+        [error] = (await next_of(events)).data["errors"]
+        assert error["message"] == "this cursor belongs to another subscription"
 
 
 async def test_what_a_browsers_event_source_sends_is_enough(server, lot, bid):
@@ -234,6 +247,29 @@ async def ended(response):
     told = [part async for part in parts_of(response) if part]
     assert [part["payload"] for part in told] == [None]
     return told[0]["errors"]
+
+
+@pytest.mark.parametrize("why", ["a minute", "revoked"])
+async def test_who_does_not_read_is_cut_off(server, lot, monkeypatch, why):
+    """After what may wait for it, and nothing of it stays behind."""
+    if why == "a minute":
+        monkeypatch.setattr(streams, "STALLED_S", 0.2)
+        monkeypatch.setattr(EventFraming, "heartbeat_s", 0.1)
+    monkeypatch.setattr(streams, "PARTING_S", 0.1)
+    name = f"idler{new_id().hex[-8:]}"
+    signed = (await server.ask(SIGN_UP % (name, name)))["signUp"]["accessToken"]
+    own = {"Authorization": f"Bearer {signed}"}
+    after = await cursor_of(server, lot)
+    await say(lot, 300)
+    variables = {"auction": lot.public_id, "after": after}
+    async with (
+        client_for(None, narrow=True) as http,
+        stream(http, server, WIDE, variables, headers=own),
+    ):
+        await server.follows(1)
+        if why == "revoked":
+            await server.ask(SIGN_OUT, token=signed)
+        await server.follows(0)
 
 
 async def test_who_asks_the_same_shares_an_execution_and_its_chunk(server, lot, bid, monkeypatch):
