@@ -113,6 +113,8 @@ def serve(
     subgraph = named_domains(settings.domains)
     if subgraph is None:
         _say_already_running(settings)
+    if settings.trusted_documents is not None:
+        make_schema(settings, subgraph)  # what is wrong is said before anything runs, and once
     servers = _servers(settings, attach=subgraph is not None)
     with left_by_signals(_stopped), servers as (settings, handle):
         if handle is not None and handle.attached:
@@ -128,8 +130,6 @@ def serve(
         if settings.workers == 1:
             run_one(create_app(settings), settings, listening)
         else:
-            if settings.trusted_documents is not None:
-                make_schema(settings, subgraph)  # what is wrong is said here, and once
             run_workers("cli:worker_app", settings, listening)
 
 
