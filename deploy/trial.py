@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,13 +22,15 @@ from core.migrations import upgrade
 from core.settings import Settings
 from deploy.gateway import GatewayError, Subscriptions, hive_tools, running_gateway
 from deploy.subgraphs import bind, fork, stop
-from services.seed.demo import DemoAccess, seed_demo
+from deploy.tour import tour
+from services.seed.demo import DemoAccess, read_demo, seed_demo
 from services.users.passwords import passwords_of
 from web.node import NodeError
 from web.serving import left_by_signals
 from web.supergraph_command import compose
 
 out = Console()
+LOT_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,9 @@ def main(
     subscriptions: Annotated[
         str, typer.Option(help="How the gateway follows subgraphs: ws or sse.")
     ] = "ws",
+    show: Annotated[
+        bool, typer.Option("--show", help="Ask, bid and draw the plan, as docs/federation.md has.")
+    ] = False,
     state_dir: Annotated[
         Path | None, typer.Option(help="Folder of the trial's servers; kept for the next.")
     ] = None,
@@ -109,10 +115,23 @@ def main(
         try:
             with running_trial(folder, port=port, subscriptions=kind) as trial:
                 _greet(trial)
-                signal.pause()
+                if show:
+                    asyncio.run(tour(trial.url, _with_lot(trial), out))
+                else:
+                    signal.pause()
         except (EmbeddedError, GatewayError, NodeError) as error:
             out.print(f"mela: {error}", highlight=False, soft_wrap=True)
             raise typer.Exit(1) from None
+
+
+def _with_lot(trial: Trial) -> DemoAccess:
+    """As the demo's bots have written it by now: with the lot they bid on."""
+    ends_at = time.monotonic() + LOT_TIMEOUT_S
+    while (access := read_demo(trial.settings.state_dir)) is None or access.auction_id is None:
+        if time.monotonic() > ends_at:
+            raise GatewayError("the demo's bots have put up no lot")
+        time.sleep(0.2)
+    return access
 
 
 def _greet(trial: Trial) -> None:
