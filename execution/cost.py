@@ -45,7 +45,7 @@ from execution.weights import Sizing, Weighed, field_weight, sizing_of, weighed
 MUTATION_COST = 10
 UNSIZED = 100
 """Items that a list is taken to have which says nothing of its length."""
-MAX_PRICED = 20_000
+MAX_PRICED = 10_000
 """Fields of one operation, those of each type of an interface counted."""
 ENTITIES = "_entities"
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import RateLimited
+from core.errors import RateLimited, RequestError
 from execution.cost import OperationCost, Variables
 from execution.counting import actual_cost
 from resolvers.context import OperationContext
@@ -61,9 +61,12 @@ async def charge(context: Any, cost: OperationCost, variables: Variables) -> Cha
     spending = _spending(context)
     if spending is None:
         return None
-    requested = cost.requested(variables)
     viewer = context.viewer
-    spending.check(viewer, requested)
+    try:
+        requested = cost.requested(variables)
+        spending.check(viewer, requested)
+    except RequestError as error:
+        raise await charge_least(context) or error from None
     lease = None
     if spending.factor:
         points = max(LEAST, requested)

@@ -175,10 +175,11 @@ async def test_what_is_wrong_costs_the_least_there_is(server, driver):
     async with driver.connect(server.url, token(server)) as connection:
         for text in ("{ nobody }", "{ nobody", "query($id: ID!) { node(id: $id) { id } }"):
             assert code_of(await first(connection, text)) == "BAD_USER_INPUT"
+        assert code_of(await first(connection, DEAR, {"n": 80})) == "COST_EXCEEDED"
         told = await first(connection, NOTHING, extensions={"cost": True})
         cost = told["extensions"]["cost"]
         assert (cost["requested"], cost["actual"]) == (0, 0)
-        assert MAXIMUM - 4 <= cost["throttle"]["available"] < MAXIMUM
+        assert MAXIMUM - 5 <= cost["throttle"]["available"] < MAXIMUM
 
 
 async def test_a_subscription_is_paid_when_it_begins(server, driver):
