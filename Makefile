@@ -16,7 +16,7 @@ endif
 # servers on a busy machine are late now and then. A developer's own run does not forgive.
 AGAIN := $(if $(CI),--reruns 1)
 
-.PHONY: help serve graphiql example test check format bench soak presence fuzz trial semantic clean $(MOVED)
+.PHONY: help serve graphiql example test check format bench load soak presence fuzz trial semantic clean $(MOVED)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ format: $(STAMP) ## Format the code and fix what can be fixed without thought
 
 bench: $(STAMP) ## Measure latency and throughput (ARGS="--help" tells what of)
 	@$(BIN)/python -m bench $(ARGS)
+
+load: $(STAMP) ## 200 people on all domains, 1,000 sockets, two minutes (ARGS="--quick"; docs/load.md)
+	@$(BIN)/python -m bench.load $(ARGS)
 
 soak: $(STAMP) ## Run for long under load and kills, looking for what is lost (ARGS="--minutes 60")
 	@MELA_KILLS=50 $(BIN)/pytest -q tests/concurrency/test_crash_settlement.py

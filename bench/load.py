@@ -222,15 +222,20 @@ def _client(module: str, spec: dict[str, Any]) -> Iterator[subprocess.Popen[str]
         stderr=subprocess.PIPE,
         text=True,
     )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
     try:
-        assert process.stdin is not None
         process.stdin.write(json.dumps(spec) + "\n")
         process.stdin.flush()
         yield process
     finally:
         if process.poll() is None:
             process.kill()
-        process.communicate()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            with suppress(OSError):
+                pipe.close()
 
 
 def _said(process: subprocess.Popen[str]) -> dict[str, Any]:
