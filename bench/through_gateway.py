@@ -23,6 +23,7 @@ from tests.conformance.comparing import null_around
 from web.supergraph_command import compose
 
 ANSWER_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 40.0
 AT_ONCE = 4
 
 
@@ -82,7 +83,8 @@ def running_sides(environment: Mapping[str, str], folder: Path) -> Iterator[Side
             yield Sides(whole, gateway, urls)
     finally:
         process.stdin.close()
-        process.wait(30)
+        process.wait(STOP_TIMEOUT_S)
+        process.stdout.close()
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from web.ports import pick_port, port_of
 
 HIVE = Path(__file__).resolve().parent / "hive"
 START_TIMEOUT_S = 90.0
-STOP_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 4.0
 
 Subscriptions = Literal["ws", "sse"]
 

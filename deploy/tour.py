@@ -15,6 +15,7 @@ from rich.console import Console
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from deploy.gateway import GatewayError
 from deploy.picture import picture_of
 from services.seed.demo import DemoAccess
 
@@ -54,7 +55,10 @@ async def _ask(
     http: httpx.AsyncClient, url: str, query: str, variables: Any, headers: Any = None
 ) -> Any:
     body = {"query": query, "variables": variables}
-    return (await http.post(url, json=body, headers=headers)).json()
+    answer = (await http.post(url, json=body, headers=headers)).json()
+    if "errors" in answer:
+        raise GatewayError(f"the gateway answers with errors: {json.dumps(answer)[:2000]}")
+    return answer
 
 
 async def _everything(http: httpx.AsyncClient, url: str, headers: dict[str, str], lot: str) -> Any:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 SHOWN = sorted(
     [*(ROOT / "deploy" / "operations").glob("*.graphql"), *ROOT.glob("web/graphiql/examples/*")]
 )
-GROWN = 80
+GROWN = 40
 pytestmark = pytest.mark.timeout(500)  # the first run installs the gateway
 EVERYTHING = (ROOT / "deploy" / "operations" / "everything.graphql").read_text()
 LIVE_BID = (ROOT / "deploy" / "operations" / "live-bid.graphql").read_text()
