@@ -20,7 +20,7 @@ from tests.conformance.ws_table import BUSY, LEGACY, LIVE, NOT_DONE, QUERY, SERV
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-EXAMPLES = 60
+EXAMPLES = 40
 GAUGES = ("mela_websockets_open", "mela_subscriptions_active")
 MAX_MESSAGE_BYTES = 20_000
 

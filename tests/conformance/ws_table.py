@@ -232,6 +232,10 @@ OPERATIONS = [
         )
         for what, payload in {
             "syntax": {"query": "{ "},
+            "nesting without end in a text": {"query": "{" * 3_000},
+            "a fragment on nothing": {
+                "query": "query A { __typename } fragment F on Nothing { id }"
+            },
             "an empty text": {"query": ""},
             "nothing but a fragment": {"query": "fragment F on Query { __typename }"},
             "an unknown field": {"query": "{ nothing }"},
