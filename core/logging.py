@@ -62,13 +62,15 @@ def current_request_id() -> str | None:
 
 
 class _WithoutQuery(logging.Filter):
-    """Takes the query string out of uvicorn's lines for requests: variables stand there, encoded
-    so that nothing in them is found."""
+    """Takes the query string out of uvicorn's lines for requests and sockets: variables stand
+    there, encoded so that nothing in them is found."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple) and len(record.args) > 2:
-            client, method, path, *rest = record.args
-            record.args = (client, method, str(path).partition("?")[0], *rest)
+        is_line = record.name == "uvicorn.access" or '"WebSocket %s"' in str(record.msg)
+        if is_line and isinstance(record.args, tuple):
+            record.args = tuple(
+                one.partition("?")[0] if isinstance(one, str) else one for one in record.args
+            )
         return True
 
 
@@ -95,9 +97,10 @@ def _replace_handler(handler: logging.Handler, level: int) -> None:
         library.handlers.clear()
         library.propagate = True
         library.setLevel(max(level, at_least))
-    access = logging.getLogger("uvicorn.access")
-    if not any(isinstance(each, _WithoutQuery) for each in access.filters):
-        access.addFilter(_WithoutQuery())
+    for name in ("uvicorn.access", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(each, _WithoutQuery) for each in logger.filters):
+            logger.addFilter(_WithoutQuery())
     logging.captureWarnings(True)
 
 

@@ -3,6 +3,7 @@ never gets into its log."""
 
 import asyncio
 import io
+import logging
 
 import httpx
 import orjson
@@ -66,7 +67,11 @@ async def world(postgres_url, template_database, redis_server_url, tmp_path_fact
         async with serve_here(settings) as here:
             said = io.StringIO()
             configure_logging(settings, stream=said)
+            for ours in ("websockets.client", "httpcore"):  # the tests' own clients
+                logging.getLogger(ours).setLevel(logging.WARNING)
             yield here, settings, said
+            for ours in ("websockets.client", "httpcore"):
+                logging.getLogger(ours).setLevel(logging.NOTSET)
             structlog.reset_defaults()
 
 
@@ -407,8 +412,12 @@ async def test_nothing_secret_is_logged(world, client, ask, token):
         message = {"type": "connection_init", "payload": params}
         await socket.send(orjson.dumps(message).decode())
         await socket.recv()
+    url = f"{here.socket_url}?password={wrong}&{wrong}"
+    async with websockets.connect(url, subprotocols=["graphql-transport-ws"], proxy=None):
+        pass
     log = said.getvalue()
     assert log.count('"logger":"uvicorn.access"') > 8
     assert "webhook_refused" in log
+    assert log.count("WebSocket /graphql") >= 2
     secrets = [password, wrong, account["email"], token, made["accessToken"], made["refreshToken"]]
     assert [secret for secret in secrets if secret in log] == []
