@@ -18,7 +18,7 @@ from graphql import (
     parse,
 )
 
-WIDTH, LINE, PAD, GAP, APART, TOP, LEFT = 250, 17, 10, 14, 56, 74, 110
+WIDTH, LINE, PAD, GAP, APART, TOP, LEFT = 250, 17, 10, 14, 56, 74, 128
 COLOURS = {
     "users": "#4078c0",
     "content": "#8250df",

@@ -91,6 +91,6 @@ async def _live_bid(http: httpx.AsyncClient, url: str, token: str, lot: str, out
         }
         headers = {"Authorization": f"Bearer {token}"}
         placed = await _ask(http, url, BID, {"input": given}, headers)
-        out.print(json.dumps(placed, ensure_ascii=False), markup=False)
+        out.print(json.dumps(placed, ensure_ascii=False), markup=False, soft_wrap=True)
         async with asyncio.timeout(TIMEOUT_S):
-            out.print(str(await socket.recv()), markup=False)
+            out.print(str(await socket.recv()), markup=False, soft_wrap=True)

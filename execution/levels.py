@@ -76,9 +76,7 @@ class LevelExecutor(ReticentExecutor):
         position_context: Any,
     ) -> Any:
         known = self.known()
-        # Strawberry always hands a manager on, which without extensions of fields is empty.
-        hooked = self.middleware_manager and self.middleware_manager.middlewares
-        if hooked or self.abort_signal or not known.traits.covered:
+        if self.hooked() or self.abort_signal or not known.traits.covered:
             return super().execute_root_grouped_field_set(
                 root_type, root_value, dict(grouped_field_set), serially, position_context
             )
@@ -87,6 +85,11 @@ class LevelExecutor(ReticentExecutor):
             variables, lambda tree: plan_selection(self.schema, root_type, grouped_field_set, tree)
         )
         return self._root(plan, root_value, serially)
+
+    def hooked(self) -> bool:
+        """Whether every field is to be called one by one, for somebody looks at each."""
+        # Strawberry always hands a manager on, which without extensions of fields is empty.
+        return bool(self.middleware_manager and self.middleware_manager.middlewares)
 
     @classmethod
     def begin(
@@ -155,7 +158,7 @@ class LevelExecutor(ReticentExecutor):
         preparations, which then would only find the same fields again."""
         known = self.known()
         plan = known.plan(self.variable_values.coerced) if known.traits.covered else None
-        if plan is None:
+        if plan is None or self.middleware_manager:
             result: Any = self.execute_operation()
             answer: ExecutionResult = await result if self.is_awaitable(result) else result
             return answer

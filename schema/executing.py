@@ -28,6 +28,7 @@ from execution.caching import CachePolicy
 from execution.cost import price
 from execution.deadlines import within
 from execution.explain import as_json
+from execution.federated_trace import KEY, Tracer
 from execution.incremental import FirstPart, first_part
 from execution.introspection import SchemaAnswers, asks_schema_alone, variables_key
 from execution.levels import LevelExecutor, level_executor
@@ -178,6 +179,8 @@ class MelaSchema(DomainSchema):
             return await _unrun(context, kind.value, begun)
         if self._tells_plans(operation_extensions) and isinstance(begun, LevelExecutor):
             return _finished(context, kind.value, await self._explained(begun))
+        if operation_extensions and operation_extensions.get(KEY) is True:
+            return await self._traced(begun, kind.value)
         return _finished(context, kind.value, await self._answered(begun))
 
     def _tells_plans(self, extensions: dict[str, Any] | None) -> bool:
@@ -191,6 +194,14 @@ class MelaSchema(DomainSchema):
             result = await self._answered(begun)
         plan = replace(await told(self, begun), statements=tuple(sent))
         result.extensions = {**(result.extensions or {}), "plan": as_json(plan)}
+        return result
+
+    async def _traced(self, begun: LevelExecutor, kind: str) -> Any:
+        """The answer, with the time of each field for a gateway (ftv1)."""
+        tracer = Tracer()
+        tracer.follow(begun)
+        result = _finished(begun.context_value, kind, await self._answered(begun))
+        result.extensions = {**(result.extensions or {}), KEY: tracer.encoded(result.errors)}
         return result
 
     async def _answered(self, begun: LevelExecutor | list[GraphQLError]) -> Any:

@@ -44,6 +44,7 @@ from web.streams_serving import answer_by_stream
 from web.streams_single import SingleConnections
 
 PLAN_HEADER: Final = b"x-mela-plan"
+TRACE_HEADER: Final = b"apollo-federation-include-trace"
 COST_HEADER: Final = b"x-mela-cost"
 EVENT_STREAM: Final = b"text/event-stream"
 NOT_ACCEPTABLE: Final = "answers are application/graphql-response+json or application/json"
@@ -125,6 +126,8 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             # GraphiQL lets people set headers, and no extensions of a request.
             if self.graphiql and headers.get(PLAN_HEADER) == b"1":
                 asked = replace(asked, extensions={**(asked.extensions or {}), "plan": True})
+            if headers.get(TRACE_HEADER) == b"ftv1":
+                asked = replace(asked, extensions={**(asked.extensions or {}), "ftv1": True})
             await answer(self.mela, context, asked, accepted.plain, receive, send)
         finally:
             if asked.form is not None:
