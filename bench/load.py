@@ -102,6 +102,8 @@ def main(
         "rate_limits": rate_limits,
     }
     plan = replace(QUICK if quick else Plan(), **{k: v for k, v in given.items() if v is not None})
+    if plan.sockets < plan.clients:
+        raise typer.BadParameter("each client has a socket of its own: --sockets is too small")
     allow_many_sockets()
     try:
         loaded, examples = _run(plan)
@@ -177,7 +179,7 @@ def load_server(
     found = _first_answer(server, tokens[0])
     ids = ids_of(found, lots, people)
     tell(f"opening {plan.sockets:,} sockets")
-    with _sockets(server.port, ids, plan) as ended:
+    with _sockets(server.port, ids, tokens, plan) as ended:
         cpu = cpu_s(server.pid)
         told = _people(server.port, ids, tokens, plan, tell)
         spent_s = cpu_s(server.pid) - cpu
@@ -250,7 +252,7 @@ def _said(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def _sockets(port: int, ids: Ids, plan: Plan) -> Iterator[Any]:
+def _sockets(port: int, ids: Ids, tokens: list[str], plan: Plan) -> Iterator[Any]:
     live = round(plan.sockets * LIVE_SHARE)
     wanted: dict[str, int] = {}
     quiet = [each for each in ids.auctions if each not in ids.lots] or ids.lots
@@ -258,7 +260,8 @@ def _sockets(port: int, ids: Ids, plan: Plan) -> Iterator[Any]:
         for n in range(count):
             auction = auctions[n % len(auctions)]
             wanted[auction] = wanted.get(auction, 0) + 1
-    with _client("load_sockets", {"port": port, "sockets": wanted}) as process:
+    spec = {"port": port, "sockets": wanted, "tokens": tokens}
+    with _client("load_sockets", spec) as process:
         _said(process)
 
         def ended() -> dict[str, Any]:

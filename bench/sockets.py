@@ -86,6 +86,8 @@ class Subscriber(asyncio.Protocol):
         *("reading", "ready", "subscribe", "wire"),
     )
 
+    init = b'{"type":"connection_init"}'
+
     def __init__(
         self,
         subscribe: bytes,
@@ -146,7 +148,7 @@ class Subscriber(asyncio.Protocol):
                 return b""
             if not head.startswith(b"HTTP/1.1 101"):
                 raise Broken(f"no WebSocket: {head[:300]!r}")
-            self.wire.write(masked(b'{"type":"connection_init"}'))
+            self.wire.write(masked(self.init))
         return rest if end else data
 
     def _frames(self, data: bytes) -> None:

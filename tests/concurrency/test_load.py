@@ -139,7 +139,8 @@ async def test_people_are_answered_in_every_domain(
             lambda words, share=None: said.append(words),
             algorithm="EdDSA",
         )
-    assert (loaded.all.errors, loaded.server_errors, examples) == (0, 0, [])
+    assert examples == []
+    assert (loaded.all.errors, loaded.server_errors) == (0, 0)
     assert (loaded.still_open, loaded.sockets) == (20, 20)
     assert loaded.all.answers > 60
     assert {line.domain for line in loaded.lines if line.answers} == DOMAINS
