@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from core.errors import RateLimited
@@ -23,6 +23,7 @@ from core.errors import RateLimited
 log = structlog.get_logger(__name__)
 
 REDIS_TIMEOUT_S = 0.5
+CONNECTIONS_MAX = 16
 LEASES_MAX = 10_000
 """Viewers whose leases a process remembers; the one that was here longest ago makes room."""
 LEASE_S = 30.0
@@ -155,9 +156,14 @@ class Budgets:
     """The buckets of one server process. Close it at the end: what is held is given back."""
 
     def __init__(self, redis_url: str, *, prefix: str) -> None:
-        self._redis = Redis.from_url(
-            redis_url, socket_timeout=REDIS_TIMEOUT_S, socket_connect_timeout=REDIS_TIMEOUT_S
+        pool = BlockingConnectionPool.from_url(
+            redis_url,
+            max_connections=CONNECTIONS_MAX,
+            timeout=REDIS_TIMEOUT_S,
+            socket_timeout=REDIS_TIMEOUT_S,
+            socket_connect_timeout=REDIS_TIMEOUT_S,
         )
+        self._redis = Redis.from_pool(pool)
         self._script = self._redis.register_script(_LEASE)
         self._prefix = f"{prefix}:budget"
         self._leases: OrderedDict[tuple[str, str], Lease] = OrderedDict()
