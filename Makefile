@@ -16,7 +16,7 @@ endif
 # servers on a busy machine are late now and then. A developer's own run does not forgive.
 AGAIN := $(if $(CI),--reruns 1)
 
-.PHONY: help serve graphiql test check format bench soak presence fuzz semantic clean $(MOVED)
+.PHONY: help serve graphiql example test check format bench load soak presence fuzz trial semantic clean $(MOVED)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ serve: $(STAMP) graphiql ## Start Mela with everything it needs (ARGS="--port 80
 
 graphiql: $(STAMP)
 	@$(BIN)/python -m web.graphiql_build
+
+example: $(STAMP) ## Serve the page of examples/web, beside a running `make serve` (ARGS="--port 5180")
+	@$(BIN)/python -m examples.serve $(ARGS)
 
 test: $(STAMP) ## Run all tests (ARGS="tests/unit -k money -x")
 	@$(BIN)/pytest -n 2 --dist worksteal $(AGAIN) $(ARGS)
@@ -45,6 +48,9 @@ format: $(STAMP) ## Format the code and fix what can be fixed without thought
 bench: $(STAMP) ## Measure latency and throughput (ARGS="--help" tells what of)
 	@$(BIN)/python -m bench $(ARGS)
 
+load: $(STAMP) ## 200 people on all domains, 1,000 sockets, two minutes (ARGS="--quick"; docs/load.md)
+	@$(BIN)/python -m bench.load $(ARGS)
+
 soak: $(STAMP) ## Run for long under load and kills, looking for what is lost (ARGS="--minutes 60")
 	@MELA_KILLS=50 $(BIN)/pytest -q tests/concurrency/test_crash_settlement.py
 	@$(BIN)/python -m bench.soak $(ARGS)
@@ -54,6 +60,9 @@ presence: $(STAMP) ## A thousand people on two servers, one of which is killed: 
 
 fuzz: $(STAMP) ## Throw generated operations at the server (ARGS="--minutes 10")
 	@$(BIN)/python -m bench.fuzz $(ARGS)
+
+trial: $(STAMP) ## Six subgraphs behind Hive Gateway on this machine (ARGS="--subscriptions sse")
+	@exec $(BIN)/python -m deploy.trial $(ARGS)
 
 semantic: $(STAMP) ## Install the model for search by meaning: 95 MB, then MELA_SEMANTIC=true
 	@touch .venv/.semantic

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -33,17 +34,21 @@ from core.settings import Settings
 from core.telemetry import start_telemetry, watch_engine
 from core.tokens import KeyRing, TokenPolicy, ensure_keys
 from execution.limits import Limits
+from execution.registered import RegisteredTexts
 from jobs.background import run_jobs
 from jobs.demo import run_demo_bots
 from jobs.health import run_health
 from jobs.running import Worker
 from resolvers.context import Server
 from schema.build import build_schema
+from schema.executing import MelaSchema
+from schema.splitting import named_domains
 from services.auctions.queue import BidQueue, Outcome
 from services.search.encoding import Encoder
 from services.search.engine import make_engine
 from services.search.history import SearchRecorder
 from services.seed.demo import read_demo
+from services.spending import make_spending
 from services.users.passwords import passwords_of
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
@@ -60,6 +65,7 @@ from web.health import health_routes
 from web.images import image_routes
 from web.metrics import metrics_routes
 from web.middleware import wrap
+from web.route_errors import crashed, not_routed
 from web.webhooks import webhook_routes
 
 DEMO_LOT_S = 3.0
@@ -75,11 +81,13 @@ class _Running:
 def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGIApp:
     """The ASGI application of one process. `settings` must name a database and a Redis.
 
-    `domains` makes it the subgraph of those domains; None, the whole graph.
-    Raises `ValueError` for an unknown domain or a missing URL.
+    `domains` makes it the subgraph of those domains; None, of those that the settings name, else
+    the whole graph. Raises `ValueError` for an unknown domain or a missing URL.
     """
+    if domains is None:
+        domains = named_domains(settings.domains)
     server = make_server(settings)
-    schema = build_schema(domains, limits=limits_of(settings), executor=settings.executor)
+    schema = make_schema(settings, domains)
     endpoint = GraphQLEndpoint(schema, server, graphiql=settings.profile != "prod")
     running = _Running()
 
@@ -110,8 +118,30 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
         *availability_webhook_routes(server),
         *(graphiql_routes(graphiql_config) if settings.profile != "prod" else ()),
     ]
-    app = Starlette(routes=routes, lifespan=_lifespan(server, running))
+    app = Starlette(
+        routes=routes,
+        exception_handlers={HTTPException: not_routed, Exception: crashed},
+        lifespan=_lifespan(server, running, schema),
+    )
     return wrap(app, settings)
+
+
+def make_schema(settings: Settings, domains: Iterable[str] | None) -> MelaSchema:
+    """The schema as it runs here, with the documents that requests may name.
+
+    Raises `TrustedDocumentsRefused` for a manifest that cannot be used with it, and `ValueError`
+    for an unknown domain.
+    """
+    schema = build_schema(domains, limits=limits_of(settings), executor=settings.executor)
+    redis_url = settings.redis_url
+    schema.texts.registered = RegisteredTexts(
+        None if redis_url is None else redis_url.get_secret_value(),
+        prefix=settings.bus_prefix,
+        maximum=settings.registered_documents,
+    )
+    if settings.trusted_documents is not None:
+        schema.texts.trust(schema._schema, settings.trusted_documents, only=settings.trusted_only)
+    return schema
 
 
 def make_server(settings: Settings) -> Server:
@@ -155,6 +185,7 @@ def make_server(settings: Settings) -> Server:
             tries_per_account=settings.sign_in_tries_per_account,
             tries_per_address=settings.sign_in_tries_per_address,
         ),
+        spending=make_spending(settings, redis_url),
         payments=SandboxPaymentProvider(),
         storage=open_storage(settings.storage_url, folder=settings.state_dir / "files"),
         live=make_live(settings, db, redis_url),
@@ -194,6 +225,12 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(
         max_depth=settings.max_depth,
         max_aliases=settings.max_aliases,
+        max_directives=settings.max_directives,
+        max_root_fields=settings.max_root_fields,
+        max_breadth=settings.max_breadth,
+        max_fields=settings.max_fields,
+        max_list_items=settings.max_list_items,
+        max_string_length=settings.max_string_length,
         max_tokens=settings.max_tokens,
         max_length=settings.max_document_length,
         documents=settings.document_cache_size,
@@ -203,7 +240,7 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def _lifespan(
-    server: Server, running: _Running
+    server: Server, running: _Running, schema: MelaSchema
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -216,6 +253,8 @@ def _lifespan(
             stack.push_async_callback(server.db.close)
             stack.callback(server.passwords.close)
             stack.push_async_callback(server.throttle.close)
+            stack.push_async_callback(server.spending.budgets.close)
+            stack.push_async_callback(schema.texts.registered.close)
             stack.push_async_callback(server.platforms.close)
             stack.push_async_callback(server.encoder.close)
             await server.hub.start(server.db)

@@ -16,8 +16,9 @@ from rich.console import Console
 from starlette.types import ASGIApp
 
 from adapters.embedder import open_embedder
-from app import create_app, job_bells, make_server
+from app import create_app, job_bells, make_schema, make_server
 from core.embedded import (
+    STARTING_TIMEOUT_S,
     AlreadyRunning,
     EmbeddedError,
     EmbeddedHandle,
@@ -27,15 +28,22 @@ from core.embedded import (
 )
 from core.metrics import prepare_metrics
 from core.migrations import differences, rebuild, upgrade
-from core.preflight import NotReady, complaints, require_database, unknown_names
+from core.preflight import (
+    NotReady,
+    complaints,
+    require_database,
+    unknown_names,
+    wait_for_database,
+)
 from core.settings import Settings
 from core.telemetry import start_telemetry
 from jobs.background import run_jobs
 from jobs.commands import grouped_commands
-from jobs.console import doctor_shown, progress_bars, replay_shown, seed_shown
+from jobs.console import doctor_shown, greeting, progress_bars, replay_shown, seed_shown
 from jobs.console_auctions import verify_auction
 from schema.commands import schema_commands
 from schema.explain_command import add_explain
+from schema.splitting import UnknownDomain, named_domains
 from services.auctions.recorded import RecordedAuction, RecordingError, read_recorded
 from services.auctions.replay import MAX_SPEED, ReplayReport, replay_at_once, replay_live
 from services.auctions.replay_stage import ScratchRefused, scratch_database
@@ -44,6 +52,7 @@ from services.seed.world import MAX_SCALE, SeedRefused, seed_world
 from services.users.passwords import clean_password, passwords_of
 from web.ports import NoFreePort, pick_port, port_of
 from web.serving import left_by_signals, run_one, run_workers, shown_host
+from web.supergraph_command import add_supergraph
 
 out = Console()
 err = Console(stderr=True)
@@ -58,13 +67,14 @@ db_commands = typer.Typer(no_args_is_help=True, help="The database's tables.")
 auction_commands = typer.Typer(no_args_is_help=True, help="Auctions and their logs.")
 mela.add_typer(auction_commands, name="auction")
 mela.add_typer(db_commands, name="db")
-mela.add_typer(schema_commands(out, err), name="schema")
+mela.add_typer(schema_group := schema_commands(out, err), name="schema")
+add_supergraph(schema_group, out, err)
 for group, commands in grouped_commands(lambda folder: _attached(folder), out, open_embedder):
     mela.add_typer(commands, name=group)
 add_explain(mela, out)
 
 _UNUSED, _SCRATCH = SecretStr("redis://unused"), (ScratchRefused, RecordingError)
-REFUSALS = (EmbeddedError, NotReady, NoFreePort, SeedRefused, *_SCRATCH)
+REFUSALS = (EmbeddedError, NotReady, NoFreePort, SeedRefused, UnknownDomain, *_SCRATCH)
 
 StateDir = Annotated[Path | None, typer.Option(help="Folder of the embedded servers.")]
 
@@ -91,21 +101,32 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="Server processes.")] = None,
     jobs: Annotated[bool | None, typer.Option(help="Run background jobs here.")] = None,
     demo: Annotated[bool | None, typer.Option(help="A demo world in an empty database.")] = None,
+    domains: Annotated[
+        str | None, typer.Option(help="A subgraph of these alone: auctions,wallets.")
+    ] = None,
     state_dir: StateDir = None,
 ) -> None:
-    """Serve /graphql. Without MELA_DATABASE_URL and MELA_REDIS_URL, with servers of its own."""
-    settings = _settings(
-        port=port, host=host, workers=workers, jobs=jobs, demo=demo, state_dir=state_dir
-    )
-    _say_already_running(settings)
-    with left_by_signals(_stopped), _servers(settings) as (settings, handle):
+    """Serve /graphql. Without MELA_DATABASE_URL and MELA_REDIS_URL, with servers of its own; a
+    subgraph uses those of a Mela that runs in the same state folder."""
+    given = {"port": port, "host": host, "workers": workers, "jobs": jobs, "demo": demo}
+    settings = _settings(**given, domains=domains, state_dir=state_dir)
+    subgraph = named_domains(settings.domains)
+    if subgraph is None:
+        _say_already_running(settings)
+    if settings.trusted_documents is not None:
+        make_schema(settings, subgraph)  # what is wrong is said before anything runs, and once
+    servers = _servers(settings, attach=subgraph is not None)
+    with left_by_signals(_stopped), servers as (settings, handle):
+        if handle is not None and handle.attached:
+            settings, handle = _beside(settings, handle), None
         listening = pick_port(settings.host, settings.port)
         url = f"http://{shown_host(settings.host)}:{port_of(listening)}"
         access = asyncio.run(_prepare(settings, handle))
         if handle is not None:
             handle.publish_url(url)
         prepare_metrics(settings.state_dir)
-        _greet(settings, url, access)
+        for line in greeting(settings, url, access, subgraph):
+            out.print(line, highlight=False)
         if settings.workers == 1:
             run_one(create_app(settings), settings, listening)
         else:
@@ -259,6 +280,15 @@ def _servers(
         handle.stop()
 
 
+def _beside(settings: Settings, handle: EmbeddedHandle) -> Settings:
+    """For a subgraph that uses the servers of another process, once that has migrated: which also
+    has the demo's bots and, unless they are asked for here, the jobs."""
+    if handle.database_url is not None:
+        asyncio.run(wait_for_database(_url(settings), timeout_s=STARTING_TIMEOUT_S))
+    jobs = settings.jobs and "jobs" in settings.model_fields_set
+    return settings.model_copy(update={"demo": False, "jobs": jobs})
+
+
 def _attached(state_dir: Path | None) -> AbstractContextManager[tuple[Settings, Any]]:
     return _servers(_settings(state_dir=state_dir), attach=True)
 
@@ -274,15 +304,6 @@ async def _prepare(settings: Settings, handle: EmbeddedHandle | None) -> DemoAcc
         )
     finally:
         passwords.close()
-
-
-def _greet(settings: Settings, url: str, access: DemoAccess | None) -> None:
-    out.print(f"[bold]Mela[/bold] serves {url}/graphql", highlight=False)
-    if settings.profile != "prod":
-        out.print("  Open it in a browser for GraphiQL; its first tab shows live bids.")
-    if access is not None:
-        out.print(f"  Demo sign-in: {access.username} / {access.password}", highlight=False)
-    out.print("  Ctrl-C stops it.")
 
 
 async def _work(settings: Settings) -> None:

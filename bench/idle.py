@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from websockets.asyncio.client import ClientConnection, connect
@@ -38,15 +38,28 @@ async def _open(port: int, auction: str, text: str) -> ClientConnection:
     return wire
 
 
-async def _measure(server: ServerProcess, auction: str, count: int) -> float:
+async def _open_events(port: int, auction: str, text: str) -> asyncio.StreamWriter:
+    """A stream of server-sent events, begun: its id has come."""
+    body = f'{{"query":{text},"variables":{{"id":"{auction}"}}}}'
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Accept: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(body) + body.encode()
+    )
+    await reader.readuntil(b"id: ")
+    return writer
+
+
+async def _measure(server: ServerProcess, auction: str, count: int, *, events: bool) -> float:
     text = '"' + W4.replace("\n", " ") + '"'
-    kept = []
+    kept: list[Any] = []
+    opened = _open_events if events else _open
 
     async def open_some(number: int) -> float:
         for start in range(0, number, AT_ONCE):
             some = min(AT_ONCE, number - start)
             kept.extend(
-                await asyncio.gather(*(_open(server.port, auction, text) for _ in range(some)))
+                await asyncio.gather(*(opened(server.port, auction, text) for _ in range(some)))
             )
         await asyncio.sleep(SETTLE_S)
         return memory_mib(server.pid)
@@ -61,15 +74,18 @@ async def _measure(server: ServerProcess, auction: str, count: int) -> float:
 def main(
     subscribers: Annotated[int, typer.Option(min=100, help="How many are weighed.")] = 2_000,
     scale: Annotated[float, typer.Option(help="Of the seeded world.")] = 0.05,
+    events: Annotated[bool, typer.Option(help="By server-sent events, not sockets.")] = False,
 ) -> None:
     """Weigh idle subscribers of one auction's bids, by the server's resident memory."""
     allow_many_sockets()
     try:
         with seeded_world(scale=scale) as world:
             log_file = world.folder / "mela.log"
-            with serving("mela", world.environment(), log_file) as server:
+            # None of them answers pings, and each has the timer of the next.
+            environment = world.environment() | {"MELA_SOCKET_PING_S": "3600"}
+            with serving("mela", environment, log_file) as server:
                 auction = encode_id("auc", world.auction_id)
-                kib = asyncio.run(_measure(server, auction, subscribers))
+                kib = asyncio.run(_measure(server, auction, subscribers, events=events))
     except (BenchError, EmbeddedError) as error:
         sys.exit(f"bench: {error}")
     sys.stdout.write(f"{kib:.1f} KiB for each of {subscribers:,} idle subscribers\n")

@@ -25,6 +25,7 @@ from graphql.execution import execute
 from sqlalchemy import event
 
 from app import limits_of, make_server
+from bench.guards import guards_us
 from bench.publish import quiet
 from bench.workloads import QUERIES, REFERENCES, id_in
 from core.clock import utc_now
@@ -221,10 +222,14 @@ async def measure(spec: dict[str, Any]) -> dict[str, Any]:
         return {
             "executor_us_per_field": await executor_alone(max(1, round(5 * stretch))),
             "me_us": await me(schemas, asking, max(100, round(1_000 * stretch))),
+            "guards_us": await guards_us(
+                schemas["levels"], asking, best, max(100, round(1_000 * stretch))
+            ),
             "entities_us_each": await entities(schemas, asking, ids, max(3, round(20 * stretch))),
             "statements": await statements(schemas["levels"], asking, ids),
         }
     finally:
+        await server.spending.budgets.close()
         await server.db.close()
 
 

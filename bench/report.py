@@ -225,6 +225,21 @@ def _aims_inside(inside: Mapping[str, Any]) -> list[Aim]:
             most=0,
             behind=", ".join(f"{key.upper()} {count}" for key, count in sent.items()),
         ),
+        *_aim_of_guards(inside.get("guards_us")),
+    ]
+
+
+def _aim_of_guards(guards: Mapping[str, float] | None) -> list[Aim]:
+    """Results from before guards were measured have none."""
+    if guards is None:
+        return []
+    return [
+        Aim(
+            "limits, cost and budget, of { me { id } }",
+            *(guards["guards"], " µs"),
+            most=200,
+            behind=f"{shown(guards['with'])} µs with them, {shown(guards['without'])} µs without",
+        )
     ]
 
 
@@ -309,10 +324,10 @@ def where_and_when(rounds: str) -> str:
     return f"{date.today():%d %B %Y}; {machine()}; {rounds}."  # noqa: DTZ011
 
 
-def put_between(begin: str, end: str, text: str) -> None:
-    """Replace what stands between two marks of the guide. Raises `ValueError` without them."""
-    before, found_begin, rest = DOCUMENT.read_text().partition(begin)
+def put_between(begin: str, end: str, text: str, *, document: Path = DOCUMENT) -> None:
+    """Replace what stands between two marks of a guide. Raises `ValueError` without them."""
+    before, found_begin, rest = document.read_text().partition(begin)
     _, found_end, after = rest.partition(end)
     if not (found_begin and found_end):
-        raise ValueError(f"{DOCUMENT} has lost its marks {begin} and {end}")
-    DOCUMENT.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+        raise ValueError(f"{document} has lost its marks {begin} and {end}")
+    document.write_text(f"{before}{begin}\n{text}\n{end}{after}")

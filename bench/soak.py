@@ -88,6 +88,9 @@ async def follow(soak: Soak, follower: Follower) -> None:
             async with connect(uri, sock=narrow, max_queue=4, **options) as wire:
                 await _subscribe(wire, follower)
                 async for text in wire:
+                    if text == '{"type":"ping"}':
+                        await wire.send('{"type":"pong"}')
+                        continue
                     if not _take(soak, follower, json.loads(text)):
                         break
                     if (stall_s := follower.stalled_until - time.monotonic()) > 0:
@@ -112,8 +115,6 @@ async def _subscribe(wire: ClientConnection, follower: Follower) -> None:
 
 def _take(soak: Soak, follower: Follower, message: dict[str, Any]) -> bool:
     """Record an event; False where the stream ended. Raises `BenchError` for what may not be."""
-    if message["type"] == "ping":
-        return True
     if message["type"] == "next" and (data := message["payload"].get("data")):
         follower.cursor = data["bidPlaced"]["cursor"]
         follower.got.append(decode_cursor(data["bidPlaced"]["cursor"], follower.topic))

@@ -17,6 +17,7 @@ SUBPROTOCOL = "graphql-transport-ws"
 OPEN_AT_ONCE = 50
 MANY = 10_000
 FEW = 1_000
+PING, PONG = b'{"type":"ping"}', b'{"type":"pong"}'
 
 Delivered = Callable[["Subscriber", int], None]
 
@@ -85,6 +86,8 @@ class Subscriber(asyncio.Protocol):
         *("reading", "ready", "subscribe", "wire"),
     )
 
+    init = b'{"type":"connection_init"}'
+
     def __init__(
         self,
         subscribe: bytes,
@@ -145,7 +148,7 @@ class Subscriber(asyncio.Protocol):
                 return b""
             if not head.startswith(b"HTTP/1.1 101"):
                 raise Broken(f"no WebSocket: {head[:300]!r}")
-            self.wire.write(masked(b'{"type":"connection_init"}'))
+            self.wire.write(masked(self.init))
         return rest if end else data
 
     def _frames(self, data: bytes) -> None:
@@ -170,6 +173,9 @@ class Subscriber(asyncio.Protocol):
         if opcode == 9:
             self.wire.write(masked(payload, 10))
             self.heard = []  # a ping is to be answered by each
+        elif payload == PING:
+            self.wire.write(masked(PONG))
+            self.heard = []
         elif opcode == 8:
             raise Broken(f"the server closed: {payload[:200]!r}")
         elif self.ready is not None:

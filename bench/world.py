@@ -64,6 +64,8 @@ class World:
             "MELA_REDIS_URL": self.redis_url,
             "MELA_STATE_DIR": str(self.folder / "server"),
             "MELA_PAGE_MAX": "1000",
+            "MELA_MAX_COST": "100000",
+            "MELA_MAX_COST_ANONYMOUS": "100000",
             "MELA_LOG_LEVEL": "warning",
         }
 

@@ -12,15 +12,18 @@ RequestError               not the domain's business; a top-level GraphQL error 
 ├── Unauthenticated        with reason TOKEN_MISSING | TOKEN_EXPIRED | REVOKED | INVALID
 ├── AccessDenied           signed in, and without the scope
 ├── BadUserInput           malformed ids, cursors, arguments
-├── RateLimited            too many tries; says when to come back
+├── RateLimited            too much or too often; says when to come back
+├── CostExceeded           an operation that may cost more than one may
 ├── CursorExpired          older than the log's retention
 ├── SlowConsumer           a subscriber that does not keep up; carries the last cursor
+├── TimedOut               the operation took too long and was stopped
 └── Unavailable            a queue is full or the server is shutting down; the caller may retry
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Literal
 
 
@@ -141,13 +144,44 @@ class BadUserInput(RequestError):
 
 
 class RateLimited(RequestError):
-    """Too many tries; `retry_after_s` is in whole seconds."""
+    """Too much or too often. `retry_after_s` is in whole seconds; at most `limit` is allowed, of
+    which `remaining` is left, and from `reset_at` on all of it again."""
 
     code = "RATE_LIMITED"
 
-    def __init__(self, message: str, *, retry_after_s: int) -> None:
-        super().__init__(message, {"retryAfter": retry_after_s})
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: int,
+        limit: int,
+        remaining: int = 0,
+        reset_at: datetime | None = None,
+    ) -> None:
+        reset_at = reset_at or datetime.now(UTC) + timedelta(seconds=retry_after_s)
+        super().__init__(
+            message,
+            {
+                "retryAfter": retry_after_s,
+                "limit": limit,
+                "remaining": remaining,
+                "resetAt": reset_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            },
+        )
         self.retry_after_s = retry_after_s
+        self.limit, self.remaining = limit, remaining
+
+
+class CostExceeded(RequestError):
+    """The operation may cost more than one may; it did not begin."""
+
+    code = "COST_EXCEEDED"
+
+    def __init__(self, *, requested: int, maximum: int) -> None:
+        super().__init__(
+            f"this operation may cost {requested} points; the limit is {maximum}",
+            {"limit": "cost", "found": requested, "requested": requested, "maximum": maximum},
+        )
 
 
 class CursorExpired(RequestError):
@@ -167,6 +201,20 @@ class SlowConsumer(RequestError):
             {"lastCursor": last_cursor},
         )
         self.last_cursor = last_cursor
+
+
+class TimedOut(RequestError):
+    """An operation took longer than `limit_s` and was stopped: a query changed nothing; of a
+    mutation each field has happened whole or not at all, and it is not known which."""
+
+    code = "TIMEOUT"
+
+    def __init__(self, *, limit_s: float, changes: bool) -> None:
+        outcome = "UNKNOWN" if changes else "NOTHING_CHANGED"
+        super().__init__(
+            f"this took longer than {limit_s:g} s and was stopped",
+            {"timeoutMs": round(limit_s * 1000), "outcome": outcome},
+        )
 
 
 class Unavailable(RequestError):

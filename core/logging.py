@@ -61,6 +61,19 @@ def current_request_id() -> str | None:
     return found
 
 
+class _WithoutQuery(logging.Filter):
+    """Takes the query string out of uvicorn's lines for requests and sockets: variables stand
+    there, encoded so that nothing in them is found."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        is_line = record.name == "uvicorn.access" or '"WebSocket %s"' in str(record.msg)
+        if is_line and isinstance(record.args, tuple):
+            record.args = tuple(
+                one.partition("?")[0] if isinstance(one, str) else one for one in record.args
+            )
+        return True
+
+
 class _Handler(logging.StreamHandler[TextIO]):
     """Writes to what `sys.stderr` is at the time of the line, as tests and CLIs replace it."""
 
@@ -84,6 +97,10 @@ def _replace_handler(handler: logging.Handler, level: int) -> None:
         library.handlers.clear()
         library.propagate = True
         library.setLevel(max(level, at_least))
+    for name in ("uvicorn.access", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(each, _WithoutQuery) for each in logger.filters):
+            logger.addFilter(_WithoutQuery())
     logging.captureWarnings(True)
 
 

@@ -4,6 +4,8 @@ installed."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable
 from importlib.util import find_spec
 
@@ -59,6 +61,19 @@ async def require_database(database_url: str, *, migrated: bool = True) -> None:
         await engine.dispose()
     if migrated and is_behind(revision):
         raise DatabaseNotReady("the database lacks migrations: run mela db upgrade first")
+
+
+async def wait_for_database(database_url: str, *, timeout_s: float) -> None:
+    """Return when another process has migrated the database that it has just started. Raises
+    `DatabaseNotReady` when it has not in `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return await require_database(database_url)
+        except DatabaseNotReady:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.1)
 
 
 def unknown_names(names: Iterable[str]) -> list[str]:

@@ -4,10 +4,11 @@ and who listens to its statements stay."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import event
 from sqlalchemy.exc import MissingGreenlet
@@ -15,6 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
+
+SETTLE_S: Final = 5.0
+"""For a statement that was cancelled to stop; then its connection is cut."""
+_settling: set[asyncio.Task[None]] = set()
+"""The loop itself keeps no task alive."""
 
 
 async def fetch(engine: AsyncEngine, statement: str, arguments: Sequence[Any]) -> list[Any]:
@@ -26,20 +32,43 @@ async def fetch(engine: AsyncEngine, statement: str, arguments: Sequence[Any]) -
     """
     connection = await _connection(engine.sync_engine.pool)
     try:
-        return await _watched(engine.sync_engine, connection, statement, arguments)
+        found = await _watched(engine.sync_engine, connection, statement, arguments)
     except Exception as error:
-        driver = connection.driver_connection
-        if driver is not None and driver.is_closed():
-            await greenlet_spawn(connection.invalidate, error)
-            if not getattr(error, "sqlstate", None):
-                raise ConnectionAbortedError("the database's connection was lost") from error
+        try:
+            await _look_whether_lost(connection, error)
+        finally:
+            connection.close()
         raise
+    except BaseException:
+        task = asyncio.get_running_loop().create_task(_settle(connection))
+        _settling.add(task)
+        task.add_done_callback(_settling.discard)
+        raise
+    # Nothing to wait for: the pool rolls back what SQLAlchemy has begun, which is nothing here.
+    connection.close()
+    return found
+
+
+async def _look_whether_lost(connection: PoolProxiedConnection, error: Exception) -> None:
+    driver = connection.driver_connection
+    if driver is not None and driver.is_closed():
+        await greenlet_spawn(connection.invalidate, error)
+        if not getattr(error, "sqlstate", None):
+            raise ConnectionAbortedError("the database's connection was lost") from error
+
+
+async def _settle(connection: PoolProxiedConnection) -> None:
+    """Give a connection back whose statement was cancelled in the middle. The driver has asked the
+    server to stop it, which closing the connection at once would take back; what is sent next
+    waits for that."""
+    try:
+        async with asyncio.timeout(SETTLE_S):
+            await connection.driver_connection.execute("SELECT 1")  # type: ignore[union-attr]
     except BaseException as error:
-        # Cancelled in the middle: nobody knows what the server still says on this connection.
         connection.invalidate(error)
-        raise
+        if not isinstance(error, Exception):
+            raise
     finally:
-        # Nothing to wait for: the pool rolls back what SQLAlchemy has begun, which is nothing here.
         connection.close()
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Profile = Literal["dev", "prod", "test"]
 MIB = 1024 * 1024
+ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:-]+")
 
 
 class Settings(BaseSettings):
@@ -35,6 +38,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8000, ge=0, le=65_535, description="First port to try; 0 takes any")
     workers: int = Field(1, ge=1, le=64, description="Server processes")
+    domains: str | None = Field(
+        None,
+        max_length=200,
+        description="Serve these domains as one subgraph: auctions,wallets; unset: the whole graph",
+    )
     jobs: bool = Field(True, description="Run background jobs inside the server")
     demo: bool = Field(True, description="Seed a demo world into an empty embedded database")
 
@@ -52,20 +60,64 @@ class Settings(BaseSettings):
     max_aliases: int = Field(30, ge=0, description="Aliases in one document")
     max_tokens: int = Field(2_000, ge=1, description="Tokens in one document")
     max_document_length: int = Field(100_000, ge=1, description="Characters in one document")
+    max_directives: int = Field(50, ge=0, description="Directives in one document")
+    max_root_fields: int = Field(50, ge=1, description="Fields at the root of an operation")
+    max_breadth: int = Field(300, ge=1, description="Fields side by side, fragments unfolded")
+    max_fields: int = Field(5_000, ge=1, description="Fields of an operation, fragments unfolded")
+    max_list_items: int = Field(1_000, ge=1, description="Items of a list in variables")
+    max_string_length: int = Field(250_000, ge=1, description="Characters of a string in variables")
+    max_cost: int = Field(2_000, ge=1, description="Points that one operation may cost")
+    max_cost_anonymous: int = Field(1_000, ge=1, description="As above, of nobody signed in")
+    rate_limits: Literal["auto", "on", "generous", "off"] = Field(
+        "auto",
+        description="What may be spent in a minute: on in prod, 10,000 times as much in dev "
+        "(generous), off in test",
+    )
+    rate_points: int = Field(100, ge=1, description="Points that one of these requests is worth")
+    rate_anonymous: int = Field(10, ge=1, description="Requests a minute, by address")
+    rate_user: int = Field(100, ge=1, description="Requests a minute of somebody signed in")
+    rate_premium: int = Field(1_000, ge=1, description="Requests a minute of the tier PREMIUM")
+    rate_burst: int = Field(20, ge=1, description="Requests that may come at once")
+    rate_daily: int = Field(100_000, ge=1, description="Requests on one day, of anybody")
+
     max_body_bytes: int = Field(1 * MIB, ge=1, description="Largest HTTP body or socket message")
     max_upload_bytes: int = Field(
         10 * MIB, ge=1, description="Largest sum of one request's uploaded files"
     )
     max_upload_files: int = Field(13, ge=1, le=100, description="Uploaded files in one request")
+    request_timeout_s: float = Field(
+        15.0, gt=0, description="A query or mutation that takes longer is stopped: TIMEOUT"
+    )
+    body_timeout_s: float = Field(60.0, gt=0, description="For a request's body to arrive: 408")
     document_cache_size: int = Field(1_000, ge=1, description="Parsed, validated documents kept")
     document_cache_bytes: int = Field(
         64 * MIB, ge=1, description="About as much memory they may take, their plans included"
+    )
+    trusted_documents: Path | None = Field(
+        None, description="Manifest of trusted documents, in Apollo's format or Relay's"
+    )
+    trusted_only: bool = Field(False, description="Run those of the manifest and no others")
+    registered_documents: int = Field(
+        1_000, ge=0, le=100_000, description="Automatic persisted queries kept; 0 takes none"
     )
     executor: Literal["levels", "graphql-core"] = Field(
         "levels", description="How operations run; graphql-core's own is the slower reference"
     )
     max_operations_per_socket: int = Field(100, ge=1)
     max_sockets: int = Field(10_000, ge=1, description="WebSockets a process")
+    max_sockets_per_address: int = Field(
+        1_000, ge=1, description="Of them, of one address (IPv6: one /64); loopback has no limit"
+    )
+    max_sockets_per_viewer: int = Field(50, ge=1, description="Of them, of one signed-in user")
+    socket_init_s: float = Field(
+        10.0, gt=0, description="A WebSocket has so long to send connection_init"
+    )
+    socket_ping_s: float = Field(
+        20.0, ge=0, description="WebSockets are pinged this often; 0: never"
+    )
+    socket_pong_s: float = Field(
+        20.0, gt=0, description="A client that answers no ping for so long is closed"
+    )
 
     subscriber_buffer: int = Field(1_000, ge=1, description="Events waiting for one subscriber")
     heads_interval_s: float = Field(1.0, gt=0, description="Pause between looks for lost events")
@@ -161,6 +213,12 @@ class Settings(BaseSettings):
     ledger_keys_dir: Path | None = Field(
         None, description="Ed25519 keys (PEM) of the ledger's log; unset: made in the state folder"
     )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Sites whose pages may call, as https://app.example, separated by commas; * is "
+        "all of them. Outside of prod local pages always may",
+    )
+    compress: bool = Field(True, description="Compress answers over 1 KiB for who takes that")
     public_url: str = Field(
         "http://127.0.0.1:8000",
         pattern=r"^https?://[^/\s]+$",
@@ -189,6 +247,28 @@ class Settings(BaseSettings):
     def _heartbeats_fit(self) -> Settings:
         if self.presence_expiry_s < 2 * self.presence_heartbeat_s:
             raise ValueError("presence_expiry_s must be at least twice presence_heartbeat_s")
+        return self
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        given = json.loads(value) if value.startswith("[") else value.split(",")
+        return tuple(str(one).strip().lower() for one in given if str(one).strip())
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            if one != "*" and not ORIGIN.fullmatch(one):
+                raise ValueError(f"{one} is no origin: write https://app.example, without a path")
+        return value
+
+    @model_validator(mode="after")
+    def _trust_has_documents(self) -> Settings:
+        if self.trusted_only and self.trusted_documents is None:
+            raise ValueError("MELA_TRUSTED_ONLY needs MELA_TRUSTED_DOCUMENTS")
         return self
 
     @model_validator(mode="after")

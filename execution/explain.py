@@ -9,12 +9,12 @@ from typing import Any
 
 from graphql import print_ast
 from graphql.type import GraphQLObjectType, is_abstract_type
-from strawberry.federation.schema_directives import Cost, ListSize
 
+from execution.cost import UNSIZED, arguments_cost, list_size, value_of
 from execution.levels import LevelExecutor
 from execution.plan import FieldPlan, Form, Kind, SelectionPlan, Shape
 from execution.run import Run
-from execution.sharing import DEFINITION
+from execution.weights import field_weight, sizing_of
 
 MAX_NODES = 500
 """Fields of a plan that is told; the rest is left out."""
@@ -38,8 +38,8 @@ Describe = Callable[[Any, Mapping[str, Any], Any], Loading]
 @dataclass(frozen=True, slots=True)
 class PlanNode:
     """A field of a plan. `kind`: attribute, computed, keyed, paged, resolver, typename, or type for
-    what is selected of one type of an interface or a union. `cost` is its own, for all the rows it
-    is expected for; `rows` are those. `arguments` are as they were written."""
+    what is selected of one type of an interface or a union. `cost` is its own (see `cost.py`), for
+    all the rows that it may be asked of; `rows` are those. `arguments` are as they were written."""
 
     key: str
     coordinate: str
@@ -61,18 +61,16 @@ class PlanNode:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A told plan. `executor` is who runs it: levels, or graphql-core where plans do not cover it
-    (then there are no nodes). `statements` are what was sent, where it was run."""
+    (then there are no nodes). `cost` is what is requested of a viewer's budget: that of its nodes,
+    of a union's types the dearest, and 10 for a mutation. `statements` are what was sent, where it
+    was run."""
 
     operation: str
     kind: str
     executor: str
     nodes: tuple[PlanNode, ...]
+    cost: int
     statements: tuple[str, ...] = ()
-
-    @property
-    def cost(self) -> int:
-        """An estimate beforehand, by the schema's @cost and @listSize."""
-        return sum(node.cost for root in self.nodes for node in root.walk())
 
 
 def plan_of(executor: LevelExecutor, describe: Describe) -> Plan:
@@ -80,11 +78,12 @@ def plan_of(executor: LevelExecutor, describe: Describe) -> Plan:
     operation = executor.operation
     name = operation.name.value if operation.name else "anonymous"
     root = executor.root_plan()
+    cost = executor.cost().requested(executor.variable_values.coerced)
     if root is None:
-        return Plan(name, operation.operation.value, "graphql-core", ())
+        return Plan(name, operation.operation.value, "graphql-core", (), cost)
     teller = _Teller(Run(executor), describe)
     nodes = tuple(teller.selection(root, 1, {}))
-    return Plan(name, operation.operation.value, "levels", nodes)
+    return Plan(name, operation.operation.value, "levels", nodes, cost)
 
 
 @dataclass(slots=True)
@@ -107,11 +106,13 @@ class _Teller:
             arguments = self.run.arguments(plan)
         except Exception:  # told when it is run
             arguments = {}
-        weight, size = _declared(plan)
-        name = plan.nodes[0].name.value
-        many = sized.get(name) or _count(size, arguments)
-        inner = dict.fromkeys(size.sized_fields or (), many) if size else {}
-        below = rows if inner or not _is_list(plan.shape) else rows * many
+        sizing, variables = sizing_of(plan.definition), self.run.core.variable_values.coerced
+        own = list_size(plan.definition, plan.details, sizing)
+        many = UNSIZED if own is None else value_of(own, variables)
+        inner = {} if sizing is None or own is None else dict.fromkeys(sizing.sized, many)
+        many = sized.get(plan.nodes[0].name.value, many) if _is_list(plan.shape) else 1
+        weights = many * field_weight(plan.definition) if plan.kind is not Kind.TYPENAME else 0
+        given = value_of(arguments_cost(plan.definition, plan.details), variables)
         loading = None
         if plan.kind is Kind.KEYED:
             loading = self.describe(plan.keyed, arguments, plan.definition.type)
@@ -121,11 +122,11 @@ class _Teller:
             coordinate=plan.coordinate,
             type=str(plan.definition.type),
             kind=kind,
-            cost=weight * rows,
+            cost=(weights + given) * rows,
             rows=rows,
             arguments=", ".join(map(print_ast, plan.nodes[0].arguments or ())),
             loading=loading,
-            children=tuple(self._below(plan, _innermost(plan.shape), below, inner)),
+            children=tuple(self._below(plan, _innermost(plan.shape), rows * many, inner)),
         )
 
     def _below(
@@ -135,30 +136,15 @@ class _Teller:
             yield from self.selection(self.run.below(plan, shape.type), rows, sized)
         elif is_abstract_type(shape.type):
             for member in self.run.core.schema.get_possible_types(shape.type):
-                yield from self._member(plan, member, rows)
+                yield from self._member(plan, member, rows, sized)
 
-    def _member(self, plan: FieldPlan, type_: GraphQLObjectType, rows: int) -> Iterator[PlanNode]:
+    def _member(
+        self, plan: FieldPlan, type_: GraphQLObjectType, rows: int, sized: Mapping[str, int]
+    ) -> Iterator[PlanNode]:
         found = self.run.below(plan, type_)
         if any(each.kind is not Kind.TYPENAME for each in found.fields):
-            children = tuple(self.selection(found, rows, {}))
+            children = tuple(self.selection(found, rows, sized))
             yield PlanNode("", type_.name, type_.name, "type", 0, rows, children=children)
-
-
-def _declared(plan: FieldPlan) -> tuple[int, ListSize | None]:
-    """The weight and the size that a field's declaration states."""
-    found = (plan.definition.extensions or {}).get(DEFINITION)
-    directives = found.directives if found is not None else ()
-    weights = [one.weight for one in directives if isinstance(one, Cost)]
-    sizes = [one for one in directives if isinstance(one, ListSize)]
-    return (int(weights[0]) if weights else 0), (sizes[0] if sizes else None)
-
-
-def _count(size: ListSize | None, arguments: Mapping[str, Any]) -> int:
-    if size is None:
-        return 1
-    given = [arguments.get(name) for name in (size.slicing_arguments or ())]
-    counts = [one for one in given if isinstance(one, int)]
-    return max(counts) if counts else int(size.assumed_size or 1)
 
 
 def _innermost(shape: Shape) -> Shape:

@@ -20,6 +20,8 @@ from graphql import (
     visit,
 )
 
+from execution.caching import CachePolicy, policy_of
+from execution.cost import OperationCost
 from execution.needed import Needs, needs_of
 from execution.plan import SelectionPlan, Tree
 from execution.sharing import Asking, asking_of
@@ -47,8 +49,11 @@ class Known:
     plans: OrderedDict[tuple[bool, ...], tuple[SelectionPlan, Tree]] = field(
         default_factory=OrderedDict
     )
+    costs: OrderedDict[tuple[bool, ...], OperationCost] = field(default_factory=OrderedDict)
     asking: Asking | None = None
     needs: Needs | None = None
+    caching: tuple[CachePolicy | None] | None = None
+    """Its cache policy, once somebody asked for it."""
 
     def plan(self, variables: Mapping[str, Any]) -> SelectionPlan | None:
         """The plan of the root for these values of @skip and @include, if there is one yet."""
@@ -66,12 +71,27 @@ class Known:
             self.plans.popitem(last=False)
         return plan
 
+    def cost(
+        self, variables: Mapping[str, Any], make: Callable[[], OperationCost]
+    ) -> OperationCost:
+        """What it costs under these values of @skip and @include, kept with the most recent."""
+        switches = self._switches(variables)
+        found = self.costs.get(switches)
+        if found is None:
+            found = self.costs[switches] = make()
+            if len(self.costs) > MAX_PLANS:
+                self.costs.popitem(last=False)
+        return found
+
     @property
     def fields(self) -> int:
-        """How many fields all its plans have."""
-        return sum(tree.fields for _, tree in self.plans.values())
+        """How many fields all its plans have; what is priced of a field takes a third of one."""
+        priced = sum(cost.priced for cost in self.costs.values())
+        return sum(tree.fields for _, tree in self.plans.values()) + priced // 3
 
     def _switches(self, variables: Mapping[str, Any]) -> tuple[bool, ...]:
+        if not self.traits.switches:
+            return ()
         return tuple(bool(variables.get(name)) for name in self.traits.switches)
 
 
@@ -125,6 +145,18 @@ class PlanStore:
         if known.needs is None:
             known.needs = needs_of(schema, operation, fragments)
         return known.needs
+
+    def caching(
+        self,
+        schema: GraphQLSchema,
+        operation: OperationDefinitionNode,
+        fragments: Sequence[FragmentDefinitionNode],
+    ) -> CachePolicy | None:
+        """How long the operation's answers may be kept, looked up or found out."""
+        known = self.of(operation, fragments)
+        if known.caching is None:
+            known.caching = (policy_of(schema, operation, fragments),)
+        return known.caching[0]
 
 
 class _Look(Visitor):

@@ -20,11 +20,12 @@ from graphql.execution.collect_fields import collect_fields
 from graphql.execution.values import VariableValues, get_variable_values
 from graphql.type import GraphQLObjectType
 from strawberry.execution.is_awaitable import optimized_is_awaitable
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from execution.cost import OperationCost, price
 from execution.failures import Failed, at_root, below
 from execution.known import Known, PlanStore
 from execution.plan import Collected, Kind, SelectionPlan, plan_selection
+from execution.reticence import ReticentExecutor
 from execution.run import Run
 from execution.sharing import SharedData, class_of
 from execution.store import Prepared
@@ -34,7 +35,7 @@ MAX_ERRORS = 50
 """Of variables: graphql-core's own number."""
 
 
-class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
+class LevelExecutor(ReticentExecutor):
     """graphql-core's, whose selections run by levels; make one for each schema by `level_executor`,
     for all executions of a class share its `plans`."""
 
@@ -75,9 +76,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         position_context: Any,
     ) -> Any:
         known = self.known()
-        # Strawberry always hands a manager on, which without extensions of fields is empty.
-        hooked = self.middleware_manager and self.middleware_manager.middlewares
-        if hooked or self.abort_signal or not known.traits.covered:
+        if self.hooked() or self.abort_signal or not known.traits.covered:
             return super().execute_root_grouped_field_set(
                 root_type, root_value, dict(grouped_field_set), serially, position_context
             )
@@ -86,6 +85,11 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
             variables, lambda tree: plan_selection(self.schema, root_type, grouped_field_set, tree)
         )
         return self._root(plan, root_value, serially)
+
+    def hooked(self) -> bool:
+        """Whether every field is to be called one by one, for somebody looks at each."""
+        # Strawberry always hands a manager on, which without extensions of fields is empty.
+        return bool(self.middleware_manager and self.middleware_manager.middlewares)
 
     @classmethod
     def begin(
@@ -104,7 +108,8 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         definitions = operation.variable_definitions
         values: Any = VariableValues({}, {})
         if definitions:
-            values = get_variable_values(schema, definitions, variables or {}, MAX_ERRORS)
+            given = variables or {}
+            values = get_variable_values(schema, definitions, given, MAX_ERRORS, cls.reticent)
             if isinstance(values, list):
                 return values
         return cls(
@@ -120,11 +125,19 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
             default_field_resolver,
             is_awaitable=optimized_is_awaitable,
             operation_extensions=operation_extensions,
+            hide_suggestions=cls.reticent,
         )
 
     def known(self) -> Known:
         """What is known of the operation."""
         return self.plans.of(self.operation, tuple(self.fragment_definitions.values()))
+
+    def cost(self) -> OperationCost:
+        """What the operation costs, looked up or worked out. Raises `TooLarge`."""
+        return self.known().cost(
+            self.variable_values.coerced,
+            lambda: price(self.schema, self.operation, self.fragments, self.variable_values),
+        )
 
     def root_plan(self) -> SelectionPlan | None:
         """The plan of the operation's root, whether it was run or not; None where plans do not
@@ -145,7 +158,7 @@ class LevelExecutor(StrawberryGraphQLCoreExecutionContext):
         preparations, which then would only find the same fields again."""
         known = self.known()
         plan = known.plan(self.variable_values.coerced) if known.traits.covered else None
-        if plan is None:
+        if plan is None or self.middleware_manager:
             result: Any = self.execute_operation()
             answer: ExecutionResult = await result if self.is_awaitable(result) else result
             return answer
@@ -206,6 +219,9 @@ async def _serially(run: Run, plan: SelectionPlan, root_value: Any) -> Any:
     return data
 
 
-def level_executor(plans: PlanStore | None = None) -> type[LevelExecutor]:
+def level_executor(
+    plans: PlanStore | None = None, *, reticent: bool = False
+) -> type[LevelExecutor]:
     """An executor for one schema, with the plans of its operations."""
-    return type("SchemaLevelExecutor", (LevelExecutor,), {"plans": plans or PlanStore()})
+    own = {"plans": plans or PlanStore(), "reticent": reticent}
+    return type("SchemaLevelExecutor", (LevelExecutor,), own)

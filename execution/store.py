@@ -13,6 +13,7 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
+    GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     get_operation_ast,
@@ -24,8 +25,10 @@ from graphql.execution.collect_fields import FragmentDetails
 from graphql.validation.rules import overlapping_fields_can_be_merged
 from strawberry.extensions import SchemaExtension
 
+from execution.incremental import delivered_whole, is_incremental, too_many_deliveries
 from execution.known import PlanStore
-from execution.limits import Limits, limit_errors
+from execution.limits import Limits, TooLarge, limit_errors, told_tokens
+from execution.trusted import NotTrusted
 
 MAX_ERRORS = 10
 MAX_KEPT_LENGTH = 20_000
@@ -56,8 +59,20 @@ class Prepared:
     details: dict[str, FragmentDetails]
     """The fragments again, as graphql-core's executor wants them."""
     tokens: int
+    incremental: bool
+    """Whether it has @defer or @stream."""
     bytes: int = 0
     """As the store has counted it."""
+    _whole: Prepared | None = None
+
+    @property
+    def whole(self) -> Prepared:
+        """What gives the same answer at once: without @defer and @stream."""
+        if not self.incremental:
+            return self
+        if self._whole is None:
+            self._whole = _prepared(delivered_whole(self.document), self.errors)
+        return self._whole
 
     def operation(self, name: str | None) -> OperationDefinitionNode | None:
         """The operation of that name; without a name, the first."""
@@ -75,6 +90,9 @@ class DocumentStore:
     limits: Limits
     plans: PlanStore = field(default_factory=PlanStore)
     bytes: int = 0
+    pinned_only: bool = False
+    """Whether no text is prepared but those that were pinned."""
+    _pinned: dict[str, Prepared] = field(default_factory=dict)
     _kept: OrderedDict[str, Prepared] = field(default_factory=OrderedDict)
     _underway: dict[str, asyncio.Future[Prepared]] = field(default_factory=dict)
     _long: tuple[str, Prepared] | None = None
@@ -84,6 +102,14 @@ class DocumentStore:
         """Parse and validate, or remember. Raises `GraphQLError` for a text that is too long and
         `GraphQLSyntaxError`, also past `max_tokens`."""
         return self._find(text) or self._keep(text, self._made(schema, text))
+
+    def pin(self, schema: GraphQLSchema, text: str) -> list[GraphQLError]:
+        """Prepare a text and keep it for good, whatever the limits of memory; or what is wrong
+        about it. Raises as `prepare` does."""
+        prepared = self._made(schema, text)
+        if not prepared.errors:
+            self._pinned[text] = prepared
+        return prepared.errors
 
     async def prepare_aside(self, schema: GraphQLSchema, text: str) -> Prepared:
         """As `prepare`; but a text that is not known and not short is looked at in a thread of its
@@ -103,6 +129,10 @@ class DocumentStore:
         loop = asyncio.get_running_loop()
         return self._keep(text, await loop.run_in_executor(_PREPARING, self._made, schema, text))
 
+    def known(self, text: str) -> Prepared | None:
+        """The prepared document of a text, if it is remembered."""
+        return self._find(text)
+
     def _find(self, text: str) -> Prepared | None:
         kept = self._kept.get(text)
         if kept is not None:
@@ -110,13 +140,20 @@ class DocumentStore:
             self._weigh(kept)
         elif self._long is not None and self._long[0] == text:
             return self._long[1]
-        return kept
+        return kept or self._pinned.get(text)
 
     def _made(self, schema: GraphQLSchema, text: str) -> Prepared:
+        if self.pinned_only:
+            refused = NotTrusted()
+            raise GraphQLError(refused.message, original_error=refused)
         if len(text) > self.limits.max_length:
-            said = f"the document has {len(text)} characters; the limit is {self.limits.max_length}"
-            raise GraphQLError(said)
-        document = parse(text, max_tokens=self.limits.max_tokens)
+            said, maximum = f"the document has {len(text)} characters", self.limits.max_length
+            found = TooLarge(said, "documentLength", len(text), maximum)
+            raise GraphQLError(found.message, original_error=found)
+        try:
+            document = parse(text, max_tokens=self.limits.max_tokens)
+        except GraphQLSyntaxError as error:
+            raise told_tokens(error, self.limits.max_tokens) from None
         return _prepared(document, self._errors(schema, document))
 
     def _keep(self, text: str, prepared: Prepared) -> Prepared:
@@ -129,8 +166,9 @@ class DocumentStore:
 
     def _weigh(self, prepared: Prepared) -> None:
         """Count what a document takes by now: its plans grow as it is run."""
-        fields = sum(map(self.plans.fields, prepared.operations))
-        weight = prepared.tokens * TOKEN_BYTES + fields * FIELD_BYTES
+        fields = sum(map(self.plans.fields, prepared.whole.operations))
+        tokens = prepared.tokens * (2 if prepared.incremental else 1)
+        weight = tokens * TOKEN_BYTES + fields * FIELD_BYTES
         if weight == prepared.bytes:
             return
         self.bytes += weight - prepared.bytes
@@ -144,7 +182,8 @@ class DocumentStore:
     ) -> OperationDefinitionNode | None:
         """The operation of a document that may run and is remembered; None for any other, and for
         one that would take long to look at now."""
-        if len(text) > MAX_SHORT_LENGTH and text not in self._kept:
+        known = text in self._kept or text in self._pinned
+        if len(text) > MAX_SHORT_LENGTH and not known:
             return None
         try:
             prepared = self.prepare(schema, text)
@@ -156,8 +195,17 @@ class DocumentStore:
         rules = list(specified_rules)
         if not self.limits.introspection:
             rules.append(NoSchemaIntrospectionCustomRule)
-        return validate(schema, document, rules, max_errors=MAX_ERRORS) or limit_errors(
-            document, self.limits
+        # What is too large is not looked at any closer: rules take their time.
+        return (
+            limit_errors(document, self.limits)
+            or too_many_deliveries(document, self.limits.max_deferred)
+            or validate(
+                schema,
+                document,
+                rules,
+                max_errors=MAX_ERRORS,
+                hide_suggestions=not self.limits.introspection,
+            )
         )
 
 
@@ -171,6 +219,7 @@ def _prepared(document: DocumentNode, errors: list[GraphQLError]) -> Prepared:
         {node.name.value: node for node in fragments},
         {node.name.value: FragmentDetails(node) for node in fragments},
         _count_tokens(document),
+        is_incremental(document),
     )
 
 
@@ -200,7 +249,8 @@ class PreparedDocuments(SchemaExtension):
         context = self.execution_context
         if context.query:
             self._prepared = self._store.prepare(context.schema._schema, context.query)
-            context.graphql_document = self._prepared.document
+            # Here nothing is delivered later.
+            context.graphql_document = self._prepared.whole.document
         yield
 
     def on_validate(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ from services.auctions.queue import BidQueue
 from services.auctions.recorded import ASSET, RecordedAuction, RecordingError, read_recorded
 from services.auctions.replay import LotResult, ReplayReport, replay_at_once, replay_live
 from services.auctions.replay_stage import ScratchRefused
+from services.seed.demo import DemoAccess
 from services.seed.world import SeedSummary
 
 Tell = Callable[[str, int, int], None]
@@ -212,3 +213,18 @@ def _semantic(settings: Settings) -> str:
 
 def _usd(amount_minor: int) -> str:
     return f"{to_decimal(amount_minor, ASSET):,}"
+
+
+def greeting(
+    settings: Settings, url: str, access: DemoAccess | None, subgraph: Sequence[str] | None
+) -> Iterator[str]:
+    """What a server says when it begins to serve: where, of which domains, how to sign in."""
+    yield f"[bold]Mela[/bold] serves {url}/graphql"
+    if subgraph is not None:
+        jobs = "with" if settings.jobs else "without"
+        yield f"  The subgraph of {', '.join(subgraph)}, {jobs} jobs."
+    if settings.profile != "prod":
+        yield "  Open it in a browser for GraphiQL; its first tab shows live bids."
+    if access is not None:
+        yield f"  Demo sign-in: {access.username} / {access.password}"
+    yield "  Ctrl-C stops it."

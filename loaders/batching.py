@@ -103,6 +103,12 @@ class Loaders:
         """Forget everything, once nobody asks any more: what was read refers back to here."""
         self._readings.clear()
 
+    def stop(self) -> None:
+        """Stop reading: the operation has ended before its time, and nobody waits for answers."""
+        for task, loaders in list(_reading.items()):
+            if loaders is self:
+                task.cancel()
+
     async def _counted(self, counter: CountBy, key: Any) -> int:
         return int(await self.load(counter, key))
 
@@ -234,14 +240,17 @@ class Reading:
             self.known.update(dict.fromkeys(keys, Refusal(error)))
 
 
-_reading: set[asyncio.Task[None]] = set()
-"""The loop itself keeps no task alive."""
+_reading: dict[asyncio.Task[None], Loaders] = {}
+"""The loop itself keeps no task alive; and who reads may be told to stop."""
 
 
 def _begin(reading: Reading, batch: Batch) -> None:
+    if all(waiting.cancelled() for waiting, _ in batch.waiting):
+        reading.batch = None
+        return
     task = asyncio.get_running_loop().create_task(reading.read(batch))
-    _reading.add(task)
-    task.add_done_callback(_reading.discard)
+    _reading[task] = reading.loaders
+    task.add_done_callback(_reading.pop)
 
 
 def _tell(waiting: asyncio.Future[Any], answer: Any) -> None:

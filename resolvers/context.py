@@ -24,6 +24,7 @@ from services.quests.forecasting import Forecaster
 from services.search.encoding import Encoder
 from services.search.engine import SearchEngine
 from services.search.history import SearchRecorder
+from services.spending import Spending
 from services.users.access import Viewer
 from services.users.passwords import Passwords
 from services.users.revocations import Revocations
@@ -52,6 +53,7 @@ class Server:
     passwords: Passwords
     revocations: Revocations
     throttle: Throttle
+    spending: Spending
     payments: PaymentProvider
     storage: Storage
     live: Live
@@ -69,6 +71,18 @@ class Server:
         """What jobs need of the world outside."""
         embedder = self.encoder.embedder
         return Ports(self.payments, self.storage, self.couriers, self.platforms, embedder)
+
+
+@dataclass(slots=True)
+class Place:
+    """How far the stream of an operation is: what its transport says and learns of it."""
+
+    after: str | None = None
+    """The cursor that the client goes on after, whatever the operation's argument says."""
+    event: LogEvent | None = None
+    """The event that the last result answers; None for what is no event of the log."""
+    begun: Callable[[str], None] | None = None
+    """Told the cursor where the stream begins, once that is known."""
 
 
 @dataclass(slots=True)
@@ -94,8 +108,12 @@ class OperationContext:
     """Where a crowd may write the answers of this operation; None off sockets."""
     resuming: Resuming | None = None
     """Where the operation goes on that a crowd has let go."""
+    tells_cost: bool = False
+    """Whether the answer is to say what it cost."""
     feeding: AsyncGenerator[LogEvent, None] | None = None
     """The events of a crowd whose own run this is; None for everybody else."""
+    place: Place | None = None
+    """Where the stream is told of, if its transport asks."""
 
     def fresh(self) -> OperationContext:
         """The same asker with loaders that remember nothing."""
@@ -130,6 +148,13 @@ class OperationContext:
         self.read_with(event.shared)
         self.standings = None
         self.began_at = time.perf_counter()
+        if self.place is not None:
+            self.place.event = event
+
+    def resume_after(self, after: str | None) -> str | None:
+        """Where a field's stream goes on: after what the client had last, if its transport says so,
+        else after the field's argument."""
+        return after if self.place is None or self.place.after is None else self.place.after
 
     def read_with(self, shared: dict[str, Any]) -> None:
         """Forget, and read what does not depend on the viewer once for all who have `shared`."""

@@ -40,7 +40,7 @@ async def follow(
                     yield event
         return
     if context.resuming is None:
-        feed = await find()
+        feed, after = await find(), context.resume_after(after)
     else:
         feed, after = _resumed(context.resuming)
     events = _events(context, feed, after, meanwhile, rides=sees is None or context.viewer is None)
@@ -63,7 +63,13 @@ async def _events(
             server.hub, feed, context.outlet, context.viewer_id, partial(meanwhile, feed)
         )
     events = stream(
-        server.hub, server.db, feed.topic, after=after, types=feed.types, boarding=boarding
+        server.hub,
+        server.db,
+        feed.topic,
+        after=after,
+        types=feed.types,
+        boarding=boarding,
+        begun=None if context.place is None else context.place.begun,
     )
     with meanwhile(feed):
         async with aclosing(events):

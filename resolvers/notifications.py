@@ -125,6 +125,7 @@ async def watch_notifications(
     user_id = context.signed_in().user_id
     server = context.server
     topic = user_topic(user_id)
+    after = context.resume_after(after)
     events = stream(server.hub, server.db, topic, after=after, types=_CREATED)
     async with aclosing(events):
         async for event in events:

@@ -254,6 +254,7 @@ async def watch_wallet(
     """Changes of the viewer's own wallet from a cursor on; each event with loaders of its own."""
     user_id = context.signed_in().user_id
     server = context.server
+    after = context.resume_after(after)
     changes = wallet_changes(server.hub, server.db, user_id, asset=asset, after=after)
     async with aclosing(changes):
         async for event in changes:

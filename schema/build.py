@@ -122,7 +122,9 @@ def build_schema(
         domains=DOMAINS,
         limits=limits,
         executor=executor,
-        config=StrawberryConfig(scalar_map=dict(SCALARS)),
+        config=StrawberryConfig(
+            scalar_map=dict(SCALARS), enable_experimental_incremental_execution=True
+        ),
         exception_handlers=exception_handlers(
             (
                 *USER_ERRORS,

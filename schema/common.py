@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders.pages import Page
 from loaders.rows import Money as MoneyValue
 from schema.fields import attribute, bounded, resolved
+from schema.rows import shows
 from schema.scalars import AssetCode, BigInt, Cursor
 
 T = TypeVar("T")
@@ -27,15 +29,12 @@ class Node:
     )
 
 
-@strawberry.type(description="An exact amount of an asset. Never a float.")
+@strawberry.type(description="An exact amount of an asset. Never a float.", directives=[INHERITS])
+@shows(MoneyValue)
 class Money:
     amount: Decimal = attribute("In whole units, with the asset's number of places: `12.50`.")
     asset: AssetCode = attribute("What is counted.")
     minor_units: BigInt = attribute("The same amount in the asset's smallest unit: `1250`.")
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, MoneyValue)
 
 
 @strawberry.input(description="An amount of an asset, in whole units.")
@@ -44,7 +43,7 @@ class MoneyInput:
     asset: AssetCode = strawberry.field(description="What is counted.")
 
 
-@strawberry.type(description="Where a page stands in its list (Relay).")
+@strawberry.type(description="Where a page stands in its list (Relay).", directives=[INHERITS])
 class PageInfo:
     has_next_page: bool = attribute("Whether there is more after this page.")
     has_previous_page: bool = attribute("Whether there is more before this page.")
@@ -52,16 +51,18 @@ class PageInfo:
     end_cursor: Cursor | None = attribute("The last edge's cursor; null on an empty page.")
 
 
-@strawberry.type(description="One item of a list, and its place there.")
+@strawberry.type(description="One item of a list, and its place there.", directives=[INHERITS])
 class Edge(Generic[T]):
     cursor: Cursor = attribute("Pass it as `after` or `before` to go on from here.")
     node: T = attribute("The item itself.")
 
 
-@strawberry.type(description="A page of a list (Relay).")
+@strawberry.type(description="A page of a list (Relay).", directives=[INHERITS])
 class Connection(Generic[T]):
-    edges: list[Edge[T]] = attribute("The items with their cursors.", list_size=bounded(PAGE_LIMIT))
-    nodes: list[T] = attribute("The items alone.", list_size=bounded(PAGE_LIMIT))
+    edges: list[Edge[T]] = attribute(
+        "The items with their cursors.", list_size=bounded(PAGE_LIMIT), cost=1
+    )
+    nodes: list[T] = attribute("The items alone.", list_size=bounded(PAGE_LIMIT), cost=1)
     page_info: PageInfo = attribute("Where this page stands.")
 
     @resolved("How many items the whole list has. Counted only when asked for.", cost=5)

@@ -3,28 +3,44 @@ with shaped errors."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Literal
 
-from graphql import FragmentDefinitionNode, GraphQLError, OperationType
+from graphql import (
+    ExperimentalIncrementalExecutionResults,
+    FragmentDefinitionNode,
+    GraphQLError,
+    OperationType,
+)
+from graphql.execution.values import get_variable_values
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as StrawberryOperationType
 
+from core.errors import RequestError
 from core.metrics import add_subscriptions, observe_operation
+from execution.caching import CachePolicy
+from execution.cost import price
+from execution.deadlines import within
 from execution.explain import as_json
+from execution.federated_trace import KEY, Tracer
+from execution.incremental import FirstPart, first_part
 from execution.introspection import SchemaAnswers, asks_schema_alone, variables_key
 from execution.levels import LevelExecutor, level_executor
-from execution.limits import Limits
+from execution.limits import Limits, variable_errors
+from execution.reticence import core_executor
 from execution.shaping import shape_error
 from execution.sharing import Asking
-from execution.store import DocumentStore, PreparedDocuments, ambiguous
+from execution.store import DocumentStore, Prepared, PreparedDocuments, ambiguous
+from execution.texts import Texts
 from loaders.recording import recorded
 from schema.explaining import told
+from schema.metering import Charge, charge, charge_least
 from schema.projection import DomainSchema
 
 ExecutorName = Literal["levels", "graphql-core"]
@@ -42,11 +58,17 @@ class MelaSchema(DomainSchema):
         **options: Any,
     ) -> None:
         self.documents = DocumentStore(limits or Limits())
-        self.levels = level_executor(self.documents.plans) if executor == "levels" else None
+        self.texts = Texts(self.documents)
+        reticent = not self.documents.limits.introspection
+        self.levels = (
+            level_executor(self.documents.plans, reticent=reticent)
+            if executor == "levels"
+            else None
+        )
         self.answers = SchemaAnswers()
         options["extensions"] = (lambda: PreparedDocuments(self.documents),)
-        if self.levels is not None:
-            options["execution_context_class"] = self.levels
+        core = core_executor(reticent=reticent)
+        options["execution_context_class"] = self.levels or core
         super().__init__(*args, **options)
         self.recipe = {
             **self.recipe,
@@ -66,6 +88,25 @@ class MelaSchema(DomainSchema):
         asking: Asking = plans.asking(self._schema, found, tuple(parts))
         return asking
 
+    async def text_of(
+        self,
+        query: str | None,
+        extensions: Mapping[str, Any] | None,
+        document_id: str | None = None,
+    ) -> str | None:
+        """The text that a request sends or names (`Texts.text_of`): every transport asks for it
+        before it runs anything."""
+        return await self.texts.text_of(self._schema, query, extensions, document_id)
+
+    def cache_policy(self, text: str, operation_name: str | None) -> CachePolicy | None:
+        """How long answers to an operation that has run may be kept; None: not at all."""
+        prepared = self.documents.known(text)
+        operation = None if prepared is None else prepared.operation(operation_name)
+        if prepared is None or operation is None:
+            return None
+        fragments = tuple(prepared.fragments.values())
+        return self.documents.plans.caching(self._schema, operation, fragments)
+
     async def execute(self, query: str | None, *args: Any, **options: Any) -> Any:
         """Run a query or mutation with fresh loaders; see Strawberry's `Schema.execute`."""
         return await self.execute_own(query, *args, **_own_context(options))
@@ -79,9 +120,12 @@ class MelaSchema(DomainSchema):
         operation_name: str | None = None,
         allowed_operation_types: Iterable[StrawberryOperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
+        later: bool = False,
     ) -> Any:
         """As `execute`, in a context that was made for this operation. Where operations run by
-        levels it is without Strawberry's preparations; subscriptions are always Strawberry's."""
+        levels it is without Strawberry's preparations; subscriptions are always Strawberry's.
+
+        What is deferred or streamed comes with the rest, or where `later`, after a `FirstPart`."""
         context = context_value
         allowed = allowed_operation_types or ALL_TYPES
         if not query:
@@ -89,15 +133,28 @@ class MelaSchema(DomainSchema):
         try:
             prepared = await self.documents.prepare_aside(self._schema, query)
         except Exception as error:
-            return _finished(context, "unknown", _refused([error]))
+            return await _unrun(context, "unknown", [error])
+        if prepared.incremental and not (later and self.levels):
+            prepared = prepared.whole
         operation = prepared.operation(operation_name)
         if operation is None:
             raise CannotGetOperationTypeError(operation_name)
         kind = StrawberryOperationType(operation.operation.value)
         if kind not in allowed:
             raise InvalidOperationTypeError(kind)
+        if errors := (
+            prepared.errors
+            or ambiguous(prepared, operation_name)
+            or variable_errors(variable_values, self.documents.limits)
+        ):
+            return await _unrun(context, kind.value, errors)
+        if operation_extensions and operation_extensions.get("cost") is True and context:
+            context.tells_cost = True
         if self.levels is None or kind is StrawberryOperationType.SUBSCRIPTION:
-            return await super().execute(
+            paid = await self._paid(prepared, operation, variable_values, context)
+            if isinstance(paid, Exception):
+                return _finished(context, kind.value, _refused([paid]))
+            result = await super().execute(
                 query,
                 variable_values,
                 context,
@@ -106,8 +163,9 @@ class MelaSchema(DomainSchema):
                 allowed,
                 operation_extensions,
             )
-        if errors := prepared.errors or ambiguous(prepared, operation_name):
-            return _finished(context, kind.value, _refused(errors))
+            if paid is not None:
+                paid.settle(result)
+            return result
         begun = self.levels.begin(
             self._schema,
             prepared,
@@ -117,8 +175,12 @@ class MelaSchema(DomainSchema):
             root_value=root_value,
             operation_extensions=operation_extensions,
         )
+        if isinstance(begun, list):
+            return await _unrun(context, kind.value, begun)
         if self._tells_plans(operation_extensions) and isinstance(begun, LevelExecutor):
             return _finished(context, kind.value, await self._explained(begun))
+        if operation_extensions and operation_extensions.get(KEY) is True:
+            return await self._traced(begun, kind.value)
         return _finished(context, kind.value, await self._answered(begun))
 
     def _tells_plans(self, extensions: dict[str, Any] | None) -> bool:
@@ -131,43 +193,125 @@ class MelaSchema(DomainSchema):
         with recorded(begun.context_value.server.db) as sent:
             result = await self._answered(begun)
         plan = replace(await told(self, begun), statements=tuple(sent))
-        result.extensions = {"plan": as_json(plan)}
+        result.extensions = {**(result.extensions or {}), "plan": as_json(plan)}
         return result
 
-    async def _answered(self, begun: LevelExecutor | list[GraphQLError]) -> ExecutionResult:
-        """The answer of an execution, if it could begin; of the schema itself, as it was."""
+    async def _traced(self, begun: LevelExecutor, kind: str) -> Any:
+        """The answer, with the time of each field for a gateway (ftv1)."""
+        tracer = Tracer()
+        tracer.follow(begun)
+        result = _finished(begun.context_value, kind, await self._answered(begun))
+        result.extensions = {**(result.extensions or {}), KEY: tracer.encoded(result.errors)}
+        return result
+
+    async def _answered(self, begun: LevelExecutor | list[GraphQLError]) -> Any:
+        """The answer of an execution, if it could begin; of one that takes too long, that."""
         if isinstance(begun, list):
-            return ExecutionResult(None, begun)
+            return _refused(begun)
+        context, changes = begun.context_value, begun.operation.operation is OperationType.MUTATION
+        try:
+            paid = await charge(context, begun.cost(), begun.variable_values.coerced)
+            result = await within(_limit_s(context), self._executed(begun), changes=changes)
+            if paid is not None:
+                paid.settle(result, whole=not isinstance(result, FirstPart))
+            return result
+        except Exception as error:
+            return _refused([error])
+
+    async def _executed(self, begun: LevelExecutor) -> Any:
+        """The answer; of the schema itself, as it was. What is still being read stops with it."""
         try:
             if begun.known().traits.covered:
                 found = await begun.answer()
                 return ExecutionResult(found.data, found.errors)
             return await self._answered_by_core(begun)
-        except Exception as error:
-            return _refused([error])
+        except asyncio.CancelledError:
+            if (loaders := getattr(begun.context_value, "loaders", None)) is not None:
+                loaders.stop()
+            raise
 
-    async def _answered_by_core(self, begun: LevelExecutor) -> ExecutionResult:
+    async def _answered_by_core(self, begun: LevelExecutor) -> Any:
         of_schema = asks_schema_alone(begun.operation)
         key = variables_key(begun.variable_values.coerced) if of_schema else ""
         if of_schema and (known := self.answers.find(begun.operation, key)) is not None:
             return ExecutionResult(known, None)
         found = await begun.answer()
+        if isinstance(found, ExperimentalIncrementalExecutionResults):
+            context = begun.context_value
+            return first_part(found, getattr(context, "request_id", ""), _limit_s(context))
         if of_schema and found.data is not None and not found.errors:
             return ExecutionResult(self.answers.keep(begun.operation, key, found.data), None)
         return ExecutionResult(found.data, found.errors)
 
-    async def stream(self, query: str | None, *args: Any, **options: Any) -> Any:
+    async def stream(self, query: str | None, **options: Any) -> Any:  # type: ignore[override]
         """Run any operation of a streaming transport with a context of its own: a WebSocket shares
-        one among all its operations."""
+        one among all its operations. Queries and mutations run as `execute_own` runs them, with
+        the parts that come `later` after the first; a request that cannot run is one
+        `PreExecutionError`."""
+        later = options.pop("later", False)
         own = _own_context(options)
         if query:
-            # Strawberry parses in the loop; then it is known. What is wrong is told there.
-            with suppress(GraphQLError):
-                await self.documents.prepare_aside(self._schema, query)
-        results = await super().stream(query, *args, **own)
+            # Strawberry parses in the loop; then it is known.
+            try:
+                prepared = await self.documents.prepare_aside(self._schema, query)
+            except GraphQLError as error:
+                return _one(await _unrun(own.get("context_value"), "unknown", [error]))
+            operation = prepared.operation(own.get("operation_name"))
+            if operation and operation.operation is not OperationType.SUBSCRIPTION:
+                return self._once(query, own | {"later": later})
+            if operation and (refused := await self._not_begun(prepared, operation, own)):
+                return _one(refused)
+        results = await super().stream(query, **own)
         if getattr(own.get("context_value"), "feeding", None) is not None:
             return results  # a crowd's, whose subscribers are counted
         return _counted(results, getattr(own.get("context_value"), "request_id", ""))
+
+    async def _not_begun(self, prepared: Prepared, operation: Any, own: Any) -> Any:
+        """The refusal of a subscription that is too large or costs too much; None of one that may
+        begin, and of what is told elsewhere. It is paid for when it begins; its events are not."""
+        context = own.get("context_value")
+        if getattr(context, "feeding", None) or getattr(context, "resuming", None):
+            return None  # a crowd's own, or one that has begun before
+        if errors := prepared.errors or ambiguous(prepared, own.get("operation_name")):
+            return await _unrun(context, "subscription", errors)
+        variables = own.get("variable_values")
+        if errors := variable_errors(variables, self.documents.limits):
+            return await _unrun(context, "subscription", errors)
+        paid = await self._paid(prepared, operation, variables, context)
+        if isinstance(paid, Exception):
+            return _finished(context, "subscription", _refused([paid]))
+        return None
+
+    async def _paid(
+        self, prepared: Prepared, operation: Any, variables: Any, context: Any
+    ) -> Charge | Exception | None:
+        """The charge for what Strawberry runs, or why it may not run; None where there is none, as
+        for variables that Strawberry will tell are wrong."""
+        definitions = operation.variable_definitions or ()
+        values = get_variable_values(self._schema, definitions, variables or {})
+        if isinstance(values, list):
+            return await charge_least(context)
+        known = self.documents.plans.of(operation, tuple(prepared.fragments.values()))
+        try:
+            cost = known.cost(
+                values.coerced, lambda: price(self._schema, operation, prepared.details, values)
+            )
+            return await charge(context, cost, values.coerced)
+        except RequestError as error:
+            return error
+
+    async def _once(self, query: str, own: dict[str, Any]) -> Any:
+        """What a query or mutation is answered, as a stream of one result, or of a first part and
+        those that come later."""
+        try:
+            result = await self.execute_own(query, **own)
+            yield result
+            if isinstance(result, FirstPart):
+                async with aclosing(result.rest):
+                    async for part in result.rest:
+                        yield part
+        except (CannotGetOperationTypeError, InvalidOperationTypeError) as error:
+            yield _finished(own.get("context_value"), "unknown", _refused([error]))
 
     def process_errors(self, errors: Any, execution_context: Any = None) -> None:
         """Nothing: what must be logged is logged where errors are shaped."""
@@ -180,6 +324,17 @@ class MelaSchema(DomainSchema):
         )
         kind = "unknown" if context.graphql_document is None else _kind(context)
         return _finished(context.context, kind, result)
+
+
+async def _unrun(context: Any, kind: str, errors: Sequence[Exception]) -> Any:
+    """What could not be run is told, for the least that an operation costs."""
+    limited = await charge_least(context)
+    return _finished(context, kind, _refused(errors if limited is None else [limited]))
+
+
+async def _one(result: Any) -> Any:
+    """A stream of one result."""
+    yield result
 
 
 def _refused(errors: Sequence[Exception]) -> PreExecutionError:
@@ -202,6 +357,12 @@ def _finished(context: Any, kind: str, result: Any) -> Any:
         outcome = str(errors[0].extensions["code"]) if errors else "ok"
         observe_operation(kind, outcome, time.perf_counter() - began_at)
     return result
+
+
+def _limit_s(context: Any) -> float | None:
+    """How long an operation may take; None where no server says so."""
+    server = getattr(context, "server", None)
+    return None if server is None else float(server.settings.request_timeout_s)
 
 
 def _kind(context: Any) -> str:

@@ -23,7 +23,10 @@ from strawberry.federation.schema_directives import (
 from strawberry.types import Info
 from strawberry.types.unset import UNSET
 
+from execution.caching import CacheControl
 from execution.guards import guards_of
+from execution.rates import RateGuard, RateLimit
+from execution.weights import SIZED_BY
 from loaders.base import Loader, ManyBy, PageBy, depends_on_viewer
 from resolvers.context import OperationContext
 from schema.scalars import Cursor
@@ -105,7 +108,9 @@ def resolved(
     description: str, *, name: str | None = None, **options: Any
 ) -> Callable[[Resolver], Any]:
     """A field with a resolver. Options: `authenticated`, `scopes`, `cost`, `list_size`, `viewer`,
-    `tags`, `deprecated`. Cost is 1 unless said otherwise."""
+    `tags`, `deprecated`, `cache` (seconds that answers may be kept, or a `CacheControl`),
+    `sized_by` (the argument that is a list as long as the field's), `rate_limit` (not of fields
+    that follow keys). Cost is 1 unless said otherwise."""
     options.setdefault("cost", QUERY_COST)
     return _decorator(description, name, options)
 
@@ -209,11 +214,12 @@ def page_size() -> ListSize:
     )
 
 
-def bounded(size: int) -> ListSize:
-    """A plain list that nature or a rule keeps at `size` or fewer."""
+def bounded(size: int, *, by: str | None = None) -> ListSize:
+    """A plain list that nature or a rule keeps at `size` or fewer; `by` is the argument that says
+    how many are asked for."""
     return ListSize(
         assumed_size=size,
-        slicing_arguments=UNSET,
+        slicing_arguments=UNSET if by is None else [by],
         sized_fields=UNSET,
         require_one_slicing_argument=False,
     )
@@ -259,6 +265,9 @@ def _declared(
     viewer: bool = False,
     keyed: Keyed | None = None,
     deprecated: str | None = None,
+    sized_by: str | None = None,
+    cache: int | CacheControl | None = None,
+    rate_limit: RateLimit | None = None,
 ) -> tuple[list[object], list[Any], dict[str, Any]]:
     """Directives, the guards that enforce them, and the metadata an executor reads."""
     directives: list[object] = [Tag(name=tag) for tag in tags]
@@ -270,6 +279,13 @@ def _declared(
         directives.append(Cost(weight=cost))
     if list_size is not None:
         directives.append(list_size)
+    if cache is not None:
+        directives.append(CacheControl(max_age=cache) if isinstance(cache, int) else cache)
+    guards = guards_of(directives)
+    if rate_limit is not None:
+        directives.append(rate_limit)
+        # The last: who may not have the field takes no turn.
+        guards.append(RateGuard(rate_limit))
     by_key = keyed is not None and (keyed.viewer or depends_on_viewer(keyed.loader))
-    metadata = {"viewer": viewer or by_key, "keyed": keyed}
-    return directives, guards_of(directives), metadata
+    metadata = {"viewer": viewer or by_key, "keyed": keyed, SIZED_BY: sized_by}
+    return directives, guards, metadata

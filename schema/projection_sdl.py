@@ -45,6 +45,9 @@ SELECTION_LOCATIONS = frozenset(
     {"FIELD", "FRAGMENT_DEFINITION", "FRAGMENT_SPREAD", "INLINE_FRAGMENT"}
 )
 EXECUTABLE_LOCATIONS = OPERATION_LOCATIONS | SELECTION_LOCATIONS
+OWN_DIRECTIVES = frozenset({"defer", "stream"})
+"""Incremental delivery is between a client and whom it asks: gateways have their own, and composers
+know no such definition in a subgraph."""
 
 
 def rewrite_sdl(sdl: str, plan: Plan, *, version: str) -> str:
@@ -167,7 +170,7 @@ def _is_kept_directive(node: Node, used: set[str]) -> bool:
     if not isinstance(node, DirectiveDefinitionNode):
         return False
     name = node.name.value
-    if name in FEDERATION_DIRECTIVES or name == "link":
+    if name in FEDERATION_DIRECTIVES | OWN_DIRECTIVES or name == "link":
         return False
     return name in used or any(at.value in EXECUTABLE_LOCATIONS for at in node.locations)
 

@@ -21,6 +21,7 @@ from core.tasks import stop_all
 from services.quests.board_feeding import leaderboard
 from services.quests.board_store import UNREACHABLE, BoardStore
 from services.quests.boards import FIRST_MAX, BoardOf, Leaderboard, name_of, window_at
+from subscriptions.newest import Watcher
 from subscriptions.reading import GOING_DOWN
 
 log = structlog.get_logger(__name__)
@@ -48,28 +49,11 @@ class BoardPush:
 
 
 @dataclass(eq=False, slots=True)
-class _Watcher:
-    """One subscriber: holds the newest push alone."""
-
-    push: BoardPush | None = None
-    error: RequestError | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def tell(self, push: BoardPush) -> None:
-        self.push = push
-        self.changed.set()
-
-    def end(self, error: RequestError) -> None:
-        self.error = error
-        self.changed.set()
-
-
-@dataclass(eq=False, slots=True)
 class _Watched:
     """One board; `seen` is what it was called and which version of it was read last."""
 
     board: BoardOf
-    watchers: dict[_Watcher, None] = field(default_factory=dict)
+    watchers: dict[Watcher[BoardPush], None] = field(default_factory=dict)
     seen: tuple[str, str] | None = None
     push: BoardPush | None = None
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -120,20 +104,14 @@ class BoardWatch:
                     await self._read(watched, await self._place(watched))
             if watched.push is not None and watcher.push is None:
                 watcher.tell(watched.push)
-            while True:
-                await watcher.changed.wait()
-                watcher.changed.clear()
-                if watcher.push is not None:
-                    push, watcher.push = watcher.push, None
-                    yield push
-                if watcher.error is not None:
-                    raise watcher.error.with_traceback(None)
+            async for push in watcher.pushes():
+                yield push
         finally:
             del watched.watchers[watcher]
             if not watched.watchers and self._watched.get(board) is watched:
                 del self._watched[board]
 
-    def _join(self, board: BoardOf) -> tuple[_Watched, _Watcher]:
+    def _join(self, board: BoardOf) -> tuple[_Watched, Watcher[BoardPush]]:
         if self._closed:
             raise Unavailable(GOING_DOWN)
         watched = self._watched.get(board)
@@ -141,7 +119,7 @@ class BoardWatch:
             if len(self._watched) >= self._limit:
                 raise TooManyBoards("too many leaderboards are watched now: try again later")
             watched = self._watched[board] = _Watched(board)
-        watcher = _Watcher()
+        watcher = Watcher[BoardPush]()
         watched.watchers[watcher] = None
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(), name="leaderboards")

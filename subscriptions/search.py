@@ -35,6 +35,7 @@ from services.search.changes import (
 from services.search.contract import SearchPage, SearchQuery
 from subscriptions.bells import Bells
 from subscriptions.hub import INDEX_BELL
+from subscriptions.newest import Watcher
 from subscriptions.reading import GOING_DOWN
 
 log = structlog.get_logger(__name__)
@@ -68,28 +69,11 @@ class Push:
 
 
 @dataclass(eq=False, slots=True)
-class _Watcher:
-    """One subscriber: holds the newest result alone."""
-
-    push: Push | None = None
-    error: RequestError | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def tell(self, push: Push) -> None:
-        self.push = push
-        self.changed.set()
-
-    def end(self, error: RequestError) -> None:
-        self.error = error
-        self.changed.set()
-
-
-@dataclass(eq=False, slots=True)
 class _Live:
     """One search that somebody watches. `touched` holds the documents whose change concerns it."""
 
     query: SearchQuery
-    watchers: dict[_Watcher, None] = field(default_factory=dict)
+    watchers: dict[Watcher[Push], None] = field(default_factory=dict)
     wanted: Awaited | None = None
     push: Push | None = None
     touched: asyncio.Event = field(default_factory=asyncio.Event)
@@ -148,12 +132,12 @@ class LiveSearches:
         down. Close it (`aclosing`) to give up early.
         """
         asked = replace(query, after=None)
-        watcher = _Watcher()
+        watcher = Watcher[Push]()
         self._take_place(asked, socket)
         try:
             live = self._join(asked, watcher)
             try:
-                async for push in _pushes(watcher):
+                async for push in watcher.pushes():
                     yield push
             finally:
                 self._leave(live, watcher)
@@ -173,7 +157,7 @@ class LiveSearches:
             raise TooManySearches("too many live searches now: try again later")
         self._sockets[socket] += 1
 
-    def _join(self, asked: SearchQuery, watcher: _Watcher) -> _Live:
+    def _join(self, asked: SearchQuery, watcher: Watcher[Push]) -> _Live:
         live = self._live.get(asked)
         if live is None:
             live = self._live[asked] = _Live(asked)
@@ -187,7 +171,7 @@ class LiveSearches:
             watcher.tell(live.push)
         return live
 
-    def _leave(self, live: _Live, watcher: _Watcher) -> None:
+    def _leave(self, live: _Live, watcher: Watcher[Push]) -> None:
         live.watchers.pop(watcher, None)
         if not live.watchers and self._live.get(live.query) is live:
             del self._live[live.query]
@@ -280,17 +264,6 @@ class LiveSearches:
             for live in self._live.values():
                 live.judge(changes)
         return place
-
-
-async def _pushes(watcher: _Watcher) -> AsyncGenerator[Push, None]:
-    while True:
-        await watcher.changed.wait()
-        watcher.changed.clear()
-        if watcher.push is not None:
-            push, watcher.push = watcher.push, None
-            yield push
-        if watcher.error is not None:
-            raise watcher.error.with_traceback(None)
 
 
 def _differs(before: SearchPage, now: SearchPage, documents: set[int | None]) -> bool:

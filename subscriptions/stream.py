@@ -4,12 +4,12 @@ in order, whatever happens to Redis, to PostgreSQL or to a publication.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from core.database import Database
 from core.errors import BadUserInput
 from subscriptions.crowds import Boarding
-from subscriptions.cursors import decode_cursor
+from subscriptions.cursors import decode_cursor, encode_cursor
 from subscriptions.fanout import ConflateKey, Subscription
 from subscriptions.hub import Hub
 from subscriptions.log import LogEvent
@@ -24,12 +24,14 @@ async def stream(
     types: frozenset[str] | None = None,
     conflate_key: ConflateKey | None = None,
     boarding: Boarding | None = None,
+    begun: Callable[[str], None] | None = None,
 ) -> AsyncGenerator[LogEvent, None]:
     """Events of `topic` after the cursor, without end; after the log's head when there is none.
 
     Begins with the first `anext`. `types` passes only those types. With `conflate_key`, a consumer
     that falls behind gets the newest event of each key; without it, `SlowConsumer` with the cursor
-    to resume from. With `boarding` it ends where a crowd takes the subscriber on.
+    to resume from. With `boarding` it ends where a crowd takes the subscriber on. `begun` is told
+    the cursor that everything to come is after.
     Raises `BadUserInput` for a cursor that is not of this topic, `CursorExpired` for one older than
     the log, `Unavailable` when the server goes down. Close it (`aclosing`) to give up early.
     """
@@ -37,6 +39,8 @@ async def stream(
     subscription = await hub.join(topic, types=types, conflate_key=conflate_key)
     try:
         position = await _start(hub, db, subscription, position)
+        if begun is not None:
+            begun(encode_cursor(topic, position))
         while not subscription.topic.go_live(subscription, position):
             # History is read page by page at the consumer's own pace; nothing is buffered for it.
             for event in await hub.reader.page(db, topic, after=position):

@@ -20,6 +20,7 @@ from core.errors import InvalidInput
 from resolvers.context import Server
 from services.content.feeds import platform_named
 from services.content.platform_messages import MESSAGE_ID_MAX, read_offers, take_offers
+from web.route_errors import refusal
 from web.signatures import has_hex_signature, is_of_now, is_signed
 
 log = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ def availability_webhook_routes(server: Server) -> list[Route]:
         slug = request.path_params["platform"]
         secret = server.settings.platform_webhook_secrets.get(slug)
         if secret is None:
-            return _answer(404, "no such platform is configured to call here")
+            return refusal(404, "no such platform is configured to call here")
         signed = _signed(secret.get_secret_value(), await request.body(), request.headers)
         if isinstance(signed, Response):
             log.warning("webhook_refused", platform=slug, status=signed.status_code)
@@ -49,7 +50,7 @@ def availability_webhook_routes(server: Server) -> list[Route]:
         async with server.db.read() as session:
             platform_id = await platform_named(session, slug)
         if platform_id is None:
-            return _answer(404, "no such platform is configured to call here")
+            return refusal(404, "no such platform is configured to call here")
         return await _take(server, platform_id, signed)
 
     path = "/webhooks/availability/{platform}"
@@ -66,7 +67,7 @@ async def _take(server: Server, platform_id: UUID, signed: _Signed) -> Response:
             offers=read_offers(platform_id, signed.message),
         )
     except InvalidInput as error:
-        return _answer(422, error.message)
+        return refusal(422, error.message)
     return JSONResponse({"taken": done.taken, "changes": done.changes, "unknown": done.unknown})
 
 
@@ -79,16 +80,16 @@ def _signed(secret: str, body: bytes, headers: Mapping[str, str]) -> _Signed | R
     else:
         holds = has_hex_signature(secret, body, by_hand)
     if not holds:
-        return _answer(401, "the signature does not hold")
+        return refusal(401, "the signature does not hold")
     try:
         message = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return _answer(422, "not JSON")
+        return refusal(422, "not JSON")
     if standard:
         return _identified(headers["webhook-id"], True, message)
     sent_at = _sent_at(message)
     if sent_at is not None and not is_of_now(sent_at):
-        return _answer(401, "too old, or not yet")
+        return refusal(401, "too old, or not yet")
     # The header signs no id and no time. The message's own id, if it has one, is signed with it;
     # without, the same bytes are the same message.
     own = message.get("id") if isinstance(message, dict) else None
@@ -98,7 +99,7 @@ def _signed(secret: str, body: bytes, headers: Mapping[str, str]) -> _Signed | R
 
 def _identified(id: str, dated: bool, message: Any) -> _Signed | Response:
     if len(id) > MESSAGE_ID_MAX or "\0" in id:
-        return _answer(422, f"its id: {MESSAGE_ID_MAX} characters at most")
+        return refusal(422, f"its id: {MESSAGE_ID_MAX} characters at most")
     return _Signed(id, dated, message)
 
 
@@ -115,7 +116,3 @@ def _sent_at(message: Any) -> datetime | None:
         # A time that cannot be read is no reason to take a message for ever.
         return datetime.min.replace(tzinfo=UTC)
     return None
-
-
-def _answer(status: int, said: str) -> Response:
-    return JSONResponse({"error": said}, status)

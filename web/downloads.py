@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from core.clock import utc_now
@@ -22,6 +22,7 @@ from services.auctions.downloads import (
     peek_download,
     take_download,
 )
+from web.route_errors import refusal
 
 log = structlog.get_logger(__name__)
 
@@ -40,9 +41,9 @@ def download_routes(server: Server) -> list[Route]:
         try:
             return await _send(server, request)
         except LinkRefused as refused:
-            return _answer(410 if refused.expired else 404, str(refused))
+            return refusal(410 if refused.expired else 404, str(refused))
         except DownloadRefused as refused:
-            return _answer(410, _REASONS[refused.reason])
+            return refusal(410, _REASONS[refused.reason])
 
     return [Route(f"{LINK_PATH}/{{token}}", download, methods=["GET"])]
 
@@ -58,7 +59,7 @@ async def _send(server: Server, request: Request) -> Response:
         content = await server.storage.get(file.storage_key)
     except FileNotFoundError:
         log.error("stored_file_missing", grant=grant_id.hex)
-        return _answer(503, "the file cannot be read at present; nothing was counted")
+        return refusal(503, "the file cannot be read at present; nothing was counted")
     # Only now: a file that cannot be opened costs the buyer nothing.
     await server.db.transaction(partial(take_download, grant_id=grant_id))
     return StreamingResponse(content, headers=_headers(file), media_type=file.media_type)
@@ -80,7 +81,3 @@ def attachment(name: str) -> str:
     """Content-Disposition as RFC 6266 has it: the name in ASCII, and in UTF-8 percent-encoded."""
     plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-
-
-def _answer(status: int, said: str) -> Response:
-    return JSONResponse({"error": said}, status, headers={"Cache-Control": "no-store"})

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from core.clock import utc_now
@@ -16,6 +16,7 @@ from core.links import LinkRefused, read_link
 from resolvers.context import Server
 from resolvers.quest_evidence import LINK_PATH, ORIGINAL_PURPOSE, SHOWN_PURPOSE
 from services.quests.evidence import EvidenceFile, file_to_send
+from web.route_errors import refusal
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +24,7 @@ _HEADERS: Final = {
     "Cache-Control": "private, no-store",
     "Content-Disposition": "inline",
     "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "cross-origin",  # frontends of other sites show it
     "X-Content-Type-Options": "nosniff",
     "Accept-Ranges": "none",
 }
@@ -35,9 +37,9 @@ def evidence_routes(server: Server) -> list[Route]:
         try:
             return await _send(server, request)
         except LinkRefused as refused:
-            return _answer(410 if refused.expired else 404, str(refused))
+            return refusal(410 if refused.expired else 404, str(refused))
         except NotFound:
-            return _answer(410, "the file is gone")
+            return refusal(410, "the file is gone")
 
     return [Route(f"{LINK_PATH}/{{token}}", evidence, methods=["GET"])]
 
@@ -50,7 +52,7 @@ async def _send(server: Server, request: Request) -> Response:
         content = await server.storage.get(file.storage_key)
     except FileNotFoundError:
         log.error("stored_file_missing", key=file.storage_key)
-        return _answer(503, "the file cannot be read at present")
+        return refusal(503, "the file cannot be read at present")
     return StreamingResponse(content, headers=_HEADERS, media_type=file.media_type)
 
 
@@ -64,7 +66,3 @@ async def _file(server: Server, token: str) -> EvidenceFile:
         evidence_id, original = read_link(server.keys, ORIGINAL_PURPOSE, token, now=now), True
     async with server.db.read() as session:
         return await file_to_send(session, evidence_id, original=original)
-
-
-def _answer(status: int, said: str) -> Response:
-    return JSONResponse({"error": said}, status, headers={"Cache-Control": "no-store"})

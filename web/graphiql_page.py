@@ -23,6 +23,8 @@ ASSETS_PATH: Final = "/graphiql/assets"
 # A Host header is the client's: it goes into the policy only in this shape.
 _HOST: Final = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
+_OPERATION: Final = frozenset({"query", "documentId", "extensions"})
+
 _TITLE: Final = "<title>Mela</title>"
 
 _NOT_BUILT: Final = """<!doctype html>
@@ -63,7 +65,9 @@ def graphiql_built(dist: Path = DIST) -> bool:
 
 def wants_graphiql(request: Request) -> bool:
     """Whether a request to the GraphQL address is a browser's visit, not an operation by GET."""
-    if request.method not in {"GET", "HEAD"} or "query" in request.query_params:
+    if request.method not in {"GET", "HEAD"}:
+        return False
+    if not _OPERATION.isdisjoint(request.query_params):
         return False
     return "text/html" in request.headers.get("accept", "")
 

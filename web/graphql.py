@@ -1,43 +1,53 @@
-"""GraphQL over HTTP, and the way to its sockets (`web/sockets.py`): who asks, JSON, GraphiQL."""
+"""The GraphQL address: who asks, and the way to an operation's answer (`web/answering.py`), to
+sockets (`web/sockets.py`) and to GraphiQL."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import orjson
-from cross_web import HTTPException
-from graphql import GraphQLError
-from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import ConnectionRejectionError
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_WS_PROTOCOL
 
 from core.clock import utc_now
-from core.errors import BadUserInput, RequestError, Unauthenticated
+from core.errors import RequestError, Unauthenticated
 from core.ids import new_id
 from core.logging import current_request_id
 from core.tokens import verify_access_token
-from execution.shaping import shape_error
 from loaders.base import Loaders
 from resolvers.context import OperationContext, Server
 from schema.executing import MelaSchema
 from services.users.access import Viewer, viewer_of
+from web.answering import answer
+from web.cors import may_open_socket
 from web.graphiql_page import graphiql_response, wants_graphiql
-from web.posting import answer_post, is_plain_post
-from web.sockets import CLOSE_FORBIDDEN, SocketHandler, TextAdapter
-from web.uploads import is_multipart, placed, read_form, require_preflight
+from web.headers import Headers, headers_of
+from web.legacy_sockets import LegacyHandler
+from web.negotiating import negotiate
+from web.outlets import TextAdapter
+from web.refusing import Gone, Refused, refused, send_nothing, send_refusal
+from web.requests import Asked, read_request, read_url
+from web.socket_counts import counts_of
+from web.socket_messages import Close, credentials_of
+from web.sockets import SocketHandler
+from web.streams import Exchange
+from web.streams_serving import answer_by_stream
+from web.streams_single import SingleConnections
 
-UPLOADS = "uploads"
-"""The request's state that holds its form, to be closed at the end."""
-
-PLAN_HEADER = "x-mela-plan"
-INIT_TIMEOUT = timedelta(seconds=10)
-CLOSE_TRY_LATER = 1013
+PLAN_HEADER: Final = b"x-mela-plan"
+TRACE_HEADER: Final = b"apollo-federation-include-trace"
+COST_HEADER: Final = b"x-mela-cost"
+EVENT_STREAM: Final = b"text/event-stream"
+NOT_ACCEPTABLE: Final = "answers are application/graphql-response+json or application/json"
 
 
 def viewer_from(server: Server, authorization: str | None) -> Viewer | None:
@@ -63,102 +73,127 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
 
     websocket_adapter_class = TextAdapter
     graphql_transport_ws_handler_class = SocketHandler
+    graphql_ws_handler_class = LegacyHandler  # type: ignore[assignment]
 
     def __init__(self, schema: MelaSchema, server: Server, *, graphiql: bool) -> None:
         super().__init__(
             schema,
             graphql_ide=None,
-            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
-            connection_init_wait_timeout=INIT_TIMEOUT,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_WS_PROTOCOL),
+            connection_init_wait_timeout=timedelta(seconds=server.settings.socket_init_s),
             max_subscriptions_per_connection=server.settings.max_operations_per_socket,
-            multipart_uploads_enabled=True,
         )
         self.server = server
         self.mela = schema
         self.graphiql = graphiql
-        self.sockets = 0
+        self.sockets = counts_of(server.settings)
+        self.single = SingleConnections(schema, self.sockets, workers=server.settings.workers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._socket(WebSocket(scope, receive, send))
+            return
         try:
-            if scope["type"] == "http" and is_plain_post(scope):
-                headers = Headers(scope=scope)
-                # GraphiQL lets people set headers, and no extensions of a request.
-                tell_plan = self.graphiql and headers.get(PLAN_HEADER) == "1"
-                context = self._context(headers, scope)
-                await answer_post(self.mela, context, receive, send, tell_plan=tell_plan)
-            elif scope["type"] == "http":
-                response = await self.run(Request(scope, receive))
-                await response(scope, receive, send)
-            else:
-                await self._socket(WebSocket(scope, receive, send))
-        except (RequestError, HTTPException) as error:
-            await self._refuse(error, scope, receive, send)
+            await self._answer(scope, receive, send)
+        except Refused as refusal:
+            await send_refusal(refusal, scope, send)
+        except RequestError as error:
+            await send_refusal(refused(error), scope, send)
+        except Gone:
+            await send_nothing(send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """GraphiQL for a browser's visit, else the answer to an operation; uploaded files are gone
+        afterwards, whatever came of it."""
+        headers = headers_of(scope)
+        if self.graphiql and scope["method"] != "POST" and wants_graphiql(Request(scope)):
+            await graphiql_response(Request(scope))(scope, receive, send)
+            return
+        accepted = negotiate(headers.get(b"accept"))
+        context = self._context(headers, scope)
+        exchange = Exchange(scope, headers, receive, send)
+        if self.single.concerns(scope, headers):
+            await self.single.answer(exchange, context, partial(self._read, exchange, context))
+            return
+        asked = await self._read(exchange, context)
+        try:
+            if accepted is not None and accepted.streams and asked.form is None:
+                counts = self.sockets
+                if await answer_by_stream(self.mela, context, asked, accepted, counts, exchange):
+                    return
+            if accepted is None or accepted.plain is None:
+                raise Refused(406, NOT_ACCEPTABLE)
+            # GraphiQL lets people set headers, and no extensions of a request.
+            if self.graphiql and headers.get(PLAN_HEADER) == b"1":
+                asked = replace(asked, extensions={**(asked.extensions or {}), "plan": True})
+            if headers.get(TRACE_HEADER) == b"ftv1":
+                asked = replace(asked, extensions={**(asked.extensions or {}), "ftv1": True})
+            await answer(self.mela, context, asked, accepted.plain, receive, send)
+        finally:
+            if asked.form is not None:
+                await asked.form.close()
+
+    async def _read(self, exchange: Exchange, context: OperationContext) -> Asked:
+        """What is asked, with its text. Raises `Refused`, `RequestError` and `Gone`."""
+        scope, headers, settings = exchange.scope, exchange.headers, self.server.settings
+        if scope["method"] == "GET" and headers.get(b"accept") == EVENT_STREAM:
+            # A browser's EventSource can send no header of its own. Nothing is changed by a GET,
+            # and no other site is shown what comes of it.
+            asked = read_url(scope["query_string"])
+        else:
+            signed_in = context.viewer is not None
+            asked = await read_request(
+                scope, exchange.receive, headers, settings, may_upload=signed_in
+            )
+        if asked.extensions is None and asked.document_id is None:
+            return asked
+        try:
+            text = await self.mela.text_of(asked.query, asked.extensions, asked.document_id)
+        except RequestError:
+            if asked.form is not None:
+                await asked.form.close()
+            raise
+        return replace(asked, query=text)
 
     async def _socket(self, websocket: WebSocket) -> None:
-        """One socket for as long as it lives; the handshake is refused past `max_sockets`."""
-        if self.sockets >= self.server.settings.max_sockets:
-            await websocket.close(CLOSE_TRY_LATER, "too many sockets")
-            return
-        self.sockets += 1
-        try:
-            await self.run(websocket)
-        finally:
-            self.sockets -= 1
+        """One socket for as long as it lives."""
+        with suppress(WebSocketDisconnect):  # in the midst of its handshake
+            try:
+                await self.run(websocket)
+            except RequestError:
+                await websocket.close(Close.FORBIDDEN, "Forbidden")
 
-    async def run(self, request: Any, *args: Any, **options: Any) -> Any:
-        """GraphiQL for a browser's visit, else Strawberry's handling; uploaded files are gone
-        afterwards, whatever came of the operation."""
-        if not isinstance(request, Request):
-            return await super().run(request, *args, **options)
-        if self.graphiql and wants_graphiql(request):
-            return graphiql_response(request)
-        if is_multipart(request.headers):
-            require_preflight(request.headers)
-        try:
-            return await super().run(request, *args, **options)
-        finally:
-            if (form := getattr(request.state, UPLOADS, None)) is not None:
-                await form.close()
-
-    async def parse_multipart(self, request: Any) -> dict[str, Any]:
-        """An operation with its files in place; see `web.uploads`."""
-        settings = self.server.settings
-        inner: Request = request._request
-        form = await read_form(inner, settings)
-        setattr(inner.state, UPLOADS, form)
-        return placed(form, self.parse_json, max_places=settings.max_upload_files)
+    def is_websocket_origin_allowed(self, request: WebSocket, origin: str) -> bool:
+        """Whether a page of another site may open a socket; others get 403."""
+        return may_open_socket(self.server.settings, origin)
 
     async def get_context(
         self, request: HTTPConnection, response: Response | WebSocket
     ) -> OperationContext:
-        """Who asks and from where. Raises `Unauthenticated` for a bad Authorization header."""
-        context = self._context(request.headers, request.scope)
-        if context.viewer is None and is_multipart(request.headers):
-            # Before the body is read: nobody fills our disk without a name.
-            raise Unauthenticated("TOKEN_MISSING", "sign in before you upload")
-        return context
+        """Whose socket this is. Raises `Unauthenticated` for a bad Authorization header."""
+        return self._context(headers_of(request.scope), request.scope)
 
     def _context(self, headers: Headers, scope: Scope) -> OperationContext:
+        """Who asks and from where. Raises `Unauthenticated` for a bad Authorization header."""
         server = self.server
-        viewer = viewer_from(server, headers.get("authorization"))
+        viewer = viewer_from(server, _text(headers, b"authorization"))
         return OperationContext(
             server=server,
             viewer=viewer,
             request_id=current_request_id() or new_id().hex,
             address=_address(headers, scope, trusted=server.settings.trust_forwarded_for),
-            user_agent=headers.get("user-agent", "")[:200],
+            user_agent=_text(headers, b"user-agent")[:200],
             loaders=Loaders(server.db, viewer.user_id if viewer else None),
             connection_id=new_id().hex if scope["type"] == "websocket" else None,
+            tells_cost=headers.get(COST_HEADER) == b"1",
         )
 
     async def on_ws_connect(self, context: OperationContext) -> Any:
-        """`connectionParams.authorization` signs in, over the handshake's header."""
-        given = context.connection_params.get("authorization") or context.connection_params.get(
-            "Authorization"
-        )
+        """The credentials of `connectionParams` sign in, over the handshake's header."""
+        given = credentials_of(context.connection_params)
         if given is not None:
             try:
-                context.viewer = viewer_from(self.server, str(given))
+                context.viewer = viewer_from(self.server, given)
             except Unauthenticated:
                 raise ConnectionRejectionError from None
         return await super().on_ws_connect(context)
@@ -171,40 +206,14 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
         """orjson: strict UTF-8, no NaN."""
         return orjson.loads(data)
 
-    def parse_json(self, data: str | bytes) -> object:
-        """The body of a POST: an object whose `operationName` is a string or null."""
-        body = super().parse_json(data)
-        if not isinstance(body, dict):
-            raise HTTPException(400, "the body must be a JSON object")
-        if not isinstance(body.get("operationName"), str | None):
-            raise HTTPException(400, "operationName must be a string or null")
-        return body
 
-    async def _refuse(
-        self, error: RequestError | HTTPException, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        """A request that failed before any operation: a GraphQL error with an HTTP status, or a
-        closed handshake."""
-        if scope["type"] != "http":
-            await WebSocket(scope, receive, send).close(CLOSE_FORBIDDEN, "Forbidden")
-            return
-        if isinstance(error, HTTPException):
-            status, error = error.status_code, BadUserInput(error.reason)
-        else:
-            status = 401 if isinstance(error, Unauthenticated) else 400
-        shaped = shape_error(
-            GraphQLError(error.message, original_error=error),
-            current_request_id() or new_id().hex,
-        )
-        response = Response(
-            orjson.dumps({"errors": [shaped.formatted]}), status, media_type="application/json"
-        )
-        await response(scope, receive, send)
+def _text(headers: Headers, name: bytes) -> str:
+    return headers.get(name, b"").decode("latin-1")
 
 
 def _address(headers: Headers, scope: Scope, *, trusted: bool) -> str | None:
     """The client's address; the proxy's word for it only where that is trusted."""
-    if trusted and (forwarded := headers.get("x-forwarded-for")):
+    if trusted and (forwarded := _text(headers, b"x-forwarded-for")):
         return forwarded.rpartition(",")[2].strip()[:64]
     client = scope.get("client")
     return None if client is None else str(client[0])

@@ -8,13 +8,14 @@ from typing import Final
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from core.errors import BadUserInput, NotFound
 from core.ids import decode_id
 from resolvers.context import Server
 from services.content.images import PREFIX, URL_PATH, image_to_send
+from web.route_errors import refusal
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +24,7 @@ _HEADERS: Final = {
     "Cache-Control": "public, max-age=31536000, immutable",
     "Content-Disposition": "inline",
     "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "cross-origin",  # frontends of other sites show it
     "X-Content-Type-Options": "nosniff",
     "Accept-Ranges": "none",
 }
@@ -35,7 +37,7 @@ def image_routes(server: Server) -> list[Route]:
         try:
             return await _send(server, request)
         except (BadUserInput, NotFound):
-            return _answer(404, "no such image")
+            return refusal(404, "no such image")
 
     return [Route(f"{URL_PATH}/{{id}}/{{variant}}", image, methods=["GET"])]
 
@@ -54,9 +56,5 @@ async def _send(server: Server, request: Request) -> Response:
         content = await server.storage.get(file.storage_key)
     except FileNotFoundError:
         log.error("stored_file_missing", image=image_id.hex)
-        return _answer(503, "the image cannot be read at present")
+        return refusal(503, "the image cannot be read at present")
     return StreamingResponse(content, headers=headers, media_type=file.media_type)
-
-
-def _answer(status: int, said: str) -> Response:
-    return JSONResponse({"error": said}, status, headers={"Cache-Control": "no-store"})

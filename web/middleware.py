@@ -21,6 +21,8 @@ from core.ids import new_id
 from core.metrics import add_sockets, observe_request
 from core.settings import Settings
 from core.tracing import traced_request, tracing_is_on
+from web.compression import compressed
+from web.cors import with_cors
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +35,11 @@ _HEADS: Final = frozenset(
 _SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
+_ONLY_HTTPS: Final = (b"strict-transport-security", b"max-age=31536000")
 _NO_FRAMES: Final = (b"content-security-policy", b"frame-ancestors 'none'")
 
 
@@ -41,9 +47,12 @@ def wrap(app: ASGIApp, settings: Settings) -> ASGIApp:
     """The application with the whole edge around it, in the order that holds."""
     upload_bytes = settings.max_upload_bytes + settings.max_body_bytes
     edge: ASGIApp = BodyLimit(app, settings.max_body_bytes, upload_bytes=upload_bytes)
-    edge = SecurityHeaders(edge)
+    if settings.compress:
+        edge = compressed(edge)
+    secure = settings.profile == "prod" and settings.public_url.startswith("https:")
+    edge = SecurityHeaders(edge, only_https=secure)
     edge = Observed(edge)
-    return RequestId(edge)
+    return with_cors(RequestId(edge), settings)
 
 
 class RequestId:
@@ -155,10 +164,12 @@ class Observed:
 
 
 class SecurityHeaders:
-    """No sniffing, no referrer, no framing unless the answer's own policy speaks of framing."""
+    """No sniffing, no referrer, nothing for other sites' pages to embed, no framing unless the
+    answer's own policy speaks of framing. `only_https`: browsers come by HTTPS for a year."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, only_https: bool = False) -> None:
         self.app = app
+        self.pairs = (*_SECURITY, _ONLY_HTTPS) if only_https else _SECURITY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -167,7 +178,7 @@ class SecurityHeaders:
 
         async def send_secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = _secured(message.get("headers", ()))
+                message["headers"] = _secured(message.get("headers", ()), self.pairs)
             await send(message)
 
         await self.app(scope, receive, send_secured)
@@ -273,10 +284,13 @@ def _error_type(scope: Scope) -> bytes:
     return b"application/json; charset=utf-8"
 
 
-def _secured(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+Pairs = tuple[tuple[bytes, bytes], ...]
+
+
+def _secured(headers: list[tuple[bytes, bytes]], pairs: Pairs) -> list[tuple[bytes, bytes]]:
     secured = list(headers)
     names = {name for name, _ in headers}
-    secured += [pair for pair in _SECURITY if pair[0] not in names]
+    secured += [pair for pair in pairs if pair[0] not in names]
     if not any(n == _NO_FRAMES[0] and b"frame-ancestors" in value for n, value in headers):
         secured.append(_NO_FRAMES)  # browsers hold all the policies they are sent
     return secured

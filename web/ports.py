@@ -49,9 +49,12 @@ def uvicorn_options(settings: Settings) -> dict[str, Any]:
         "server_header": False,
         "access_log": settings.access_log,
         # Deflate costs 100 KiB for each connection, and events are small.
+        "http": "web.streams_wire:StreamingProtocol",
         "ws": "web.wire:SocketProtocol",
         "ws_per_message_deflate": False,
         "ws_max_size": settings.max_body_bytes,
+        "ws_ping_interval": settings.socket_ping_s or None,
+        "ws_ping_timeout": settings.socket_pong_s,
         "backlog": BACKLOG,
         "lifespan": "on",
     }

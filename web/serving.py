@@ -8,8 +8,9 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import orjson
 import uvicorn
 from pydantic import SecretStr
 from starlette.types import ASGIApp
@@ -52,11 +53,21 @@ def worker_environment(settings: Settings) -> dict[str, str]:
     values: dict[str, str] = {}
     for name in settings.model_fields_set | {"database_url", "redis_url", "demo"}:
         value = getattr(settings, name)
-        if isinstance(value, SecretStr):
-            value = value.get_secret_value()
         if value is not None:
-            values[f"MELA_{name.upper()}"] = str(value)
+            values[f"MELA_{name.upper()}"] = _as_text(value)
     return values
+
+
+def _as_text(value: object) -> str:
+    """A setting as its variable has it: lists and objects are JSON."""
+    value = _open(value)
+    return orjson.dumps(value).decode() if isinstance(value, dict | tuple) else str(value)
+
+
+def _open(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return {k: _open(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 @contextmanager

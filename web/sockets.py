@@ -1,216 +1,194 @@
 """GraphQL over sockets, by graphql-transport-ws: operations that end when their token does, and
-frames made once for all who get the same."""
+sockets that end when nobody is there. What goes out stands in `web/outlets.py`."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from contextvars import Context
 from dataclasses import replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import orjson
 import structlog
 from graphql import GraphQLError
-from starlette.websockets import WebSocketDisconnect, WebSocketState
-from strawberry.asgi import ASGIWebSocketAdapter
+from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
+    Operation,
 )
 
 from core.clock import utc_now
 from core.errors import BadUserInput, RequestError, Unauthenticated
-from core.ids import new_id
 from core.metrics import add_subscriptions
 from execution.shaping import shape_error
-from execution.sharing import SharedData
-from loaders.base import Loaders
 from resolvers.context import OperationContext
 from schema.executing import MelaSchema
 from services.users.access import Viewer
 from subscriptions.crowds import Resuming, Seat
-from subscriptions.log import LogEvent
 from subscriptions.presence_store import OpenConnection
-from web.wire import EXTENSION, SocketProtocol, frame_head
+from web.outlets import SocketOutlet, TextAdapter
+from web.pulse import Pulse
+from web.socket_messages import TRANSPORT_WS, Close, fault_of
+from web.wire import text_frame
 
-CLOSE_FORBIDDEN = 4403
+if TYPE_CHECKING:
+    from web.graphql import GraphQLEndpoint
 
-
-class TextAdapter(ASGIWebSocketAdapter):
-    """Sends orjson's bytes as text frames; a malformed message closes the socket."""
-
-    async def send_json(self, message: Mapping[str, object]) -> None:
-        if self.ws.application_state is not WebSocketState.CONNECTED:
-            raise WebSocketDisconnected  # we closed it, and an operation has not heard of that yet
-        try:
-            await self.ws.send_text(_encoded(message))
-        except WebSocketDisconnect as error:
-            raise WebSocketDisconnected from error
+TELLING_S = 2.0
+"""How long a client whose session has ended may take to hear of it."""
+PING = text_frame(b'{"type":"ping"}')
 
 
-def _encoded(message: Mapping[str, object]) -> str:
-    """A message as JSON; of data that many get, the JSON that was made once."""
-    payload = message.get("payload")
-    if isinstance(payload, dict) and isinstance(data := payload.get("data"), SharedData):
-        message = {**message, "payload": {**payload, "data": _json_once(data)}}
-    return orjson.dumps(message).decode()
+class SocketOperation(Operation[Any, Any]):
+    """An operation with what its request says beside the text, or in its place."""
 
+    __slots__ = ("document_id", "extensions")
 
-class Answer:
-    """A result that many get: the same bytes behind each one's own head."""
+    def __init__(self, handler: SocketHandler, id: str, payload: Mapping[str, Any]) -> None:
+        asked = payload.get("query"), payload.get("variables"), payload.get("operationName")
+        super().__init__(handler, id, cast(str, asked[0]), *asked[1:])
+        self.extensions: dict[str, Any] | None = payload.get("extensions")
+        self.document_id: str | None = payload.get("documentId")
 
-    __slots__ = ("_frame_heads", "_rest")
-
-    def __init__(self, result: Any) -> None:
-        payload = {"data": _json_once(result.data)}
-        if result.extensions:
-            payload["extensions"] = result.extensions
-        self._rest = orjson.dumps(payload) + b"}"
-        self._frame_heads: dict[int, bytes] = {}
-
-    def framed(self, head: bytes) -> bytes:
-        """The frame of a `next` message that begins with `head`."""
-        size = len(head)
-        frame = self._frame_heads.get(size)
-        if frame is None:
-            frame = self._frame_heads[size] = frame_head(size + len(self._rest))
-        return b"".join((frame, head, self._rest))
-
-
-def _json_once(data: Any) -> Any:
-    return orjson.Fragment(data.encoded) if isinstance(data, SharedData) else data
-
-
-class SocketOutlet:
-    """One subscription of a socket, as a crowd writes to it; see `subscriptions.crowds.Outlet`."""
-
-    __slots__ = ("_handler", "_head", "_operation", "_wire")
-
-    def __init__(self, handler: SocketHandler, operation: Any, wire: SocketProtocol) -> None:
-        self._handler = handler
-        self._operation = operation
-        self._wire = wire
-        self._head = b'{"id":%b,"type":"next","payload":' % orjson.dumps(operation.id)
-
-    @property
-    def question(self) -> Hashable | None:
-        """The text and the variables that answers depend on; None where an answer is personal."""
-        operation = self._operation
-        schema = cast(MelaSchema, self._handler.schema)
-        asking = schema.asking(operation.query, operation.operation_name)
-        if asking is None or asking.guarded:
-            return None
-        if asking.personal and self._handler.context.viewer is not None:
-            return None
-        given = operation.variables or {}
-        read = tuple((name, name in given, repr(given.get(name))) for name in asking.variables)
-        return (operation.query, operation.operation_name, read)
-
-    def answers(self, events: AsyncGenerator[LogEvent, None]) -> AsyncGenerator[Any, None]:
-        """The answers to the question as nobody in particular gets them."""
-        server, operation = self._handler.context.server, self._operation
-        context = OperationContext(
-            server=server,
-            viewer=None,
-            request_id=new_id().hex,
-            address=None,
-            user_agent="",
-            loaders=Loaders(server.db),
-            feeding=events,
-        )
-        asked = (operation.query, operation.variables, operation.operation_name)
-        return _answers(cast(MelaSchema, self._handler.schema), context, *asked)
-
-    def write(self, answer: Answer) -> bool:
-        """To an operation that is over, nothing is written."""
-        return self._operation.completed or self._wire.write_frame(answer.framed(self._head))
-
-    def when_writable(self, call: Callable[[], None]) -> None:
-        """When the whole socket is."""
-        self._wire.when_writable(call)
-
-    def seated(self, seat: Seat) -> None:
-        """See `SocketHandler.ride`."""
-        self._handler.ride(self._operation, seat)
-
-    def resume(self, resuming: Resuming) -> None:
-        """See `SocketHandler.resume`."""
-        self._handler.resume(self._operation, resuming)
-
-
-async def _answers(
-    schema: MelaSchema,
-    context: OperationContext,
-    query: str,
-    variables: dict[str, Any] | None,
-    operation_name: str | None,
-) -> AsyncGenerator[Answer | None, None]:
-    results = await schema.stream(
-        query, variable_values=variables, context_value=context, operation_name=operation_name
-    )
-    async with aclosing(results):
-        async for result in results:
-            # Errors carry the id of a request, and are logged with it: each has its own.
-            yield None if result.errors else Answer(result)
+    async def find_text(self, schema: MelaSchema) -> None:
+        """Put the text where only its name was sent. Raises `RequestError` where it has none."""
+        if self.extensions is not None or self.document_id is not None:
+            found = await schema.text_of(self.query, self.extensions, self.document_id)
+            self.query = cast(str, found)
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
     """graphql-transport-ws whose operations end with the viewer's token, and whose socket closes
     with the viewer's session. Subscriptions that many ask alike are written to by a crowd."""
 
+    words: ClassVar[Mapping[str, str]] = TRANSPORT_WS
+    """What the client calls its messages, and what PROTOCOL.md does."""
+    view: GraphQLEndpoint
+    websocket: TextAdapter
+    schema: MelaSchema
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._watch: asyncio.Task[None] | None = None
         self._riding: dict[str, Seat] = {}
+        self._pulse: Pulse | None = None
+        self._counted: Viewer | None = None
 
     async def handle(self) -> None:
-        """As the base's. The handshake's headers are read, and not kept for the socket's life."""
-        cast(TextAdapter, self.websocket).ws.scope["headers"].clear()
-        await super().handle()
+        """As the base's, where there is room. The handshake's headers are read, and not kept for
+        the socket's life."""
+        self.websocket.ws.scope["headers"].clear()
+        counts, address = self.view.sockets, self.context.address
+        if (full := counts.enter(address)) is not None:
+            await self.websocket.close(Close.TRY_AGAIN_LATER, full)
+            return
+        try:
+            await super().handle()
+        finally:
+            counts.leave(address)
+
+    async def handle_message(self, message: Any) -> None:
+        """Do what a message asks, or close the socket with what is wrong about it."""
+        if self._pulse is not None:
+            self._pulse.heard()
+        fault = fault_of(message, self.words)
+        if fault is not None:
+            await self.handle_invalid_message(fault)
+        else:
+            await getattr(self, "handle_" + self.words[message["type"]])(message)
 
     async def handle_connection_init(self, message: Any) -> None:
-        await super().handle_connection_init(message)
+        """Sign in whoever the payload names, and acknowledge."""
+        if self.connection_timed_out:
+            return
+        if self.connection_init_received:
+            reason = "Too many initialisation requests"
+            await self.websocket.close(Close.TOO_MANY_INITS, reason)
+            return
+        self.connection_init_received = True
+        if self.connection_init_timeout_task is not None:
+            self.connection_init_timeout_task.cancel()
+            self.connection_init_timeout_task = None
+        self.context.connection_params = message.get("payload") or {}
+        try:
+            await self.view.on_ws_connect(self.context)
+        except ConnectionRejectionError:
+            await self.reject(Close.FORBIDDEN, "Forbidden")
+            return
         viewer = self.context.viewer
-        if self.connection_acknowledged and viewer is not None and self._watch is None:
+        if viewer is not None and (full := self.view.sockets.sign_in(viewer.user_id)) is not None:
+            await self.reject(Close.TRY_AGAIN_LATER, full)
+            return
+        self._counted = viewer
+        await self.send_message({"type": "connection_ack"})
+        self.connection_acknowledged = True
+        self._pulse = self.pulse()
+        if viewer is not None:
             self._watch = asyncio.create_task(self._end_with(viewer))
             self.context.server.live.presence.join(_connection(self.context, viewer))
 
-    async def handle_message(self, message: Any) -> None:
-        """Close with 4400 where JSON is no message of the protocol."""
-        if _is_message(message):
-            await super().handle_message(message)
-        else:
-            await self.handle_invalid_message("Failed to parse message")
+    async def reject(self, code: Close, reason: str) -> None:
+        """Close a socket that is not acknowledged."""
+        await self.websocket.close(code, reason)
+
+    def pulse(self) -> Pulse | None:
+        """What finds out whether the client is there, begun; None where pings are switched off."""
+        settings, wire = self.context.server.settings, self.websocket.wire
+        if wire is None or not settings.socket_ping_s:
+            return None
+        wire.stop_keepalive()  # by frames, which proxies may answer in a client's place
+        pulse = Pulse(
+            lambda: wire.write_frame(PING),
+            lambda: wire.give_up(Close.TIMEOUT, "Pong timeout"),
+            every_s=settings.socket_ping_s,
+            within_s=settings.socket_pong_s,
+        )
+        pulse.start()
+        return pulse
+
+    async def handle_ping(self, message: Any) -> None:
+        """Answer, with the payload that came."""
+        payload = message.get("payload")
+        pong = {"type": "pong"} if payload is None else {"type": "pong", "payload": payload}
+        await self.send_message(cast(Any, pong))
 
     async def handle_subscribe(self, message: Any) -> None:
         """Begin an operation; one too many ends at once with BAD_USER_INPUT."""
-        maximum = self.max_subscriptions_per_connection
-        is_new = self.connection_acknowledged and message["id"] not in self.operations
-        if maximum is None or not is_new or len(self.operations) < maximum:
-            await super().handle_subscribe(message)
-            return
-        error = BadUserInput(f"a socket runs {maximum} operations at once", {"maximum": maximum})
-        payload = [self._shaped(error).formatted]
-        await self.send_message({"id": message["id"], "type": "error", "payload": payload})
+        maximum, id = self.max_subscriptions_per_connection, message["id"]
+        if not self.connection_acknowledged:
+            await self.websocket.close(Close.UNAUTHORIZED, "Unauthorized")
+        elif id in self.operations:
+            await self.websocket.close(Close.ID_IN_USE, f"Subscriber for {id} already exists")
+        elif maximum is not None and len(self.operations) >= maximum:
+            said = f"a socket runs {maximum} operations at once"
+            await self._tell(id, BadUserInput(said, {"maximum": maximum}))
+        else:
+            operation = self.operations[id] = SocketOperation(self, id, message["payload"])
+            operation.task = asyncio.create_task(self.run_operation(operation))
+            operation.task.add_done_callback(self._task_done)
 
     async def run_operation(self, operation: Any, resuming: Resuming | None = None) -> None:
         """As the base's. A subscription that a crowd takes on has no task from there on, and gets
         one again where the crowd lets it go."""
         outlet = self._outlet(operation) if resuming is None else None
         try:
+            await operation.find_text(self.schema)
             results = await self.schema.stream(
                 operation.query,
                 variable_values=operation.variables,
                 context_value=replace(self.context, outlet=outlet, resuming=resuming),
                 root_value=self.root_value,
                 operation_name=operation.operation_name,
+                operation_extensions=operation.extensions,
             )
             async with aclosing(results):
                 await self._send_result_stream(operation, results)
             if operation.id not in self._riding:
                 await operation.send_operation_message({"id": operation.id, "type": "complete"})
+        except RequestError as error:  # it names a text that there is not
+            await operation.send_initial_errors([self._shaped(error)])
         except Exception as error:
             await self.handle_task_exception(error)
             with suppress(Exception):
@@ -219,7 +197,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
             raise
 
     def _outlet(self, operation: Any) -> SocketOutlet | None:
-        wire = cast(TextAdapter, self.websocket).ws.scope["extensions"].get(EXTENSION)
+        wire = self.websocket.wire
         return None if wire is None else SocketOutlet(self, operation, wire)
 
     def ride(self, operation: Any, seat: Seat) -> None:
@@ -268,7 +246,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
         return None
 
     async def shutdown(self) -> None:
-        self.context.server.live.presence.leave(self.context.connection_id)
+        """Leave nothing behind."""
+        self._sign_out()
+        if self._pulse is not None:
+            self._pulse.stop()
         try:
             if self._watch is not None:
                 self._watch.cancel()
@@ -290,16 +271,38 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
         except TimeoutError:
             await self._end_operations(Unauthenticated("TOKEN_EXPIRED", "the token expired"))
             return
-        await self._end_operations(Unauthenticated("REVOKED", "this session was revoked"))
-        await self.websocket.close(CLOSE_FORBIDDEN, "Forbidden")
+        try:
+            async with asyncio.timeout(TELLING_S):
+                error = Unauthenticated("REVOKED", "this session was revoked")
+                await self._end_operations(error)
+                await self.websocket.close(Close.FORBIDDEN, "Forbidden")
+        except TimeoutError:
+            if (wire := self.websocket.wire) is not None:
+                wire.give_up(Close.FORBIDDEN, "Forbidden")
 
-    async def _end_operations(self, error: RequestError) -> None:
+    def _sign_out(self) -> None:
+        """Nobody is signed in here any more."""
         self.context.viewer = None
         self.context.server.live.presence.leave(self.context.connection_id)
-        for operation in list(self.operations.values()):
+        viewer, self._counted = self._counted, None
+        if viewer is not None:
+            self.view.sockets.sign_out(viewer.user_id)
+
+    async def _end_operations(self, error: RequestError) -> None:
+        """All are over before any of them is told so: a client may not listen."""
+        self._sign_out()
+        ended = [operation for operation in self.operations.values() if not operation.completed]
+        for operation in ended:
+            operation.completed = True
+            self.forget_id(operation.id)
             if operation.task is not None:
                 operation.task.cancel()
-            await operation.send_initial_errors([self._shaped(error)])
+        for operation in ended:
+            await self._tell(operation.id, error)
+
+    async def _tell(self, operation_id: str, error: RequestError) -> None:
+        payload = [self._shaped(error).formatted]
+        await self.send_message({"id": operation_id, "type": "error", "payload": payload})
 
     def _shaped(self, error: RequestError) -> GraphQLError:
         wrapped = GraphQLError(error.message, original_error=error)
@@ -315,21 +318,4 @@ def _connection(context: OperationContext, viewer: Viewer) -> OpenConnection:
         session_id=viewer.session_id,
         device=context.user_agent,
         since=utc_now().timestamp(),
-    )
-
-
-def _is_message(message: object) -> bool:
-    """Whether its parts have the types that the protocol gives them; the base looks at the rest."""
-    if not isinstance(message, dict):
-        return False
-    kind = message.get("type")
-    if kind != "subscribe":
-        return kind != "complete" or isinstance(message.get("id"), str)
-    payload = message.get("payload")
-    return (
-        isinstance(message.get("id"), str)
-        and isinstance(payload, dict)
-        and isinstance(payload.get("query"), str)
-        and isinstance(payload.get("operationName"), str | None)
-        and isinstance(payload.get("variables"), dict | None)
     )

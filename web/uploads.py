@@ -7,48 +7,24 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any, Final
 
 import orjson
-from cross_web import HTTPException
-from python_multipart.multipart import parse_options_header
-from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from core.errors import BadUserInput
 from core.files import UploadedFile
 from core.settings import Settings
-
-MULTIPART: Final = "multipart/form-data"
-PREFLIGHT: Final = ("graphql-preflight", "apollo-require-preflight", "x-apollo-operation-name")
-"""Headers that a page of another site cannot send without asking first (CORS)."""
+from web.refusing import Refused
 
 FIELDS_MAX: Final = 2
 """`operations` and `map`; everything else is a file."""
-
-
-def is_multipart(headers: Headers) -> bool:
-    """Whether the body is a form with files."""
-    return headers.get("content-type", "").partition(";")[0].strip().lower() == MULTIPART
-
-
-def require_preflight(headers: Headers) -> None:
-    """Refuse what a form on any web page could send. Raises `BadUserInput`."""
-    if not any(headers.get(name, "").strip() for name in PREFLIGHT):
-        raise BadUserInput(
-            "a multipart request must carry a header that browsers ask about first: "
-            "send GraphQL-Preflight: 1",
-            {"header": "GraphQL-Preflight"},
-        )
 
 
 async def read_form(request: Request, settings: Settings) -> FormData:
     """The parts of a multipart body; its files are temporary, and are for the caller to close.
 
     At most `max_upload_files` files, `max_upload_bytes` together, and `max_body_bytes` of text.
-    Nothing is left where this raises. Raises `HTTPException` (400, 413).
+    Nothing is left where this raises. Raises `Refused` (400, 413).
     """
-    _, options = parse_options_header(request.headers["content-type"])
-    if options.get(b"charset", b"utf-8").lower() != b"utf-8":
-        raise HTTPException(400, "a multipart request is in UTF-8")
     parser = _WholeParser(
         request.headers,
         request.stream(),
@@ -60,31 +36,29 @@ async def read_form(request: Request, settings: Settings) -> FormData:
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        raise HTTPException(400, f"not a multipart request: {error.message}") from None
+        raise Refused(400, f"not a multipart request: {error.message}") from None
     except ClientDisconnect:
-        raise HTTPException(400, "the body ended early") from None
+        raise Refused(400, "the body ended early") from None
     total = sum(part.size or 0 for _, part in form.multi_items() if isinstance(part, UploadFile))
     if total > settings.max_upload_bytes:
         await form.close()
-        raise HTTPException(
-            413, f"the files are larger than {settings.max_upload_bytes} bytes together"
-        )
+        raise Refused(413, f"the files are larger than {settings.max_upload_bytes} bytes together")
     return form
 
 
 def placed(form: FormData, parse: Callable[[str], object], *, max_places: int) -> dict[str, Any]:
     """The operation, with each file in its place. `parse` reads an operation's JSON. Raises
-    `HTTPException` (400)."""
+    `Refused` (400)."""
     operations, places = form.get("operations"), form.get("map")
     if not isinstance(operations, str) or not isinstance(places, str):
-        raise HTTPException(400, "a multipart request needs the fields operations and map")
+        raise Refused(400, "a multipart request needs the fields operations and map")
     operation = parse(operations)
     names = [name for name, part in form.multi_items() if isinstance(part, UploadFile)]
     wanted = _map_of(places)
     if sorted(names) != sorted(wanted):
-        raise HTTPException(400, "map must name each file once, and nothing else")
+        raise Refused(400, "map must name each file once, and nothing else")
     if sum(map(len, wanted.values())) > max_places:
-        raise HTTPException(400, f"map names more than {max_places} places")
+        raise Refused(400, f"map names more than {max_places} places")
     for name, paths in wanted.items():
         for path in paths:
             _put(operation, path, _uploaded(form[name]))
@@ -114,12 +88,12 @@ def _map_of(text: str) -> Mapping[str, list[str]]:
     try:
         found = orjson.loads(text)
     except ValueError:
-        raise HTTPException(400, "map must be JSON") from None
+        raise Refused(400, "map must be JSON") from None
     if not isinstance(found, dict) or not all(
         isinstance(paths, list) and paths and all(isinstance(path, str) for path in paths)
         for paths in found.values()
     ):
-        raise HTTPException(400, "map must be an object of lists of paths")
+        raise Refused(400, "map must be an object of lists of paths")
     return found
 
 
@@ -127,12 +101,12 @@ def _put(operation: object, path: str, file: UploadedFile) -> None:
     """Only into variables, and only where null stands: a file must not become the query."""
     *steps, last = path.split(".")
     if steps[:1] != ["variables"]:
-        raise HTTPException(400, "a path in map begins with variables.")
+        raise Refused(400, "a path in map begins with variables.")
     target = operation
     for step in steps:
         target = _at(target, step)
     if _at(target, last) is not None:
-        raise HTTPException(400, "where a file goes, operations must have null")
+        raise Refused(400, "where a file goes, operations must have null")
     if isinstance(target, list):
         target[int(last)] = file
     elif isinstance(target, dict):
@@ -146,7 +120,7 @@ def _at(target: object, step: str) -> object:
         position = int(step)
         if position < len(target):
             return target[position]
-    raise HTTPException(400, "a path in map leads nowhere in operations")
+    raise Refused(400, "a path in map leads nowhere in operations")
 
 
 def _uploaded(part: object) -> UploadedFile:

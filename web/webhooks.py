@@ -19,6 +19,7 @@ from core.ids import decode_id
 from core.ports import PaymentReply, PaymentStatus
 from resolvers.context import Server
 from services.wallets.payments import PAYMENT_PREFIX, take_message
+from web.route_errors import refusal
 from web.signatures import is_signed
 
 log = structlog.get_logger(__name__)
@@ -38,7 +39,7 @@ def webhook_routes(server: Server) -> list[Route]:
 
     async def payments(request: Request) -> Response:
         if secret is None:
-            return _answer(404, "no payment provider is configured to call here")
+            return refusal(404, "no payment provider is configured to call here")
         return await _take(server, secret.get_secret_value(), request)
 
     return [Route("/webhooks/payments", payments, methods=["POST"])]
@@ -48,14 +49,14 @@ async def _take(server: Server, secret: str, request: Request) -> Response:
     body = await request.body()
     if not is_signed(secret, body, request.headers):
         log.warning("webhook_refused", reason="signature")
-        return _answer(401, "the signature does not hold")
+        return refusal(401, "the signature does not hold")
     message_id = request.headers["webhook-id"]
     try:
         payment_id, reply = _read(orjson.loads(body))
     except (ValueError, KeyError, TypeError, BadUserInput):
-        return _answer(422, "not a message about a payment")
+        return refusal(422, "not a message about a payment")
     if len(message_id) > MAX_MESSAGE_ID:
-        return _answer(422, f"webhook-id: {MAX_MESSAGE_ID} characters at most")
+        return refusal(422, f"webhook-id: {MAX_MESSAGE_ID} characters at most")
     taken = await server.db.transaction(
         partial(
             take_message,
@@ -77,7 +78,3 @@ def _read(message: Any) -> tuple[UUID, PaymentReply]:
         raise ValueError("reference")
     reply = PaymentReply(_STATUS[message["type"]], reference)
     return decode_id(data["paymentId"], PAYMENT_PREFIX), reply
-
-
-def _answer(status: int, said: str) -> Response:
-    return JSONResponse({"error": said}, status)

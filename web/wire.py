@@ -22,6 +22,17 @@ UNSENT_BYTES = 32 * 1024
 the kernel would take megabytes, and nobody would notice for a long time."""
 
 
+CLOSING_S = 2.0
+"""How long a close frame may take to leave a socket whose client is thought to be gone."""
+PONG_TIMEOUT = 4408, "Pong timeout"
+"""A code after which clients come back; after uvicorn's own, 1011, graphql-ws's does not."""
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A whole text frame."""
+    return frame_head(len(payload)) + payload
+
+
 def frame_head(length: int) -> bytes:
     """The head of an unmasked text frame of one piece (RFC 6455, 5.2)."""
     if length < 126:
@@ -135,6 +146,32 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(frame)
         return True
 
+    def give_up(self, code: int, reason: str) -> None:
+        """Close, and wait for nothing that the client would have to do."""
+        if self.close_sent or self.disconnected or self.transport.is_closing():
+            return
+        self.stop_keepalive()
+        told = {"type": "websocket.disconnect", "code": code, "reason": reason}
+        self.queue.put_nowait(cast(Any, told))
+        self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.transport.close()
+        self.loop.call_later(CLOSING_S, self.transport.abort)
+
+    def keepalive_timeout(self) -> None:
+        """No pong came in time."""
+        self.give_up(*PONG_TIMEOUT)
+
+    def send_receive_event_to_app(self) -> None:
+        """As uvicorn's; text that is no UTF-8 closes the socket, and is nothing to log."""
+        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
+            self.frames = []
+            self.conn.send_close(1007, "Invalid UTF-8")
+            self.handle_parser_exception()
+        else:
+            super().send_receive_event_to_app()
+
     def when_writable(self, call: Callable[[], None]) -> None:
         """Call once when the client takes frames again."""
         self._calls.append(call)
@@ -150,3 +187,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         """Nothing will be written any more."""
         self._calls.clear()
         super().connection_lost(exc)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

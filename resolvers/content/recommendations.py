@@ -36,6 +36,7 @@ async def watch_new_content(
     """Titles that are new for the viewer from a cursor on; each event with loaders of its own."""
     viewer = context.signed_in()
     server = context.server
+    after = context.resume_after(after)
     events = new_content(server.hub, server.db, viewer.user_id, after=after)
     async with aclosing(events):
         async for event in events:

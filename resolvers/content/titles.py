@@ -272,6 +272,7 @@ async def watch_watchlist(
     """Changes of the viewer's watch-listed titles from a cursor on."""
     viewer = context.signed_in()
     server = context.server
+    after = context.resume_after(after)
     events = watchlist_changes(server.hub, server.db, viewer.user_id, after=after)
     async with aclosing(events):
         async for event in events:

@@ -11,6 +11,7 @@ from loaders.downloads import DOWNLOADS_MAX, DownloadRow, ProductFileRow, file_b
 from resolvers import downloads as resolvers
 from schema.common import Forbidden, InvalidInput, NotFound
 from schema.fields import Context, argument, attribute, bounded, loaded, mutation, resolved
+from schema.rows import shows
 from schema.scalars import URL, Upload
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @strawberry.type(description="The file that a digital product is delivered as.")
+@shows(ProductFileRow)
 class ProductFile:
     file_name: str = attribute("What it is called.")
     media_type: str = attribute("What its own bytes say that it is: `application/pdf` …")
@@ -29,12 +31,9 @@ class ProductFile:
     def sha256(root: strawberry.Parent[Any]) -> str:
         return str(root.sha256.hex())
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ProductFileRow)
-
 
 @strawberry.type(description="A file that you bought.")
+@shows(DownloadRow)
 class Download:
     file_name: str = attribute("What it is called.")
     media_type: str = attribute("What its own bytes say that it is: `application/pdf` …")
@@ -54,10 +53,6 @@ class Download:
     def url(root: strawberry.Parent[Any], info: Context) -> URL | None:
         link = resolvers.download_url(info.context, root)
         return None if link is None else URL(link)
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, DownloadRow)
 
 
 @strawberry.type

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import strawberry
 
@@ -13,6 +12,7 @@ from schema.auctions.types import AuctionStatus
 from schema.common import Error, Money
 from schema.errors import ErrorRow
 from schema.fields import attribute, bounded
+from schema.rows import shows
 from services.auctions import errors
 from services.auctions.sheet import MAX_FAULTS, Fault
 
@@ -59,14 +59,11 @@ class WrongOrderStatus(Error):
 
 
 @strawberry.type(description="What is wrong in one row of an imported file.")
+@shows(Fault)
 class ImportFault:
     row: int = attribute("Which row, as spreadsheets count: the header is 1.")
     column: str | None = attribute("Which column, by its name; null for the row as a whole.")
     reason: str = attribute("What its value must be.")
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, Fault)
 
 
 @strawberry.type(description="Rows of the file are wrong. Nothing was imported.")

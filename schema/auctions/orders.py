@@ -26,6 +26,7 @@ from schema.fields import (
     page_size,
     resolved,
 )
+from schema.rows import shows
 from schema.scalars import Cursor
 from services.auctions.stock import stall_topic
 from subscriptions.cursors import encode_cursor
@@ -55,6 +56,7 @@ class OrderStatus(Enum):
     keys=["id"],
     description="What somebody bought. Its buyer, its stall's people and moderators see it.",
 )
+@shows(OrderRow)
 class Order(DownloadOrderFields, Node):
     quantity: int = attribute("How many pieces.")
     unit_price: Money = attribute("What one of them cost.")
@@ -96,10 +98,6 @@ class Order(DownloadOrderFields, Node):
     )
     async def transfers(root: strawberry.Parent[Any], info: Context) -> list[LazyTransfer]:
         return await resolvers.transfers_of(info.context, root)
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, OrderRow)
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:

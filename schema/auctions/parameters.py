@@ -14,6 +14,7 @@ from resolvers.parameters import ParameterRow
 from schema.auctions.inputs import described
 from schema.common import InvalidInput
 from schema.fields import Context, argument, attribute, bounded, loaded, mutation, resolved
+from schema.rows import shows
 from schema.scalars import BigInt
 from services.parameters import PARAMETERS
 
@@ -24,6 +25,7 @@ LazyUser = Annotated["User", strawberry.lazy("schema.users.types")]
 
 
 @strawberry.type(description="A change of a parameter. It stays told for good.")
+@shows(ParameterChangeRow)
 class ParameterChange:
     old_value: BigInt = attribute("What it was before.")
     new_value: BigInt = attribute("What it was from then on.")
@@ -31,15 +33,12 @@ class ParameterChange:
     changed_at: datetime = attribute("When it was changed, by the server's clock.")
     actor: LazyUser = loaded(user_loaders.user_by_id, key="actor_id", description="Who changed it.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ParameterChangeRow)
-
 
 @strawberry.type(
     description="A whole number that the platform works by. What has begun keeps the value that "
     "it began with."
 )
+@shows(ParameterRow)
 class PlatformParameter:
     key: str = attribute("Its name: `fee_basis_points`.")
     meaning: str = attribute("What it stands for, and its unit.")
@@ -52,10 +51,6 @@ class PlatformParameter:
     @resolved("Its last changes, newest first.", list_size=bounded(CHANGES_MAX))
     async def changes(root: strawberry.Parent[Any], info: Context) -> list[ParameterChange]:
         return cast(list[ParameterChange], await resolvers.changes_of(info.context, root.key))
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ParameterRow)
 
 
 @strawberry.input(description="Another value for a parameter.")

@@ -15,6 +15,7 @@ from resolvers.stall_changes import watch_stall
 from schema.auctions.types import Product, Stall
 from schema.common import Money
 from schema.fields import Context, argument, attribute, bounded, loaded, subscription
+from schema.rows import shows
 from schema.scalars import Cursor
 from subscriptions.stalls import StallChangeRow, change_of
 
@@ -39,6 +40,7 @@ class StallChangeKind(Enum):
 
 
 @strawberry.type(description="Something at a stall changed. The fields tell it as of then.")
+@shows(StallChangeRow)
 class StallChange:
     cursor: Cursor = attribute("Where this event is in the stall's stream: resume after it.")
     occurred_at: datetime = attribute("When it happened, by the server's clock.")
@@ -57,10 +59,6 @@ class StallChange:
     stall: Stall = loaded(
         loaders.stall_by_id, key="stall_id", description="The stall as it is now."
     )
-
-    @classmethod
-    def is_type_of(cls, obj: object, info: object) -> bool:
-        return isinstance(obj, StallChangeRow)
 
 
 @strawberry.type

@@ -16,6 +16,7 @@ from schema.auctions.types import Auction, AuctionStatus, Bid
 from schema.auctions.watching import WatchingSubscription
 from schema.common import Money
 from schema.fields import Context, argument, attribute, bounded, loaded, subscription
+from schema.rows import shows
 from schema.scalars import Cursor
 from subscriptions.auctions import AuctionChangeRow, bid_of, change_of
 
@@ -47,6 +48,7 @@ class BidPlaced:
 
 
 @strawberry.type(description="Something about an auction changed. The fields tell it as of then.")
+@shows(AuctionChangeRow)
 class AuctionChange:
     cursor: Cursor = attribute("Where this event is in the auction's stream: resume after it.")
     occurred_at: datetime = attribute("When it happened, by the server's clock.")
@@ -58,10 +60,6 @@ class AuctionChange:
     auction: Auction = loaded(
         loaders.auction_by_id, key="auction_id", description="The auction as it is now."
     )
-
-    @classmethod
-    def is_type_of(cls, obj: object, info: object) -> bool:
-        return isinstance(obj, AuctionChangeRow)
 
 
 @strawberry.type

@@ -13,8 +13,7 @@ from core.reads import by_rows
 from loaders import auctions as loaders
 from loaders import users as user_loaders
 from loaders.auctions import AuctionRow, BidRow, OpeningRow, ProductRow, StallRow
-from resolvers.auctions import bid_opening, find, own_bids
-from resolvers.references import referred
+from resolvers.auctions import bid_opening, own_bids
 from schema.auctions import prices
 from schema.auctions.downloads import DownloadProductFields
 from schema.auctions.orders import OrderAuctionFields, OrderStallFields, OrderUserFields
@@ -34,6 +33,7 @@ from schema.fields import (
     page_size,
     resolved,
 )
+from schema.rows import found_by, shows
 from schema.scalars import JSON, URL, AssetCode, Cursor
 from services.auctions.stalls import MAX_IMAGES, MAX_TAGS
 from services.auctions.state import auction_topic
@@ -83,6 +83,8 @@ class ProductKind(Enum):
 
 
 @strawberry.federation.type(keys=["id"], description="A maker's shop front, public at its slug.")
+@shows(StallRow)
+@found_by(loaders.stall_by_id, "stl", shown_as="Stall")
 class Stall(OrderStallFields, Node):
     name: str = attribute("What the stall is called.")
     description: str = attribute("What the maker says of it.")
@@ -100,20 +102,10 @@ class Stall(OrderStallFields, Node):
         loaders.auctions_by_stall_id, key="id", description="Its auctions, newest first."
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, StallRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.stall_by_id, id, "stl", "Stall")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, loaders.stall_by_id, ids, "stl", "Stall")
-
 
 @strawberry.federation.type(keys=["id"], description="A thing that a stall sells.")
+@shows(ProductRow)
+@found_by(loaders.product_by_id, "prd", shown_as="Product")
 class Product(DownloadProductFields, Node):
     kind: ProductKind = attribute("Sent or downloaded.")
     name: str = attribute("What it is.")
@@ -135,20 +127,9 @@ class Product(DownloadProductFields, Node):
         loaders.auctions_by_product_id, key="id", description="Its auctions, newest first."
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ProductRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.product_by_id, id, "prd", "Product")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, loaders.product_by_id, ids, "prd", "Product")
-
 
 @strawberry.type(description="What a bid's commitment was made of; anyone can compute it again.")
+@shows(OpeningRow)
 class BidOpening:
     maximum: Money = attribute("The bidder's maximum: the most they would have paid.")
 
@@ -156,12 +137,9 @@ class BidOpening:
     def nonce(root: strawberry.Parent[Any]) -> str:
         return str(root.nonce.hex())
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, OpeningRow)
-
 
 @strawberry.type(description="How the price of a Dutch auction falls.")
+@shows(DutchRow)
 class DutchTerms:
     price_step: Money = attribute("By how much it falls each time.")
     step_interval_s: int = attribute(
@@ -172,12 +150,10 @@ class DutchTerms:
         "When it falls next, by the server's clock; null at the floor or when it is over."
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, DutchRow)
-
 
 @strawberry.federation.type(keys=["id"], description="An accepted bid.")
+@shows(BidRow)
+@found_by(loaders.bid_by_id, "bid", shown_as="Bid")
 class Bid(Node):
     sequence: int = attribute("1 for the auction's first accepted bid, and so on without a gap.")
     amount: Money | None = attribute(
@@ -208,20 +184,10 @@ class Bid(Node):
     async def opening(root: strawberry.Parent[Any], info: Context) -> BidOpening | None:
         return await bid_opening(info.context, root.id)
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, BidRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.bid_by_id, id, "bid", "Bid")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, loaders.bid_by_id, ids, "bid", "Bid")
-
 
 @strawberry.federation.type(keys=["id"], description="A lot and its bidding.")
+@shows(AuctionRow)
+@found_by(loaders.auction_by_id, "auc", shown_as="Auction")
 class Auction(OrderAuctionFields, Node):
     title: str = attribute("What is sold, in a line.")
     description: str = attribute("What the seller says of it.")
@@ -330,18 +296,6 @@ class Auction(OrderAuctionFields, Node):
     )
     def event_cursor(root: strawberry.Parent[Any]) -> Cursor:
         return Cursor(encode_cursor(auction_topic(root.id), root.event_sequence or 0))
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, AuctionRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.auction_by_id, id, "auc", "Auction")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, loaders.auction_by_id, ids, "auc", "Auction")
 
 
 @strawberry.type

@@ -13,9 +13,11 @@ from loaders import auctions as loaders
 from resolvers.presence import ViewersRow, watch_endings, watch_viewers
 from schema.auctions.types import Auction
 from schema.fields import Context, argument, attribute, loaded, subscription
+from schema.rows import shows
 
 
 @strawberry.type(description="How many look at an auction.")
+@shows(ViewersRow)
 class AuctionPresence:
     watchers: int = attribute(
         "Open connections, signed in or not, with a subscription to this auction: `bidPlaced`, "
@@ -25,10 +27,6 @@ class AuctionPresence:
         loaders.auction_by_id, key="auction_id", description="The auction as it is now."
     )
 
-    @classmethod
-    def is_type_of(cls, obj: object, info: object) -> bool:
-        return isinstance(obj, ViewersRow)
-
 
 class EndingRow(NamedTuple):
     """An auction whose end is near."""
@@ -37,14 +35,11 @@ class EndingRow(NamedTuple):
 
 
 @strawberry.type(description="An auction that you watch ends soon.")
+@shows(EndingRow)
 class AuctionEndingSoon:
     auction: Auction = loaded(
         loaders.auction_by_id, key="auction_id", description="The auction as it is now."
     )
-
-    @classmethod
-    def is_type_of(cls, obj: object, info: object) -> bool:
-        return isinstance(obj, EndingRow)
 
 
 @strawberry.type

@@ -25,6 +25,7 @@ from schema.fields import (
     page_size,
     resolved,
 )
+from schema.rows import shows
 from schema.scalars import URL, Upload, code_of
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ _VARIANTS = {
     description="An uploaded picture. Everyone may see it who has its address: upload nothing that "
     "is private. Where and with what it was taken is not in it any more.",
 )
+@shows(ImageRow)
 class Image(Node):
     kind: ImageKind = attribute("What it is for.")
     media_type: str = attribute("`image/jpeg`, `image/png` or `image/webp`; a GIF became a PNG.")
@@ -84,10 +86,6 @@ class Image(Node):
     ) -> URL:
         variant = _VARIANTS[size][root.kind != ImageKind.AVATAR.value]
         return URL(resolvers.url_of(info.context, root, variant))
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ImageRow)
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:

@@ -28,6 +28,7 @@ from schema.fields import (
     page_size,
     resolved,
 )
+from schema.rows import shows
 from schema.scalars import code_of
 from services.content.moderation import Action
 
@@ -73,6 +74,7 @@ class ModerationKind(Enum):
 @strawberry.federation.type(
     keys=["id"], description="What a moderator did. The person concerned and moderators see it."
 )
+@shows(ActionRow)
 class ModerationAction(Node):
     action: ModerationKind = attribute("What was done.")
     reason: str = attribute("Why, in the moderator's words.")
@@ -86,10 +88,6 @@ class ModerationAction(Node):
         return await resolvers.subject_of(info.context, root)
 
     @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ActionRow)
-
-    @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
         return await resolvers.referred_action(info.context, id)
 
@@ -97,6 +95,7 @@ class ModerationAction(Node):
 @strawberry.federation.type(
     keys=["id"], description="Someone's word that moderators should look at something."
 )
+@shows(ReportRow)
 class Report(Node):
     reason: ReportReason = attribute("What is wrong with it.")
     details: str = attribute("More of it, in the reporter's words; may be empty.")
@@ -114,10 +113,6 @@ class Report(Node):
     @resolved("What it is about; null where you may not see it any more.", viewer=True)
     async def subject(root: strawberry.Parent[Any], info: Context) -> Node | None:
         return await resolvers.subject_of(info.context, root)
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ReportRow)
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:

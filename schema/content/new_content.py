@@ -14,6 +14,7 @@ from loaders.content import titles as loaders
 from resolvers.content.recommendations import watch_new_content
 from schema.content.titles_types import Title
 from schema.fields import Context, argument, attribute, loaded, subscription
+from schema.rows import shows
 from schema.scalars import Cursor
 from subscriptions.content.new_content import NewContentRow, new_content_of
 
@@ -32,6 +33,7 @@ class NewContentReason(Enum):
     description="A title that can now be watched in your region and by your platforms, for the "
     "first time or again, and that may interest you."
 )
+@shows(NewContentRow)
 class NewContent:
     cursor: Cursor = attribute("Where this event is in its stream: resume after it.")
     occurred_at: datetime = attribute("When you were told, by the server's clock.")
@@ -48,10 +50,6 @@ class NewContent:
         description="What you liked, for `BECAUSE_YOU_LIKED`; else null.",
         viewer=True,
     )
-
-    @classmethod
-    def is_type_of(cls, obj: object, info: object) -> bool:
-        return isinstance(obj, NewContentRow)
 
 
 @strawberry.type

@@ -9,6 +9,7 @@ import strawberry
 
 from core.errors import InvalidInput as BadInput
 from core.ports import PlatformLimits
+from execution.rates import RateLimit
 from loaders.content import availability as offers
 from resolvers.content import platforms as resolvers
 from schema.common import InvalidInput, NotFound
@@ -20,11 +21,13 @@ from schema.content.errors import (
 from schema.content.titles_inputs import described
 from schema.content.titles_types import Platform, Title
 from schema.fields import Context, argument, attribute, bounded, loaded, mutation
+from schema.rows import shows
 from schema.scalars import JSON, code_of
 from services.content.feeds import FEEDS_MAX, FeedDetails
 from services.content.verifying import Verified
 
 WRITE = ["content:write"]
+VERIFY_RATE = RateLimit(limit=20, duration=60)
 
 
 @strawberry.enum(description="How a platform's feed speaks.")
@@ -64,16 +67,13 @@ class VerificationOutcome(Enum):
 
 
 @strawberry.type(description="What came of asking one platform about a title.")
+@shows(Verified)
 class PlatformVerification:
     platform: Platform = loaded(
         offers.platform_by_id, key="platform_id", description="Who was to be asked."
     )
     outcome: VerificationOutcome = attribute("What came of it.")
     retry_after: int | None = attribute("Seconds to wait, where it is `RATE_LIMITED`.")
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, Verified)
 
 
 @strawberry.input(description="How a platform is asked. Takes the place of what was set before.")
@@ -179,6 +179,7 @@ class PlatformMutation:
         "Ask the platforms of a region about a title now, but each at most once an hour.",
         authenticated=True,
         cost=50,
+        rate_limit=VERIFY_RATE,
     )
     async def verify_availability(
         self, info: Context, input: Annotated[VerifyAvailabilityInput, argument("Which title.")]

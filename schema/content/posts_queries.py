@@ -12,21 +12,32 @@ from resolvers.content import posts as resolvers
 from schema.common import Connection
 from schema.content.posts_inputs import PostFilterInput, PostOrder, post_filter, refuse_nul
 from schema.content.posts_types import Category, Post, Tag
-from schema.content.timeframes import AGES, Timeframe
+from schema.content.timeframes import AGES, TRENDING_KEPT_S, Timeframe
 from schema.fields import After, Before, Context, First, Last, argument, page_size, resolved
 from schema.scalars import code_of
 
 Id = Annotated[strawberry.ID | None, argument("Its id; or give `slug`.")]
 Slug = Annotated[str | None, argument("Its public address; or give `id`.")]
 
+POSTS_KEPT_S = 60
+
 
 @strawberry.type
 class PostQuery:
-    @resolved("A post, by id or by slug; null where there is none that you may see.", viewer=True)
+    @resolved(
+        "A post, by id or by slug; null where there is none that you may see.",
+        viewer=True,
+        cache=POSTS_KEPT_S,
+    )
     async def post(self, info: Context, id: Id = None, slug: Slug = None) -> Post | None:
         return await resolvers.post(info.context, id, slug)
 
-    @resolved("Published posts that you may see, page by page.", list_size=page_size(), viewer=True)
+    @resolved(
+        "Published posts that you may see, page by page.",
+        list_size=page_size(),
+        viewer=True,
+        cache=POSTS_KEPT_S,
+    )
     async def posts(
         self,
         info: Context,
@@ -62,6 +73,7 @@ class PostQuery:
         "The hottest posts of a span of time, without those of people you have muted.",
         list_size=page_size(),
         viewer=True,
+        cache=TRENDING_KEPT_S,
     )
     async def trending_posts(
         self,

@@ -14,6 +14,7 @@ from loaders.content import posts as loaders
 from resolvers.content.posts import watch_comments, watch_post, watch_posts
 from schema.content.posts_types import Comment, Post
 from schema.fields import Context, argument, attribute, loaded, subscription
+from schema.rows import shows
 from schema.scalars import Cursor
 from subscriptions.content import posts as streams
 
@@ -45,6 +46,7 @@ class PostChangeKind(Enum):
 
 
 @strawberry.type(description="A post was published.")
+@shows(streams.PostAddedRow)
 class PostAdded:
     cursor: Cursor = attribute("Where this event is in the stream: resume after it.")
     occurred_at: datetime = attribute("When it happened, by the server's clock.")
@@ -55,12 +57,9 @@ class PostAdded:
         viewer=True,
     )
 
-    @classmethod
-    def is_type_of(cls, obj: object, info: object) -> bool:
-        return isinstance(obj, streams.PostAddedRow)
-
 
 @strawberry.type(description="Something about a post changed.")
+@shows(streams.PostUpdateRow)
 class PostUpdate:
     cursor: Cursor = attribute("Where this event is in the post's stream: resume after it.")
     occurred_at: datetime = attribute("When it happened, by the server's clock.")
@@ -72,12 +71,9 @@ class PostUpdate:
         viewer=True,
     )
 
-    @classmethod
-    def is_type_of(cls, obj: object, info: object) -> bool:
-        return isinstance(obj, streams.PostUpdateRow)
-
 
 @strawberry.type(description="Someone commented on a post.")
+@shows(streams.CommentAddedRow)
 class CommentAdded:
     cursor: Cursor = attribute("Where this event is in the post's stream: resume after it.")
     occurred_at: datetime = attribute("When it happened, by the server's clock.")
@@ -87,10 +83,6 @@ class CommentAdded:
         description="The comment as it is now; null once it is hidden from you.",
         viewer=True,
     )
-
-    @classmethod
-    def is_type_of(cls, obj: object, info: object) -> bool:
-        return isinstance(obj, streams.CommentAddedRow)
 
 
 @strawberry.type

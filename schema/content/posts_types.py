@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders import users as user_loaders
 from loaders.content import posts as loaders
 from loaders.content.posts import CategoryRow, CommentRow, PostRow, ReactionCountRow, TagRow
 from models.content.posts import REACTION_KINDS
-from resolvers.auctions import find
 from resolvers.content import posts as resolvers
-from resolvers.references import referred
 from schema.common import Connection, Node
 from schema.fields import Context, attribute, bounded, connected, loaded, resolved
+from schema.rows import found_by, shows
 from schema.scalars import JSON, URL, Cursor
 from services.content.posts import TAGS_MAX
 from services.content.posts_counts import post_topic
@@ -57,14 +57,11 @@ class ReactionKind(Enum):
     CELEBRATE = strawberry.enum_value("CELEBRATE", description="They congratulate.")
 
 
-@strawberry.type(description="How often one kind of reaction was given.")
+@strawberry.type(description="How often one kind of reaction was given.", directives=[INHERITS])
+@shows(ReactionCountRow)
 class ReactionCount:
     kind: ReactionKind = attribute("Which kind.")
     count: int = attribute("By how many people.")
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ReactionCountRow)
 
 
 @strawberry.type
@@ -90,17 +87,16 @@ class Reactable:
         return found
 
 
-@strawberry.type(description="A word that posts carry.")
+@strawberry.type(description="A word that posts carry.", directives=[INHERITS])
+@shows(TagRow)
 class Tag:
     name: str = attribute("The word, as authors wrote it.")
     post_count: int = attribute("How many listed posts carry it.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, TagRow)
 
-
-@strawberry.federation.type(keys=["id"], description="A shelf of posts.")
+@strawberry.federation.type(keys=["id"], description="A shelf of posts.", directives=[INHERITS])
+@shows(CategoryRow)
+@found_by(loaders.category_by_id, "cat")
 class Category(Node):
     slug: str = attribute("Its place in the public address: a-z, 0-9 and hyphens.")
     name: str = attribute("What it is called.")
@@ -113,24 +109,13 @@ class Category(Node):
         viewer=True,
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, CategoryRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.category_by_id, id, "cat")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, loaders.category_by_id, ids, "cat")
-
 
 @strawberry.federation.type(
     keys=["id"],
     description="An answer to a post or to another comment. One that is taken away stays in its "
     "place without words and author, so that what answers it can be read.",
 )
+@shows(CommentRow)
 class Comment(Reactable, Node):
     depth: int = attribute("1 for an answer to the post, 2 for an answer to that; 8 at most.")
     is_visible: bool = attribute("False where its author or a moderator took it away.")
@@ -170,15 +155,14 @@ class Comment(Reactable, Node):
         return found
 
     @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, CommentRow)
-
-    @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
         return await resolvers.referred_comment(info.context, id)
 
 
-@strawberry.federation.type(keys=["id"], description="What someone wrote for everyone.")
+@strawberry.federation.type(
+    keys=["id"], description="What someone wrote for everyone.", directives=[INHERITS]
+)
+@shows(PostRow)
 class Post(Reactable, Node):
     title: str = attribute("What it is called.")
     slug: str = attribute("Its place in the public address; unique.")
@@ -217,10 +201,6 @@ class Post(Reactable, Node):
     )
     def event_cursor(root: strawberry.Parent[Any]) -> Cursor:
         return Cursor(encode_cursor(post_topic(root.id), root.event_sequence or 0))
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, PostRow)
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:

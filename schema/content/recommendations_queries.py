@@ -18,9 +18,9 @@ class RecommendationQuery:
         "What you may want to watch next, the best first: what you can watch by your preferences "
         "(region, platforms, memberships, content rating limit) and have not rated, watched or put "
         "on your watchlist. What is popular for those of whom nothing is known, signed in or not.",
-        list_size=bounded(RECOMMENDATIONS_MAX),
+        list_size=bounded(RECOMMENDATIONS_MAX, by="first"),
         viewer=True,
-        cost=10,
+        cost=2,
     )
     async def recommendations(
         self,

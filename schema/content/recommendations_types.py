@@ -11,6 +11,7 @@ from loaders.content import titles as loaders
 from loaders.content.recommendations import SIMILAR_MAX
 from resolvers.content import recommendations as resolvers
 from schema.fields import Context, argument, attribute, bounded, loaded, resolved
+from schema.rows import shows
 from services.content.recommendations import Recommended
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class RecommendationReason(Enum):
 
 
 @strawberry.type(description="A title that you may want to watch, and why.")
+@shows(Recommended)
 class Recommendation:
     reason: RecommendationReason = attribute("Why it is here.")
     title: Annotated[Title, strawberry.lazy("schema.content.titles_types")] = loaded(
@@ -42,10 +44,6 @@ class Recommendation:
         viewer=True,
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, Recommended)
-
 
 @strawberry.type
 class RecommendationTitleFields:
@@ -54,7 +52,7 @@ class RecommendationTitleFields:
     @resolved(
         "Titles that go with it, the best first: liked by the same people, or alike in genres, "
         "people and words. Empty until they are computed, once an hour.",
-        list_size=bounded(SIMILAR_MAX),
+        list_size=bounded(SIMILAR_MAX, by="first"),
         viewer=True,
     )
     async def similar(

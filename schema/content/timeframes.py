@@ -23,3 +23,6 @@ AGES: dict[str, timedelta | None] = {
     "ALL": None,
 }
 """How old what counts may be, by the timeframe's name; None is any age."""
+
+TRENDING_KEPT_S = 300
+"""Seconds that an answer to what is trending may be kept."""

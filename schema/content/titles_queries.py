@@ -14,7 +14,7 @@ from resolvers.auctions import find
 from resolvers.content import titles as resolvers
 from resolvers.content.titles import TRENDING_MAX
 from schema.common import Connection
-from schema.content.timeframes import Timeframe
+from schema.content.timeframes import TRENDING_KEPT_S, Timeframe
 from schema.content.titles_inputs import TitleFilterInput, TitleOrder, title_filter
 from schema.content.titles_types import Genre, Person, Platform, Title, TitleKind
 from schema.content.viewing_types import TrendingTitle
@@ -85,8 +85,9 @@ class TitleQuery:
 
     @resolved(
         "What moves people now: viewers, ratings and watchlists, the fresher the more.",
-        list_size=bounded(TRENDING_MAX),
+        list_size=bounded(TRENDING_MAX, by="first"),
         viewer=True,
+        cache=TRENDING_KEPT_S,
     )
     async def trending(
         self,

@@ -16,11 +16,13 @@ from schema.common import Money
 from schema.content.titles_mutations import AvailabilityChangeKind
 from schema.content.titles_types import Availability, AvailabilityTier, Platform, Title
 from schema.fields import Context, argument, attribute, loaded, subscription
+from schema.rows import shows
 from schema.scalars import Cursor
 from subscriptions.content.availability import AvailabilityChangeRow, change_of
 
 
 @strawberry.type(description="Something changed in where a title can be watched; as of then.")
+@shows(AvailabilityChangeRow)
 class AvailabilityChange:
     cursor: Cursor = attribute("Where this event is in its stream: resume after it.")
     occurred_at: datetime = attribute("When it was found out, by the server's clock.")
@@ -42,10 +44,6 @@ class AvailabilityChange:
         description="The title; null where it is hidden from you meanwhile.",
         viewer=True,
     )
-
-    @classmethod
-    def is_type_of(cls, obj: object, info: object) -> bool:
-        return isinstance(obj, AvailabilityChangeRow)
 
 
 @strawberry.type

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders.content import availability as offers
 from loaders.content import titles as loaders
 from loaders.content import viewing as viewing
@@ -16,9 +17,7 @@ from loaders.content.availability import OFFERS_MAX, OfferRow, PlatformRow
 from loaders.content.titles import CreditRow, GenreRow, PersonCreditRow, PersonRow, TitleRow
 from loaders.content.viewing import RatingStatsRow
 from models.content.viewing import HISTOGRAM_BUCKETS
-from resolvers.auctions import find
 from resolvers.content import titles as resolvers
-from resolvers.references import referred
 from schema.common import Connection, Money, Node
 from schema.content.recommendations_types import RecommendationTitleFields
 from schema.fields import (
@@ -31,6 +30,7 @@ from schema.fields import (
     loaded_first,
     resolved,
 )
+from schema.rows import found_by, shows
 from schema.scalars import URL, Cursor, code_of
 from services.content.titles import title_topic
 from subscriptions.cursors import encode_cursor
@@ -87,17 +87,18 @@ class AvailabilitySource(Enum):
     MANUAL = strawberry.enum_value("MANUAL", description="An administrator wrote it.")
 
 
-@strawberry.type(description="A kind of story.")
+@strawberry.type(description="A kind of story.", directives=[INHERITS])
+@shows(GenreRow)
 class Genre:
     slug: str = attribute("Names it in filters: `science-fiction`.")
     name: str = attribute("Its name for people: `Science Fiction`.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, GenreRow)
 
-
-@strawberry.federation.type(keys=["id"], description="A service that shows titles.")
+@strawberry.federation.type(
+    keys=["id"], description="A service that shows titles.", directives=[INHERITS]
+)
+@shows(PlatformRow)
+@found_by(offers.platform_by_id, "plt")
 class Platform(Node):
     slug: str = attribute("Its short name: a-z, 0-9 and hyphens.")
     name: str = attribute("What it is called.")
@@ -105,20 +106,11 @@ class Platform(Node):
     logo_url: URL | None = attribute("A picture of its sign.")
     active: bool = attribute("Whether it is asked for what it has.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, PlatformRow)
 
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, offers.platform_by_id, id, "plt")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, offers.platform_by_id, ids, "plt")
-
-
-@strawberry.type(description="A title on a platform, in a region, on a tier.")
+@strawberry.type(
+    description="A title on a platform, in a region, on a tier.", directives=[INHERITS]
+)
+@shows(OfferRow)
 class Availability:
     region: str = attribute("Where: ISO 3166-1, as `FR`.")
     tier: AvailabilityTier = attribute("On which terms.")
@@ -134,12 +126,9 @@ class Availability:
         offers.platform_by_id, key="platform_id", description="Who shows it."
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, OfferRow)
 
-
-@strawberry.type(description="The sums of a title's ratings.")
+@strawberry.type(description="The sums of a title's ratings.", directives=[INHERITS])
+@shows(RatingStatsRow)
 class RatingStats:
     ratings: int = attribute("How many people rated it.", name="count")
     mean: Decimal | None = attribute("The mean from 0 to 10 with two places; null without any.")
@@ -148,12 +137,9 @@ class RatingStats:
         list_size=bounded(HISTOGRAM_BUCKETS),
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, RatingStatsRow)
 
-
-@strawberry.type(description="A person's part in a title.")
+@strawberry.type(description="A person's part in a title.", directives=[INHERITS])
+@shows(CreditRow, PersonCreditRow)
 class Credit:
     role: CreditRole = attribute("What they did.")
     character: str | None = attribute("Whom an actor plays, if known.")
@@ -165,12 +151,12 @@ class Credit:
         loaders.title_by_id, key="title_id", description="In which title.", viewer=True
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, CreditRow | PersonCreditRow)
 
-
-@strawberry.federation.type(keys=["id"], description="Someone who made titles.")
+@strawberry.federation.type(
+    keys=["id"], description="Someone who made titles.", directives=[INHERITS]
+)
+@shows(PersonRow)
+@found_by(loaders.person_by_id, "per")
 class Person(Node):
     name: str = attribute("Their name.")
     biography: str = attribute("Who they are; may be empty.")
@@ -184,20 +170,12 @@ class Person(Node):
         viewer=True,
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, PersonRow)
 
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.person_by_id, id, "per")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, loaders.person_by_id, ids, "per")
-
-
-@strawberry.federation.type(keys=["id"], description="A film, series, documentary or short.")
+@strawberry.federation.type(
+    keys=["id"], description="A film, series, documentary or short.", directives=[INHERITS]
+)
+@shows(TitleRow)
+@found_by(loaders.title_by_id, "ttl")
 class Title(RecommendationTitleFields, Node):
     kind: TitleKind = attribute("What it is.")
     name: str = attribute("What it is called.")
@@ -268,7 +246,7 @@ class Title(RecommendationTitleFields, Node):
 
     @resolved(
         "Where it can be watched now, by region and platform.",
-        list_size=bounded(OFFERS_MAX),
+        list_size=bounded(OFFERS_MAX, by="first"),
     )
     async def availability(
         root: strawberry.Parent[Any],
@@ -294,15 +272,3 @@ class Title(RecommendationTitleFields, Node):
     )
     def event_cursor(root: strawberry.Parent[Any]) -> Cursor:
         return Cursor(encode_cursor(title_topic(root.id), root.event_sequence or 0))
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, TitleRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.title_by_id, id, "ttl")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, loaders.title_by_id, ids, "ttl")

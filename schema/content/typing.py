@@ -13,6 +13,7 @@ from resolvers.content import typing as resolvers
 from resolvers.content.typing import TypingRow
 from schema.common import NotFound
 from schema.fields import Context, argument, attribute, loaded, mutation, subscription
+from schema.rows import shows
 
 if TYPE_CHECKING:
     from schema.users.types import User
@@ -21,13 +22,10 @@ LazyUser = Annotated["User", strawberry.lazy("schema.users.types")]
 
 
 @strawberry.type(description="Someone began to type under a post, or stopped.")
+@shows(TypingRow)
 class TypingChange:
     typing: bool = attribute("Whether they type now. It ends by itself after 5 seconds.")
     user: LazyUser = loaded(user_loaders.user_by_id, key="user_id", description="Who types.")
-
-    @classmethod
-    def is_type_of(cls, obj: object, info: object) -> bool:
-        return isinstance(obj, TypingRow)
 
 
 @strawberry.input(description="Whether you type.")

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders import users as user_loaders
 from loaders.content import availability as offers
 from loaders.content import titles as titles
 from loaders.content import viewing as loaders
 from loaders.content.viewing import PreferenceRow, ReviewRow, TrendRow, ViewRow, WatchlistRow
-from resolvers.auctions import find
 from resolvers.content import titles as resolvers
-from resolvers.references import referred
 from schema.common import Connection, Node
 from schema.content.titles_types import ContentRating, Platform, Title
 from schema.fields import (
@@ -31,6 +30,7 @@ from schema.fields import (
     page_size,
     resolved,
 )
+from schema.rows import found_by, shows
 from services.content.preferences import ITEMS_MAX
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class WatchlistPriority(Enum):
 
 
 @strawberry.federation.type(keys=["id"], description="What someone writes of a title.")
+@shows(ReviewRow)
+@found_by(loaders.review_by_id, "rvw")
 class Review(Node):
     headline: str | None = attribute("A line above it.")
     body: str = attribute("What they write; may have several lines. Never interpreted.")
@@ -58,20 +60,9 @@ class Review(Node):
         titles.title_by_id, key="title_id", description="What it is written of.", viewer=True
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ReviewRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.review_by_id, id, "rvw")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, loaders.review_by_id, ids, "rvw")
-
 
 @strawberry.type(description="A title that you mean to watch.")
+@shows(WatchlistRow)
 class WatchlistItem:
     importance: WatchlistPriority = attribute("How much you want it.", name="priority")
     added_at: datetime = attribute("When you put it there.")
@@ -79,12 +70,10 @@ class WatchlistItem:
         titles.title_by_id, key="title_id", description="What is watched.", viewer=True
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, WatchlistRow)
-
 
 @strawberry.federation.type(keys=["id"], description="A viewing in your history.")
+@shows(ViewRow)
+@found_by(loaders.own_view_by_id, "vwr")
 class ViewRecord(Node):
     watched_at: datetime = attribute("When it began.")
     duration_s: int = attribute("How long you watched, in seconds.", name="durationSeconds")
@@ -97,16 +86,9 @@ class ViewRecord(Node):
         offers.platform_by_id, key="platform_id", description="Where, if you said so."
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ViewRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.own_view_by_id, id, "vwr")
-
 
 @strawberry.type(description="What you want of the catalogue.")
+@shows(PreferenceRow)
 class Preferences:
     genres: list[str] = attribute("Slugs of genres you like.", list_size=bounded(ITEMS_MAX))
     languages: list[str] = attribute(
@@ -128,21 +110,16 @@ class Preferences:
     async def memberships(root: strawberry.Parent[Any], info: Context) -> list[Platform]:
         return await info.context.loaders.load(offers.platforms_by_slugs, tuple(root.memberships))
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, PreferenceRow)
 
-
-@strawberry.type(description="A place among the titles that move people now.")
+@strawberry.type(
+    description="A place among the titles that move people now.", directives=[INHERITS]
+)
+@shows(TrendRow)
 class TrendingTitle:
     rank: int = attribute("From 1 on, among the titles you may see.")
     score: int = attribute("Thousandths of points: viewers, ratings, watchlists; halved by age.")
     computed_at: datetime = attribute("When the trend was computed; 15 minutes ago at most.")
     title: Title = attribute("What moves them.")
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, TrendRow)
 
 
 @strawberry.type

@@ -10,6 +10,7 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders.users import user_by_id
 from resolvers.leaderboards import BoardRow, asked_board, read_board, watch_board
 from schema.fields import (
@@ -21,11 +22,13 @@ from schema.fields import (
     resolved,
     subscription,
 )
+from schema.rows import shows
 from schema.scalars import BigInt, code_of
 from schema.users.types import LazyUser
 from services.quests.boards import FIRST_MAX, FRIENDS_MAX, NEIGHBOURS, Standing
 
 FIRST = 10
+BOARD_KEPT_S = 300
 
 
 @strawberry.enum(description="The time that a leaderboard counts. Its edges are in UTC.")
@@ -48,20 +51,19 @@ class LeaderboardScope(Enum):
 
 @strawberry.type(
     description="A player's place. Of equal XP, who got there first is before; so no place is "
-    "shared."
+    "shared.",
+    directives=[INHERITS],
 )
+@shows(Standing)
 class LeaderboardEntry:
     rank: int = attribute("The place, from 1.")
     xp: BigInt = attribute("XP of the board's window.")
     reached_at: datetime = attribute("When the player got to it.")
     player: LazyUser = loaded(user_by_id, key="player_id", description="Whose place it is.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, Standing)
 
-
-@strawberry.type(description="Players by the XP of their quests.")
+@strawberry.type(description="Players by the XP of their quests.", directives=[INHERITS])
+@shows(BoardRow)
 class Leaderboard:
     entries: list[LeaderboardEntry] = attribute(
         "The first players, in order.", list_size=bounded(FIRST_MAX)
@@ -111,10 +113,6 @@ class Leaderboard:
     def around(root: strawberry.Parent[Any]) -> list[LeaderboardEntry]:
         return list(root.found.around)
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, BoardRow)
-
 
 Window = Annotated[LeaderboardWindow, argument("What time counts.")]
 Scope = Annotated[LeaderboardScope, argument("Whom and what to count.")]
@@ -128,7 +126,10 @@ Players = Annotated[int, argument(f"How many of the first players, from 1 to {FI
 @strawberry.type
 class LeaderboardQuery:
     @resolved(
-        "Players by XP, and the place of one of them with who is around it.", viewer=True, cost=2
+        "Players by XP, and the place of one of them with who is around it.",
+        viewer=True,
+        cost=2,
+        cache=BOARD_KEPT_S,
     )
     async def leaderboard(
         self,

@@ -21,6 +21,7 @@ from loaders.quest_evidence import (
 from models.quests.quests import LOCATIONS_MAX, NOTES_MAX, PHOTOS_MAX, VIDEOS_MAX
 from resolvers import quest_evidence as resolvers
 from schema.fields import Context, attribute, loaded, loaded_first, resolved
+from schema.rows import shows
 from schema.scalars import JSON, URL, Upload
 from services.quests.contract import Check, Missing
 
@@ -64,6 +65,7 @@ class DisputeStatus(Enum):
 
 
 @strawberry.type(description="A piece of evidence, for its player and those who judge it.")
+@shows(EvidenceRow)
 class Evidence:
     kind: EvidenceKind = attribute("What kind of piece it is.")
     note: str | None = attribute("The words of a note.")
@@ -95,12 +97,9 @@ class Evidence:
         words: JSON | None = resolvers.camera_words(info.context, root)
         return words
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, EvidenceRow)
-
 
 @strawberry.type(description="What one automatic check found.")
+@shows(CheckRow, Check)
 class EvidenceCheck:
     name: str = attribute("Which: `LOCATION`, `MOVEMENT`, `DUPLICATE` and others.")
     flag: CheckFlag = attribute("What it came to.")
@@ -109,12 +108,9 @@ class EvidenceCheck:
     weight: int = attribute("How much it counts, beside the others.")
     words: str = attribute("Why, in words for the player.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, CheckRow | Check)
-
 
 @strawberry.type(description="A vote on evidence. Whose it is is not told.")
+@shows(ReviewRow)
 class EvidenceReview:
     vote: EvidenceVote = attribute("What was said.")
     comment: str = attribute("Why; may be empty.")
@@ -122,12 +118,9 @@ class EvidenceReview:
     by_moderator: bool = attribute("Whether a moderator decided.")
     at: datetime = attribute("When it was said.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ReviewRow)
-
 
 @strawberry.type(description="A player's objection to a rejection: one an assignment.")
+@shows(DisputeRow)
 class QuestDispute:
     reason: str = attribute("What the player says.")
     status: DisputeStatus = attribute("What became of it.")
@@ -135,19 +128,12 @@ class QuestDispute:
     opened_at: datetime = attribute("When it was opened.")
     resolved_at: datetime | None = attribute("When it was answered.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, DisputeRow)
-
 
 @strawberry.type(description="So many more pieces of a kind are asked for.")
+@shows(Missing)
 class EvidenceMissing:
     kind: EvidenceKind = attribute("Of what kind.")
     count: int = attribute("How many more are asked for.")
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, Missing)
 
 
 @strawberry.type

@@ -14,9 +14,9 @@ from loaders.quests import own_assignment_by_id, quest_by_id
 from loaders.users import user_by_id
 from resolvers.auctions import find
 from resolvers.quest_rewards import BreakdownView, MultiplierView, breakdown_view
-from resolvers.references import referred
 from schema.common import Money, Node
 from schema.fields import Context, argument, attribute, bounded, loaded, resolved
+from schema.rows import found_by, shows
 from schema.scalars import BigInt
 from services.quests.multipliers import FACTORS
 
@@ -44,6 +44,7 @@ class MultiplierName(Enum):
 
 
 @strawberry.type(description="One of the six multipliers.")
+@shows(MultiplierView)
 class ImpactMultiplier:
     fraction: str = attribute("Exactly, as a fraction: `57/50`.")
     value: Decimal = attribute("The same as a decimal number.")
@@ -52,16 +53,13 @@ class ImpactMultiplier:
     def name(root: strawberry.Parent[Any]) -> MultiplierName:
         return MultiplierName(root.name)
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, MultiplierView)
-
 
 @strawberry.type(
     description="All that a reward follows from. XP: `baseXp` times all six, rounded half to even, "
     "once. Tokens: `reward` times all but streak and team. Impact: `baseXp` times zone need and "
     "authenticity."
 )
+@shows(BreakdownView)
 class ImpactBreakdown:
     base_xp: int = attribute("XP before multipliers.")
     reward: Money = attribute("Tokens before multipliers.")
@@ -71,16 +69,14 @@ class ImpactBreakdown:
     streak_days: int = attribute("Days in a row then, that one with them.")
     team_members: int = attribute("Members of the team then; 0 for alone.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, BreakdownView)
-
 
 @strawberry.federation.type(
     keys=["id"],
     description="What an assignment gave. Nobody can change it: it is a leaf of the ledger's log, "
     "which `ledgerInclusionProof(transferId)` proves by this id.",
 )
+@shows(ImpactRow)
+@found_by(impact_entry_by_id, "imp", shown_as="ImpactEntry")
 class ImpactEntry(Node):
     xp_awarded: BigInt = attribute("The XP that were given.")
     token_awarded: Money = attribute("The tokens that were paid.")
@@ -109,18 +105,6 @@ class ImpactEntry(Node):
     @resolved("All that it follows from.", cost=0)
     def breakdown(root: strawberry.Parent[Any]) -> ImpactBreakdown:
         return cast(ImpactBreakdown, breakdown_view(root.breakdown, root.asset))
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ImpactRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, impact_entry_by_id, id, "imp", "ImpactEntry")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, impact_entry_by_id, ids, "imp", "ImpactEntry")
 
 
 @strawberry.type

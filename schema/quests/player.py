@@ -12,10 +12,10 @@ from loaders.quest_rewards import AchievementRow, BadgeRow, PlayerRow
 from loaders.users import user_by_id
 from resolvers.auctions import find
 from resolvers.quest_rewards import streak_now
-from resolvers.references import referred
 from schema.common import Connection, Node
 from schema.fields import Context, argument, attribute, connected, loaded, resolved
 from schema.quests.ranks import PlayerRankFields
+from schema.rows import found_by, shows
 from schema.scalars import BigInt
 from services.quests.levels import next_threshold
 
@@ -28,17 +28,16 @@ LazyEntry = Annotated["ImpactEntry", strawberry.lazy("schema.quests.impact")]
 
 
 @strawberry.type(description="Something to be earned by quests, once.")
+@shows(BadgeRow)
 class Badge:
     slug: str = attribute("Its name in prerequisites of quests.")
     name: str = attribute("What it is called.")
     description: str = attribute("What it is earned by.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, BadgeRow)
-
 
 @strawberry.federation.type(keys=["id"], description="That somebody earned a badge.")
+@shows(AchievementRow)
+@found_by(loaders.achievement_by_id, "ach", shown_as="Achievement")
 class Achievement(Node):
     earned_at: datetime = attribute("When it was earned.")
     badge: Badge = loaded(
@@ -53,20 +52,9 @@ class Achievement(Node):
         "null for about a second, until it is signed."
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, AchievementRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.achievement_by_id, id, "ach", "Achievement")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, loaders.achievement_by_id, ids, "ach", "Achievement")
-
 
 @strawberry.type(description="Somebody's standing in quests.")
+@shows(PlayerRow)
 class Player(PlayerRankFields):
     level: int = attribute("1 to 8, by XP.")
     xp: BigInt = attribute("All XP of their quests.")
@@ -86,10 +74,6 @@ class Player(PlayerRankFields):
     @resolved("Days in a row with a deed, by their own calendar, as they stand now.", cost=0)
     def streak(root: strawberry.Parent[Any]) -> int:
         return streak_now(root.streak_days, root.streak_last_date, root.time_zone)
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, PlayerRow)
 
 
 @strawberry.type

@@ -27,11 +27,15 @@ from schema.quests.inputs import QuestFilterInput, QuestOrder, quest_filter
 from schema.quests.types import Assignment, Quest, QuestCategory, Team, Zone
 from schema.scalars import code_of
 
+QUESTS_KEPT_S = 900
+
 
 @strawberry.type
 class QuestQuery:
     @resolved(
-        "A quest by its id; null where there is none, or it is somebody else's draft.", viewer=True
+        "A quest by its id; null where there is none, or it is somebody else's draft.",
+        viewer=True,
+        cache=QUESTS_KEPT_S,
     )
     async def quest(
         self, info: Context, id: Annotated[strawberry.ID, argument("Begins with `qst_`.")]
@@ -39,7 +43,10 @@ class QuestQuery:
         return await find(info.context, loaders.visible_quest_by_id, id, "qst", "Quest")
 
     @resolved(
-        "Quests, page by page; drafts are their maker's alone.", list_size=page_size(), viewer=True
+        "Quests, page by page; drafts are their maker's alone.",
+        list_size=page_size(),
+        viewer=True,
+        cache=QUESTS_KEPT_S,
     )
     async def quests(
         self,
@@ -55,7 +62,7 @@ class QuestQuery:
         page = info.context.page_request(order, first, after, last, before)
         return await quests_page(info.context, quest_filter(filter), code_of(order_by), page)
 
-    @resolved("Zones by name, page by page.", list_size=page_size())
+    @resolved("Zones by name, page by page.", list_size=page_size(), cache=QUESTS_KEPT_S)
     async def zones(
         self,
         info: Context,
@@ -70,7 +77,11 @@ class QuestQuery:
         page = info.context.page_request(ZONES_BY_NAME, first, after, last, before)
         return await zones_page(info.context, region, page)
 
-    @resolved("What quests are sorted by, by name.", list_size=bounded(CATEGORIES_MAX))
+    @resolved(
+        "What quests are sorted by, by name.",
+        list_size=bounded(CATEGORIES_MAX),
+        cache=QUESTS_KEPT_S,
+    )
     async def quest_categories(self, info: Context) -> list[QuestCategory]:
         return await categories(info.context)
 

@@ -11,6 +11,7 @@ from loaders import quests as loaders
 from resolvers.quest_reads import recommendations
 from schema.fields import Context, argument, attribute, bounded, loaded, resolved
 from schema.quests.types import Quest
+from schema.rows import shows
 from services.quests.recommending import RECOMMENDED, Recommended
 
 REASONS_MAX = 6
@@ -33,6 +34,7 @@ class QuestRecommendationReason(Enum):
 
 
 @strawberry.type(description="A quest that may suit you, and why.")
+@shows(Recommended)
 class QuestRecommendation:
     distance_m: float | None = attribute(
         "How far its centre is from the place you named, in metres; null if you named none.",
@@ -48,10 +50,6 @@ class QuestRecommendation:
     def reasons(root: strawberry.Parent[Any]) -> list[QuestRecommendationReason]:
         return [QuestRecommendationReason(reason) for reason in root.reasons]
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, Recommended)
-
 
 @strawberry.type
 class QuestRecommendationQuery:
@@ -60,7 +58,7 @@ class QuestRecommendationQuery:
         "category, difficulty, novelty and diversity, the best first. Where you are is not kept.",
         authenticated=True,
         viewer=True,
-        cost=10,
+        cost=2,
         list_size=bounded(RECOMMENDED),
     )
     async def recommended_quests(

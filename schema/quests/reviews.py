@@ -46,6 +46,7 @@ from schema.quests.evidence import (
     SubmitEvidenceSuccess,
 )
 from schema.quests.types import AssignmentStatus, Quest
+from schema.rows import shows
 from schema.scalars import code_of
 from services.quests import errors
 from services.quests.pieces import TakenFile, ToldLocation
@@ -64,6 +65,7 @@ class ReviewRequestStatus(Enum):
 
 
 @strawberry.type(description="Evidence to be judged. Whose it is is not told.")
+@shows(CaseRow)
 class EvidenceCase(EvidenceFields):
     assignment_id: strawberry.ID = attribute("What is voted on.")
     status: AssignmentStatus = attribute("How far it is.")
@@ -71,12 +73,9 @@ class EvidenceCase(EvidenceFields):
     submitted_at: datetime | None = attribute("When it was handed in.")
     quest: Quest = loaded(quest_by_id, key="quest_id", description="What was to be done.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, CaseRow)
-
 
 @strawberry.type(description="That you were asked to judge evidence.")
+@shows(ReviewRequestRow)
 class ReviewRequest:
     status: ReviewRequestStatus = attribute("What became of it.")
     asked_at: datetime = attribute("When you were asked.")
@@ -86,10 +85,6 @@ class ReviewRequest:
         description="What to judge; null once it was decided without you.",
         viewer=True,
     )
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ReviewRequestRow)
 
 
 @strawberry.type

@@ -18,6 +18,7 @@ from resolvers.quest_reads import (
 )
 from schema.common import Connection, Money
 from schema.fields import Context, attribute, bounded, connected, loaded, resolved
+from schema.rows import shows
 from services.quests.recommending import SUGGEST_FROM
 from services.quests.sponsoring import Budget, Performance
 
@@ -29,6 +30,7 @@ ASSETS_MAX = 5
 
 
 @strawberry.type(description="How a quest went so far.")
+@shows(Performance)
 class QuestPerformance:
     accepted: int = attribute("How often it was taken on.")
     running: int = attribute("Of these, not decided yet.")
@@ -52,12 +54,9 @@ class QuestPerformance:
     def impact(root: strawberry.Parent[Any]) -> Decimal:
         return points(root.impact_hundredths)
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, Performance)
-
 
 @strawberry.type(description="A sponsor's budget of an asset, for all their quests that pay in it.")
+@shows(Budget)
 class SponsorBudget:
     @resolved("What is left in it.", cost=0)
     def left(root: strawberry.Parent[Any]) -> Money:
@@ -70,10 +69,6 @@ class SponsorBudget:
     @resolved("The rewards, before multipliers, of what is not paid yet.", cost=0)
     def promised(root: strawberry.Parent[Any]) -> Money:
         return cast(Money, money(root.promised_minor, root.asset))
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, Budget)
 
 
 @strawberry.type

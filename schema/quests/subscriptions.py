@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import strawberry
 
@@ -14,6 +14,7 @@ from loaders import quests as loaders
 from resolvers.quest_reads import watch_assignments, watch_quest
 from schema.fields import Context, argument, attribute, loaded, subscription
 from schema.quests.types import Assignment, AssignmentStatus, Quest
+from schema.rows import shows
 from schema.scalars import Cursor
 from subscriptions.quests import (
     AssignmentChangeRow,
@@ -43,6 +44,7 @@ class QuestChangeKind(Enum):
 
 
 @strawberry.type(description="Something about a quest changed.")
+@shows(QuestChangeRow)
 class QuestChange:
     cursor: Cursor = attribute("Where this event is in the quest's stream: resume after it.")
     occurred_at: datetime = attribute("When it happened, by the server's clock.")
@@ -51,12 +53,9 @@ class QuestChange:
         loaders.quest_by_id, key="quest_id", description="The quest as it is now."
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, QuestChangeRow)
-
 
 @strawberry.type(description="One of your assignments changed.")
+@shows(AssignmentChangeRow)
 class AssignmentChange:
     cursor: Cursor = attribute("Where this event is in your stream: resume after it.")
     occurred_at: datetime = attribute("When it happened, by the server's clock.")
@@ -67,10 +66,6 @@ class AssignmentChange:
         description="The assignment as it is now.",
         viewer=True,
     )
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, AssignmentChangeRow)
 
 
 @strawberry.type

@@ -14,6 +14,7 @@ from resolvers.quest_reads import ForecastRow, forecast_months, money, points, s
 from schema.common import Money
 from schema.fields import Context, argument, attribute, bounded, loaded, resolved
 from schema.quests.types import QuestCategory
+from schema.rows import shows
 from schema.scalars import BigInt, code_of
 from services.quests.forecasting import CONFIDENCE_PERCENT, MONTHS_AHEAD_MAX
 from services.quests.summaries import CATEGORIES_MAX, CategorySum, Summary
@@ -31,6 +32,7 @@ class ImpactPeriod(Enum):
 
 
 @strawberry.type(description="What was done in one category.")
+@shows(CategorySum)
 class CategoryImpact:
     completed: int = attribute("Quests that were verified and rewarded.")
     category: QuestCategory = loaded(
@@ -41,12 +43,9 @@ class CategoryImpact:
     def impact(root: strawberry.Parent[Any]) -> Decimal:
         return points(root.impact_hundredths)
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, CategorySum)
-
 
 @strawberry.type(description="What quests did in a region and a time.")
+@shows(Summary)
 class ImpactSummary:
     region: str | None = attribute("The region; null for everywhere.")
     since: datetime | None = attribute("From when on; null for all time.")
@@ -67,21 +66,14 @@ class ImpactSummary:
     def rewards(root: strawberry.Parent[Any]) -> list[Money]:
         return cast("list[Money]", [money(amount, asset) for asset, amount in root.tokens])
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, Summary)
-
 
 @strawberry.type(description="What a month may bring.")
+@shows(ForecastRow)
 class ImpactForecastMonth:
     month: date = attribute("The first of the month, UTC.")
     expected: Decimal = attribute("The impact that is expected.")
     low: Decimal = attribute(f"The lower end of the {CONFIDENCE_PERCENT} % interval.")
     high: Decimal = attribute(f"The upper end of the {CONFIDENCE_PERCENT} % interval.")
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ForecastRow)
 
 
 Region = Annotated[str | None, argument("ISO 3166 country code: `FR`; everywhere if not given.")]
@@ -101,8 +93,8 @@ class ImpactSummaryQuery:
     @resolved(
         "The impact that this month and the next may bring, by exponential smoothing of the full "
         "months before, with intervals; null without a year of full months.",
-        cost=20,
-        list_size=bounded(MONTHS_AHEAD_MAX),
+        cost=5,
+        list_size=bounded(MONTHS_AHEAD_MAX, by="months"),
     )
     async def impact_forecast(
         self,

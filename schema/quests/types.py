@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders import quests as loaders
 from loaders import users as user_loaders
 from loaders.quest_rewards import impact_entry_by_assignment_id
@@ -24,9 +25,7 @@ from loaders.quests import (
     TeamRow,
     ZoneRow,
 )
-from resolvers.auctions import find
 from resolvers.quests import distance_from, own_assignments
-from resolvers.references import referred
 from schema.common import Connection, Money, Node
 from schema.fields import (
     After,
@@ -43,6 +42,7 @@ from schema.fields import (
 )
 from schema.quests.evidence import EvidenceAssignmentFields
 from schema.quests.sponsors import QuestInsightFields
+from schema.rows import found_by, shows
 from schema.scalars import JSON
 from services.quests.contract import Area, Place
 
@@ -54,6 +54,9 @@ LazyImpactEntry = Annotated["ImpactEntry", strawberry.lazy("schema.quests.impact
 LazyUser = Annotated["User", strawberry.lazy("schema.users.types")]
 LazyQuest = Annotated["Quest", strawberry.lazy("schema.quests.types")]
 LazyAssignment = Annotated["Assignment", strawberry.lazy("schema.quests.types")]
+
+PLACES_KEPT_S = 60
+"""What changes while people take a quest on is not kept as long as the quest."""
 
 
 @strawberry.enum(description="Where a quest is in its life.")
@@ -86,18 +89,17 @@ class PrerequisiteKind(Enum):
     BADGE = strawberry.enum_value("BADGE", description="A badge, earned before.")
 
 
-@strawberry.type(description="What quests are sorted by.")
+@strawberry.type(description="What quests are sorted by.", directives=[INHERITS])
+@shows(CategoryRow)
 class QuestCategory:
     slug: str = attribute("Its name in filters: a-z, 0-9 and hyphens.")
     name: str = attribute("What it is called.")
     description: str = attribute("What belongs to it.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, CategoryRow)
 
-
-@strawberry.federation.type(keys=["id"], description="A named area.")
+@strawberry.federation.type(keys=["id"], description="A named area.", directives=[INHERITS])
+@shows(ZoneRow)
+@found_by(loaders.zone_by_id, "zon", shown_as="Zone")
 class Zone(Node):
     name: str = attribute("What it is called.")
     region: str | None = attribute("Where it lies: ISO 3166-1, as `FR`.")
@@ -108,20 +110,9 @@ class Zone(Node):
     latitude: float = attribute("Of a point in its middle, WGS 84.")
     longitude: float = attribute("Of a point in its middle, WGS 84.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ZoneRow)
 
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.zone_by_id, id, "zon", "Zone")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, loaders.zone_by_id, ids, "zon", "Zone")
-
-
-@strawberry.type(description="One thing that a quest asks first.")
+@strawberry.type(description="One thing that a quest asks first.", directives=[INHERITS])
+@shows(PrerequisiteRow)
 class QuestPrerequisite:
     kind: PrerequisiteKind = attribute("What it is.")
     badge_slug: str | None = attribute("Which badge; null for a quest.")
@@ -132,12 +123,12 @@ class QuestPrerequisite:
         viewer=True,
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, PrerequisiteRow)
 
-
-@strawberry.federation.type(keys=["id"], description="A good deed to be done in the real world.")
+@strawberry.federation.type(
+    keys=["id"], description="A good deed to be done in the real world.", directives=[INHERITS]
+)
+@shows(QuestRow, NearQuestRow)
+@found_by(loaders.visible_quest_by_id, "qst", shown_as="Quest")
 class Quest(QuestInsightFields, Node):
     title: str = attribute("What is to be done, in a line.")
     story: str = attribute("Why, and how.")
@@ -156,8 +147,10 @@ class Quest(QuestInsightFields, Node):
     closes_at: datetime = attribute("Until when it may be taken on.")
     days_to_do: int = attribute("Days from taking it on to handing in, at most.")
     capacity: int | None = attribute("How many may take it on; null without a limit.")
-    taken: int = attribute("How many places are taken.")
-    places_left: int | None = attribute("How many places are left; null without a limit.")
+    taken: int = attribute("How many places are taken.", cache=PLACES_KEPT_S)
+    places_left: int | None = attribute(
+        "How many places are left; null without a limit.", cache=PLACES_KEPT_S
+    )
     team_size_max: int = attribute("How many may do it as a team; 1 for alone.")
     level_min: int = attribute("The least level that may take it on.")
     photos_asked: int = attribute("How many photos are asked for.")
@@ -168,7 +161,7 @@ class Quest(QuestInsightFields, Node):
     on_foot: bool = attribute("Whether it is done on foot: faster tracks are doubted.")
     base_xp: int = attribute("XP before multipliers.")
     reward: Money = attribute("What is paid, before multipliers.")
-    status: QuestStatus = attribute("Where it is in its life.")
+    status: QuestStatus = attribute("Where it is in its life.", cache=PLACES_KEPT_S)
     created_at: datetime = attribute("When it was made.")
     category: QuestCategory = loaded(
         loaders.category_by_slug, key="category", description="What it is sorted by."
@@ -206,30 +199,17 @@ class Quest(QuestInsightFields, Node):
         area = Area(Place(root.latitude, root.longitude), root.radius_m, root.polygon)
         return distance_from(area, latitude, longitude)
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, QuestRow | NearQuestRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.visible_quest_by_id, id, "qst", "Quest")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, loaders.visible_quest_by_id, ids, "qst", "Quest")
-
 
 @strawberry.type(description="Somebody in a team.")
+@shows(TeamMemberRow)
 class TeamMember:
     joined_at: datetime = attribute("When they joined.")
     user: LazyUser = loaded(user_loaders.user_by_id, key="user_id", description="Who it is.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, TeamMemberRow)
-
 
 @strawberry.federation.type(keys=["id"], description="Players who do one quest together.")
+@shows(TeamRow)
+@found_by(loaders.team_by_id, "tea", shown_as="Team")
 class Team(Node):
     name: str = attribute("What it is called.")
     size: int = attribute("How many are in it.")
@@ -246,20 +226,10 @@ class Team(Node):
         description="Who is in it, the longest first.",
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, TeamRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.team_by_id, id, "tea", "Team")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, loaders.team_by_id, ids, "tea", "Team")
-
 
 @strawberry.federation.type(keys=["id"], description="That a player took a quest on.")
+@shows(AssignmentRow)
+@found_by(loaders.own_assignment_by_id, "asg", shown_as="Assignment")
 class Assignment(EvidenceAssignmentFields, Node):
     status: AssignmentStatus = attribute("How far it is.")
     base_xp: int = attribute("XP before multipliers, as promised when it was taken on.")
@@ -283,18 +253,6 @@ class Assignment(EvidenceAssignmentFields, Node):
         key="id",
         description="What it gave; null until it is rewarded.",
     )
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, AssignmentRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.own_assignment_by_id, id, "asg", "Assignment")
-
-    @classmethod
-    async def resolve_references(cls, info: Context, ids: list[str]) -> list[Any]:
-        return await referred(info.context, loaders.own_assignment_by_id, ids, "asg", "Assignment")
 
 
 @strawberry.type

@@ -21,6 +21,7 @@ from schema.fields import (
     mutation,
     resolved,
 )
+from schema.rows import shows
 from schema.search.types import SearchIntent
 from services.search.history import CLICKS_MAX
 
@@ -32,6 +33,7 @@ class SearchClick:
 
 
 @strawberry.federation.type(keys=["id"], description="A search that you made. Yours alone.")
+@shows(SearchRow)
 class SearchHistoryEntry(Node):
     query: str = attribute("What you typed.")
     intent: SearchIntent = attribute("What you were taken to be after.")
@@ -49,10 +51,6 @@ class SearchHistoryEntry(Node):
             )
             for each in root.clicked
         ]
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, SearchRow)
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, cast
 import strawberry
 from graphql import FieldNode, FragmentSpreadNode, SelectionNode
 
+from execution.rates import RateLimit
 from resolvers import search as resolvers
 from schema.fields import After, Before, Context, First, Last, argument, page_size, resolved
 from schema.scalars import code_of
@@ -15,6 +16,8 @@ from schema.search.inputs import SearchFilterInput, facets_of, filters_of
 from schema.search.suggesting import SuggestionQuery
 from schema.search.types import SearchConnection, SearchFacetName, SearchMode, SearchResultType
 from services.search import contract
+
+SEARCH_RATE = RateLimit(limit=100, duration=60)
 
 
 @strawberry.type
@@ -27,6 +30,7 @@ class SearchQuery(SuggestionQuery):
         list_size=page_size(),
         viewer=True,
         cost=20,
+        rate_limit=SEARCH_RATE,
     )
     async def search(
         self,

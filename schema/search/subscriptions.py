@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import strawberry
 
@@ -13,6 +13,7 @@ from resolvers.search import check_page
 from resolvers.search_live import ChangeRow, watch_search
 from schema.common import PAGE_LIMIT, PageInfo
 from schema.fields import Context, argument, attribute, bounded, subscription
+from schema.rows import shows
 from schema.scalars import code_of
 from schema.search.inputs import SearchFilterInput, facets_of, filters_of
 from schema.search.queries import selects
@@ -31,6 +32,7 @@ from services.search.contract import FACETS
 @strawberry.type(
     description="A search's result, as it is now. `search` pages on from `pageInfo.endCursor`."
 )
+@shows(ChangeRow)
 class SearchChange:
     found_at: datetime = attribute("When it was found, by the server's clock.")
     hits: list[SearchHit] = attribute("The first page of hits.", list_size=bounded(PAGE_LIMIT))
@@ -44,10 +46,6 @@ class SearchChange:
     did_you_mean: str | None = attribute(
         "The query with its mistakes corrected, where that finds more; else null."
     )
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ChangeRow)
 
 
 @strawberry.type

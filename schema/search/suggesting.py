@@ -6,9 +6,11 @@ from typing import Annotated, Any, cast
 
 import strawberry
 
+from execution.rates import RateLimit
 from resolvers import search_suggesting as resolvers
 from resolvers.search_suggesting import SuggestionRow
 from schema.fields import Context, argument, attribute, bounded, resolved
+from schema.rows import shows
 from schema.scalars import code_of
 from schema.search.types import SearchResultType
 from services.search.popular import POPULAR_MAX, SEARCHERS_MIN, PopularQuery
@@ -16,6 +18,7 @@ from services.search.suggesting import SUGGESTIONS_MAX
 
 
 @strawberry.type(description="What may be meant by what was typed so far.")
+@shows(SuggestionRow)
 class SearchSuggestion:
     text: str = attribute("The name of something, or a query, to be shown and searched as it is.")
     type: SearchResultType | None = attribute(
@@ -25,19 +28,15 @@ class SearchSuggestion:
         "Which one, for `node(id)`: of several of one name the most popular. Null for a query."
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, SuggestionRow)
-
 
 @strawberry.type(description="A query that many people search.")
+@shows(PopularQuery)
 class PopularSearch:
     query: str = attribute("The query, in lower case and without accents.")
     searches: int = attribute("How often it was searched, lately.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, PopularQuery)
+
+TYPING_RATE = RateLimit(limit=600, duration=60)
 
 
 @strawberry.type
@@ -46,9 +45,9 @@ class SuggestionQuery:
         "Suggestions while somebody types: names that begin so, or have a word that begins so, the "
         "most popular first, whatever case and accents; then queries that many people search. "
         "What you may not see is not suggested.",
-        list_size=bounded(SUGGESTIONS_MAX),
+        list_size=bounded(SUGGESTIONS_MAX, by="first"),
+        rate_limit=TYPING_RATE,
         viewer=True,
-        cost=2,
     )
     async def suggest(
         self,
@@ -68,8 +67,7 @@ class SuggestionQuery:
     @resolved(
         f"What people search most. A query is shown only when {SEARCHERS_MIN} people or more have "
         "searched it, and never if it looks like an address or a number of somebody's own.",
-        list_size=bounded(POPULAR_MAX),
-        cost=2,
+        list_size=bounded(POPULAR_MAX, by="first"),
     )
     async def popular_searches(
         self,

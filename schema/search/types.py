@@ -206,9 +206,9 @@ class SearchInterpretation:
 @strawberry.type(description="A page of what was found (Relay), and what is known of all of it.")
 class SearchConnection:
     edges: list[SearchEdge] = attribute(
-        "The hits with their cursors.", list_size=bounded(PAGE_LIMIT)
+        "The hits with their cursors.", list_size=bounded(PAGE_LIMIT), cost=1
     )
-    nodes: list[SearchHit] = attribute("The hits alone.", list_size=bounded(PAGE_LIMIT))
+    nodes: list[SearchHit] = attribute("The hits alone.", list_size=bounded(PAGE_LIMIT), cost=1)
     page_info: PageInfo = attribute("Where this page stands. The first 1,000 hits have pages.")
     total_count: int = attribute("How many match, exactly, also beyond the first 1,000.")
     facets: list[SearchFacet] = attribute(

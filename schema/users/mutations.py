@@ -6,6 +6,7 @@ from typing import Annotated, cast
 
 import strawberry
 
+from execution.rates import RateLimit
 from resolvers import users as resolvers
 from schema.fields import Context, argument, mutation
 from schema.users.inputs import (
@@ -59,6 +60,8 @@ from schema.users.results import (
 from services.users import people
 from services.users.accounts import AccountStatus
 
+SIGN_UP_RATE = RateLimit(limit=10, duration=60)
+SIGN_IN_RATE = RateLimit(limit=30, duration=60)
 Whom = Annotated[UserInput, argument("Whom you mean.")]
 
 
@@ -73,7 +76,7 @@ def _auth(given: resolvers.SignedIn) -> AuthSuccess:
 
 @strawberry.type
 class UserMutation(PresenceMutation, NotificationMutation):
-    @mutation("Make an account; you are signed in at once.")
+    @mutation("Make an account; you are signed in at once.", rate_limit=SIGN_UP_RATE)
     async def sign_up(
         self, info: Context, input: Annotated[SignUpInput, argument("The account.")]
     ) -> SignUpResult:
@@ -86,7 +89,7 @@ class UserMutation(PresenceMutation, NotificationMutation):
             )
         )
 
-    @mutation("Sign in by e-mail address or username, and password.")
+    @mutation("Sign in by e-mail address or username, and password.", rate_limit=SIGN_IN_RATE)
     async def sign_in(
         self, info: Context, input: Annotated[SignInInput, argument("Who you are.")]
     ) -> SignInResult:
@@ -140,7 +143,11 @@ class UserMutation(PresenceMutation, NotificationMutation):
             user=await resolvers.change_username(info.context, input.username)
         )
 
-    @mutation("Set a new password; all your other sessions end.", authenticated=True)
+    @mutation(
+        "Set a new password; all your other sessions end.",
+        authenticated=True,
+        rate_limit=SIGN_IN_RATE,
+    )
     async def change_password(
         self, info: Context, input: Annotated[ChangePasswordInput, argument("Old and new.")]
     ) -> ChangePasswordResult:

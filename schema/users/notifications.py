@@ -31,6 +31,7 @@ from schema.fields import (
     resolved,
     subscription,
 )
+from schema.rows import shows
 from schema.scalars import JSON, Cursor, code_of
 from services.users.notifications import MARKED_MAX
 
@@ -91,6 +92,7 @@ class NotificationChannel(Enum):
 
 
 @strawberry.federation.type(keys=["id"], description="Something you are told. Yours alone.")
+@shows(NotificationRow)
 class Notification(Node):
     kind: NotificationKind = attribute("What it is about.")
     created_at: datetime = attribute("When you were told.")
@@ -113,24 +115,17 @@ class Notification(Node):
         return cast("Node | None", await nodes.find_node(info.context, root.reference))
 
     @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, NotificationRow)
-
-    @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
         return await nodes.find_node(info.context, id)
 
 
 @strawberry.type(description="By which channels you are told of a kind of things.")
+@shows(PreferenceRow)
 class NotificationPreference:
     kind: NotificationKind = attribute("What you are told of.")
     in_app: bool = attribute("Whether it comes into your list.")
     email: bool = attribute("Whether you get a mail.")
     push: bool = attribute("Whether your browsers are told.")
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, PreferenceRow)
 
 
 @strawberry.type(description="You were told something.")

@@ -25,6 +25,7 @@ from schema.fields import (
     resolved,
     subscription,
 )
+from schema.rows import shows
 from schema.scalars import code_of
 from services.users.access import SESSION_PREFIX
 from services.users.settings import PresenceAudience as Audience
@@ -62,6 +63,7 @@ class PresenceAudience(Enum):
 
 
 @strawberry.type(description="One of your open connections.")
+@shows(DeviceRow)
 class ConnectedDevice:
     device: str = attribute("What is connected, by its user agent; may be empty.")
     connected_at: datetime = attribute("Since when it is open.")
@@ -70,22 +72,15 @@ class ConnectedDevice:
     def session_id(root: strawberry.Parent[Any]) -> strawberry.ID:
         return strawberry.ID(encode_id(SESSION_PREFIX, root.session_id))
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, DeviceRow)
-
 
 @strawberry.type(description="Whether someone is here.")
+@shows(PresenceRow)
 class Presence:
     status: PresenceStatus = attribute("Online, away or offline.")
     last_seen_at: datetime | None = attribute(
         "When they left; null while they are here, and where it is not known."
     )
     user: LazyUser = loaded(loaders.user_by_id, key="user_id", description="Whose presence it is.")
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, PresenceRow)
 
 
 @strawberry.type(description="What you let others know.")
@@ -150,8 +145,8 @@ class PresenceQuery:
         "Whether some people are here, in their order; those who hide it from you are left out.",
         authenticated=True,
         viewer=True,
-        cost=5,
         list_size=bounded(USERS_MAX),
+        sized_by="userIds",
     )
     async def presence(
         self,

@@ -69,8 +69,8 @@ class UserQuery(PresenceQuery, NotificationQuery):
     @resolved(
         "Several things by their ids, in their order; null for each that you may not see.",
         viewer=True,
-        cost=nodes.NODES_MAX,
         list_size=bounded(nodes.NODES_MAX),
+        sized_by="ids",
     )
     async def nodes(
         self,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import strawberry
 
+from execution.caching import INHERITS
 from loaders import users as loaders
 from loaders.users import ProfileRow, SessionRow
 from models.user_tables import SESSIONS_MAX
@@ -21,6 +22,7 @@ from schema.quests.player import PlayerUserFields
 from schema.quests.reviews import ReviewUserFields
 from schema.quests.sponsors import SponsorUserFields
 from schema.quests.types import QuestUserFields
+from schema.rows import shows
 from schema.scalars import URL
 from schema.search.user_fields import SearchUserFields
 from schema.users.notifications import NotificationUserFields
@@ -65,7 +67,8 @@ class ProfileVisibility(Enum):
     )
 
 
-@strawberry.type(description="What a person tells of themselves.")
+@strawberry.type(description="What a person tells of themselves.", directives=[INHERITS])
+@shows(ProfileRow)
 class Profile:
     bio: str = attribute("About them, in their words; may have several lines.")
     banner_url: URL | None = attribute("A wide picture.")
@@ -83,12 +86,9 @@ class Profile:
     accent_colour: str = attribute("Their colour: `#6366f1`.")
     updated_at: datetime = attribute("When it last changed.")
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, ProfileRow)
-
 
 @strawberry.type(description="A sign-in on one device, as long as it lasts.")
+@shows(SessionRow)
 class Session:
     public_id: strawberry.ID = attribute("Begins with `ses_`.", name="id")
     device: str = attribute("What signed in, by its user agent; may be empty.")
@@ -102,12 +102,11 @@ class Session:
         viewer = info.context.viewer
         return viewer is not None and viewer.session_id == root.id
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, SessionRow)
 
-
-@strawberry.federation.type(keys=["id"], description="A person with an account.")
+@strawberry.federation.type(
+    keys=["id"], description="A person with an account.", directives=[INHERITS]
+)
+@shows(*loaders.USER_ROWS)
 class User(
     PresenceUserFields,
     NotificationUserFields,
@@ -194,10 +193,6 @@ class User(
         key = (root.id, SESSIONS_MAX)
         found: list[Session] = await info.context.loaders.load(loaders.sessions_by_user_id, key)
         return found
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, loaders.USER_ROWS)
 
     @classmethod
     async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:

@@ -14,6 +14,7 @@ from loaders import wallets as loaders
 from resolvers.wallets import watch_wallet
 from schema.common import Money
 from schema.fields import Context, argument, attribute, loaded, subscription
+from schema.rows import shows
 from schema.scalars import AssetCode, Cursor, code_of
 from schema.wallets.types import Account, Transfer
 from subscriptions.wallets import WalletChangeRow, change_of
@@ -26,6 +27,7 @@ class TransferSide(Enum):
 
 
 @strawberry.type(description="A transfer touched one of your accounts. Amounts are as of then.")
+@shows(WalletChangeRow)
 class WalletChange:
     cursor: Cursor = attribute("Where this event is in your stream: resume after it.")
     occurred_at: datetime = attribute("When it happened, by the server's clock.")
@@ -40,10 +42,6 @@ class WalletChange:
     account: Account = loaded(
         loaders.account_by_id, key="account_id", description="Your account as it is now."
     )
-
-    @classmethod
-    def is_type_of(cls, obj: object, info: object) -> bool:
-        return isinstance(obj, WalletChangeRow)
 
 
 @strawberry.type

@@ -21,7 +21,6 @@ from loaders.wallets import (
     TransferRow,
 )
 from resolvers import wallets as resolvers
-from resolvers.auctions import find
 from resolvers.nodes import find_node
 from resolvers.wallets import WalletRow
 from schema.common import Connection, Money, Node
@@ -39,6 +38,7 @@ from schema.fields import (
     page_size,
     resolved,
 )
+from schema.rows import found_by, shows
 from schema.scalars import AssetCode, BigInt, Cursor, code_of
 from schema.wallets.inputs import (
     AccountStatus,
@@ -74,6 +74,7 @@ class AccountKind(Enum):
 
 
 @strawberry.type(description="What the ledger counts: a currency, or the platform's token.")
+@shows(AssetRow)
 class Asset:
     asset: AssetCode = attribute("The code it is named by in amounts.")
 
@@ -93,16 +94,13 @@ class Asset:
     def transfer_maximum(root: strawberry.Parent[AssetRow]) -> Money | None:
         return _money(root.transfer_max_minor, root.asset)
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, AssetRow)
-
 
 def _money(minor_units: int | None, asset: str) -> Money | None:
     return None if minor_units is None else cast(Money, MoneyValue(minor_units, asset))
 
 
 @strawberry.type(description="An amount that is kept for something, and cannot be spent meanwhile.")
+@shows(HoldRow)
 class Hold:
     amount: Money = attribute("How much is held.")
     expires_at: datetime | None = attribute("When it is released by itself; null for never.")
@@ -110,15 +108,13 @@ class Hold:
         loaders.transfer_by_id, key="transfer_id", description="The transfer that holds it."
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, HoldRow)
-
 
 @strawberry.federation.type(
     keys=["id"],
     description="Holds one asset for one owner. Its amounts and holds are of one moment.",
 )
+@shows(AccountRow)
+@found_by(loaders.own_account_by_id, "acc")
 class Account(Node):
     kind: AccountKind = attribute("Whose account it is.")
     asset: AssetCode = attribute("What it counts.")
@@ -168,14 +164,6 @@ class Account(Node):
             return None
         return Cursor(encode_cursor(user_topic(root.owner_id), root.event_sequence or 0))
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, AccountRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.own_account_by_id, id, "acc")
-
 
 @strawberry.type(description="An account's amounts right after a transfer.")
 class AccountAfter:
@@ -197,6 +185,8 @@ def account_after(balance_minor: int, held_minor: int, asset: str) -> AccountAft
     keys=["id"],
     description="Value that went from one account to another, or is held. It never changes.",
 )
+@shows(TransferRow)
+@found_by(loaders.own_transfer_by_id, "trf")
 class Transfer(Node):
     code: TransferCode = attribute("What it was for.")
     kind: TransferKind = attribute("Whether it moved at once, holds, or ends a hold.")
@@ -238,18 +228,12 @@ class Transfer(Node):
     async def reference(root: strawberry.Parent[Any], info: Context) -> Node | None:
         return None if root.reference is None else await find_node(info.context, root.reference)
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, TransferRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.own_transfer_by_id, id, "trf")
-
 
 @strawberry.federation.type(
     keys=["id"], description="Money that comes in from outside the platform, or goes out."
 )
+@shows(PaymentRow)
+@found_by(loaders.own_payment_by_id, "pay")
 class Payment(Node):
     direction: PaymentDirection = attribute("In or out.")
     status: PaymentStatus = attribute("How far it has got.")
@@ -262,18 +246,12 @@ class Payment(Node):
         description="What it moved in the ledger; null until it is settled.",
     )
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, PaymentRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.own_payment_by_id, id, "pay")
-
 
 @strawberry.federation.type(
     keys=["id"], description="An address outside that a user has proved to be theirs."
 )
+@shows(LinkedAddressRow)
+@found_by(loaders.own_address_by_id, "adr")
 class LinkedAddress(Node):
     address: str = attribute("0x and 40 hex digits, in mixed case (EIP-55).")
     linked_at: datetime = attribute("When it was linked.")
@@ -282,16 +260,9 @@ class LinkedAddress(Node):
     def chain_id(root: strawberry.Parent[Any]) -> strawberry.ID:
         return strawberry.ID(str(root.chain_id))
 
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, LinkedAddressRow)
-
-    @classmethod
-    async def resolve_reference(cls, info: Context, id: strawberry.ID) -> Any:
-        return await find(info.context, loaders.own_address_by_id, id, "adr")
-
 
 @strawberry.type(description="All that a user has. Nobody else sees it.")
+@shows(WalletRow)
 class Wallet:
     payments: Connection[Payment] = connected(
         loaders.payments_by_user_id,
@@ -331,10 +302,6 @@ class Wallet:
         root: strawberry.Parent[WalletRow], info: Context
     ) -> list[LinkedAddress]:
         return cast(list[LinkedAddress], await resolvers.addresses_of(info.context, root))
-
-    @classmethod
-    def is_type_of(cls, obj: Any, info: Any) -> bool:
-        return isinstance(obj, WalletRow)
 
 
 @strawberry.type

@@ -133,5 +133,7 @@ async def take_turn(tx: Transaction, table: str, author_id: UUID, *, maximum: in
     ).one()
     if count >= maximum:
         raise RateLimited(
-            f"{maximum} a minute at most; wait a while", retry_after_s=max(1, int(left_s) + 1)
+            f"{maximum} a minute at most; wait a while",
+            retry_after_s=max(1, int(left_s) + 1),
+            limit=maximum,
         )

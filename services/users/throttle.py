@@ -74,7 +74,9 @@ class Throttle:
             wait_s = self._local.hit(limit, key)
         if wait_s is not None:
             raise RateLimited(
-                "too many tries to sign in; wait a while", retry_after_s=max(1, math.ceil(wait_s))
+                "too many tries to sign in; wait a while",
+                retry_after_s=max(1, math.ceil(wait_s)),
+                limit=limit.amount,
             )
 
     async def _shared(self, limit: RateLimitItemPerSecond, key: str) -> float | None:

@@ -206,9 +206,12 @@ class Socket:
         await self.send(id=id, type="subscribe", payload=payload)
 
     async def receive(self, *, within_s: float = 10.0) -> Any:
-        """The next message. Raises `ConnectionClosed` (its `rcvd.code`), or `TimeoutError`."""
+        """The next message; pings are answered. Raises `ConnectionClosed` (its `rcvd.code`), or
+        `TimeoutError`."""
         async with asyncio.timeout(within_s):
-            return json.loads(await self.connection.recv())
+            while (message := json.loads(await self.connection.recv())) == {"type": "ping"}:
+                await self.send(type="pong")
+            return message
 
     async def closed(self, *, within_s: float = 10.0) -> int:
         """Read on until the server closes; its code (1006: broken off without one)."""

@@ -38,14 +38,21 @@ from services.users.access import Viewer, scopes_of, session_public_id, viewer_o
 from tests.conformance.cases import REAL, Case
 from tests.conformance.comparing import alike, encoded, told
 
-ROOMY = Limits(max_tokens=20_000, max_depth=20, max_aliases=500)
+ROOMY = Limits(
+    max_tokens=20_000,
+    max_depth=20,
+    max_aliases=500,
+    max_directives=500,
+    max_breadth=1_000,
+    max_fields=20_000,
+)
 SEED, SCALE, IDS = 7, 0.01, 6
 TABLES = {"auction": "auc", "user_account": "usr", "stall": "stl", "product": "prd"}
 OWN = "user_account:0"
 """Whose eyes are used: an id that operations ask for as well."""
 MARK = re.compile(r"%([a-z_]+:\d+)%")
 # What moves with the clock, and what counts its own reading.
-MOVING = {"timeLeft", "serverTime", "tookMs"}
+MOVING = {"timeLeft", "serverTime", "tookMs", "since", "until"}
 SANE = {
     "Int": "3",
     "Boolean": "true",
@@ -187,19 +194,27 @@ class RealWorld:
 
     async def answers(self, case: Case) -> tuple[Any, Any]:
         """By levels and by graphql-core; every fourth seed's case is nobody's."""
-        text = MARK.sub(self._id, case.text)
-        variables = {
-            name: MARK.sub(self._id, value) if isinstance(value, str) else value
-            for name, value in case.variables.items()
-        }
-        viewer = self.viewer if case.seed % 4 else None
+        text, variables = self.asked(case)
+        viewer = self.viewer_of(case)
         found, expected = [
             await schema.execute(
-                text, variable_values=variables, context_value=self._context(viewer)
+                text, variable_values=variables, context_value=self.context(viewer)
             )
             for schema in (self.levels, self.core)
         ]
         return found, expected
+
+    def asked(self, case: Case) -> tuple[str, dict[str, Any]]:
+        """A case's text and variables with this world's ids."""
+        variables = {
+            name: MARK.sub(self._id, value) if isinstance(value, str) else value
+            for name, value in case.variables.items()
+        }
+        return MARK.sub(self._id, case.text), variables
+
+    def viewer_of(self, case: Case) -> Viewer | None:
+        """Whose eyes a case is seen with."""
+        return self.viewer if case.seed % 4 else None
 
     async def compared(self, case: Case) -> tuple[Any, str | None]:
         """graphql-core's answer, and what the executors tell differently of a case, or None."""
@@ -209,7 +224,8 @@ class RealWorld:
     def _id(self, found: re.Match[str]) -> str:
         return self.ids.get(found[1], found[1])
 
-    def _context(self, viewer: Viewer | None) -> OperationContext:
+    def context(self, viewer: Viewer | None) -> OperationContext:
+        """Of an operation of its own."""
         return OperationContext(
             server=self.server,
             viewer=viewer,

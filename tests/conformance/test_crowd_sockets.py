@@ -16,7 +16,7 @@ from execution.store import PreparedDocuments
 from subscriptions.cursors import decode_cursor
 from tests.concurrency.racing import make_lots
 from tests.concurrency.serving import open_socket, serve_here, start_server, token_for
-from web import sockets
+from web import outlets
 
 BIDS = """subscription Bids($auction: ID!, $after: Cursor) {
   bidPlaced(auctionId: $auction, after: $after) { cursor bid { sequence bidder { username } } } }"""
@@ -25,6 +25,10 @@ MINE = """subscription ($auction: ID!) { bidPlaced(auctionId: $auction) {
 CHANGES = """subscription ($auction: ID!, $after: Cursor) {
   auctionChanged(auctionId: $auction, after: $after) { cursor status } }"""
 PLACE_BID = """mutation($input: PlaceBidInput!) { placeBid(input: $input) { __typename } }"""
+SIGN_UP = """mutation { signUp(input:
+    {email: "ada@example.org", username: "ada", password: "correct horse"}) {
+    ... on AuthSuccess { accessToken } } }"""
+SIGN_OUT = "mutation { signOut(input: {}) { __typename } }"
 CURSOR = "query($id: ID!) { auction(id: $id) { eventCursor } }"
 WIDE = CHANGES.replace("status", " ".join(f"a{n}: cursor" for n in range(20)))
 """More text an event: what the kernel keeps for a client counts in bytes."""
@@ -106,12 +110,12 @@ async def next_of(followed, id="a"):
 async def test_an_event_is_executed_and_encoded_once_for_all_sockets(follow, bid, monkeypatch):
     made = []
 
-    class Counted(sockets.Answer):
+    class Counted(outlets.Answer):
         def __init__(self, result):
             made.append(result)
             super().__init__(result)
 
-    monkeypatch.setattr(sockets, "Answer", Counted)
+    monkeypatch.setattr(outlets, "Answer", Counted)
     followed = [(await follow(BIDS, f"op {n}", n % 3 or None), f"op {n}") for n in range(8)]
     for number in (1, 2):
         await bid(number, f"{10 * number}.00")
@@ -184,18 +188,23 @@ async def test_no_compression_is_agreed_to(server):
         assert followed.connection.protocol.extensions == []
 
 
-async def test_a_socket_that_reads_nothing_is_ended_alone_and_resumes(
-    server, lot, follow, database_url
-):
-    """Real buffers are between: what waits in them is the client's, what waits here is bounded."""
+async def narrow_socket(server):
+    """Connected to the server, with little room for what nobody reads."""
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     narrow.setblocking(False)
     port = int(server.url.split(":")[2].split("/")[0])
     await asyncio.get_running_loop().sock_connect(narrow, ("127.0.0.1", port))
+    return narrow
+
+
+async def test_a_socket_that_reads_nothing_is_ended_alone_and_resumes(
+    server, lot, follow, database_url
+):
+    """Real buffers are between: what waits in them is the client's, what waits here is bounded."""
     start = (await server.ask(CURSOR, id=lot.public_id))["auction"]["eventCursor"]
     quick = await follow(WIDE)
-    deaf = await follow(WIDE, sock=narrow, max_queue=1)
+    deaf = await follow(WIDE, sock=await narrow_socket(server), max_queue=1)
     deaf.connection.transport.pause_reading()
     await say_much(lot, database_url)
     for _ in range(MANY):
@@ -216,6 +225,36 @@ async def test_a_socket_that_reads_nothing_is_ended_alone_and_resumes(
     assert decode_cursor(last, lot.topic) == places[0] + MANY
 
 
+async def test_a_revoked_session_is_closed_whether_its_client_reads_or_not(
+    server, lot, follow, database_url
+):
+    """Not even the close frame can be handed to it: the socket is broken off."""
+    token = (await server.ask(SIGN_UP))["signUp"]["accessToken"]
+    quick = await follow(WIDE)
+    options = {"sock": await narrow_socket(server), "max_queue": 1}
+    async with open_socket(server.socket_url, token=token, **options) as deaf:
+        for n in range(3):
+            await deaf.subscribe(str(n), WIDE, auction=lot.public_id)
+        await deaf.subscribe("then", "{ __typename }")
+        assert [(await deaf.receive())["id"] for _ in range(2)] == ["then", "then"]
+        deaf.connection.transport.pause_reading()
+        await say_much(lot, database_url)
+        for _ in range(MANY):
+            await next_of(quick)
+        await server.ask(SIGN_OUT, token=token)
+        async with asyncio.timeout(5):
+            while len(open_connections(server)) > 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        deaf.connection.transport.abort()
+
+
+def open_connections(server):
+    """Those that the server has, of this process's."""
+    port = int(server.url.split(":")[2].split("/")[0])
+    found = psutil.Process().net_connections()
+    return [one for one in found if one.laddr.port == port and one.status == "ESTABLISHED"]
+
+
 async def say_much(lot, database_url):
     """Commit events that the server finds in the log."""
     payload = {"endsAt": "2030-01-01T00:00:00+00:00", "status": "CANCELLED"}
@@ -232,7 +271,8 @@ async def say_much(lot, database_url):
 
 
 async def test_an_idle_subscriber_takes_little_memory(values, lot, tmp_path):
-    given = values | {"database_url": str(values["database_url"])}
+    # None of them answers pings; each has the timer of the next.
+    given = values | {"database_url": str(values["database_url"]), "socket_ping_s": 3600}
     process = await start_server(given, tmp_path / "server.log")
     try:
         async with AsyncExitStack() as stack:

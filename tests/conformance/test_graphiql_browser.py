@@ -1,5 +1,6 @@
 """GraphiQL as built, in a real browser: bids arrive, and nothing leaves the origin."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -9,12 +10,16 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from core.settings import Settings
+from tests.concurrency.racing import make_lots
+from tests.concurrency.serving import serve_here
 from web import graphiql_build
-from web.graphiql_build import BuildError
+from web.node import ROOT, NodeError, node_tools
 
 PROJECT = graphiql_build.PROJECT
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -32,7 +37,7 @@ LOADS = re.compile(
 def dist() -> Path:
     try:
         graphiql_build.build()
-    except BuildError as error:
+    except NodeError as error:
         pytest.skip(f"GraphiQL cannot be built here: {error}")
     return PROJECT / "dist"
 
@@ -45,8 +50,8 @@ def server(dist: Path) -> Iterator[str]:
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with subprocess.Popen(
         command,
-        cwd=graphiql_build.ROOT,
-        env={"PYTHONPATH": str(graphiql_build.ROOT)},
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
         pass_fds=[listener.fileno()],
     ) as process:
         try:
@@ -69,10 +74,10 @@ def wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
     pytest.fail("the test's server did not start")
 
 
-def browse(url: str, *options: str) -> dict[str, list[str]]:
+def browse(url: str, *options: str) -> dict[str, Any]:
     if not any(shutil.which(name) for name in CHROMIUM):
         pytest.skip("no Chromium on this machine: install the package `chromium` to run this")
-    tools = graphiql_build.node_tools(fetch=False)
+    tools = node_tools(fetch=False)
     if not tools or not (PROJECT / "node_modules" / "playwright-core").is_dir():
         pytest.skip("no Node.js or no playwright-core: run `make graphiql` to get them")
     command = [tools.node, "screenshot.mjs", "--url", url, "--timeout", "40", *options]
@@ -121,3 +126,27 @@ def test_bids_arrive_and_nothing_leaves_the_origin(server: str, tmp_path: Path) 
     assert len(set(seen["keys"])) == 2
     assert "typed-by-hand" not in report["stored"]
     assert "a-demo-token" not in report["stored"]
+
+
+@pytest.mark.timeout(400)
+async def test_the_plan_panel_tells_each_load_and_keeps_it_out_of_the_response(
+    dist: Path, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(
+        profile="test",
+        database_url=database_url,
+        redis_url=redis_url,
+        state_dir=tmp_path,
+        signing_algorithm="EdDSA",
+        jobs=False,
+        demo=False,
+    )
+    await make_lots(database_url, 2, lots=2)
+    async with serve_here(settings) as server:
+        report = await asyncio.to_thread(browse, server.url.removesuffix("/graphql"), "--plan")
+    assert report["errors"] == []
+    assert "query Auctions · cost " in report["plan"]
+    assert "3 loads · run by levels" in report["plan"]
+    for loader in ("user_by_id", "top_bids_by_auction_id"):
+        assert f"one statement by {loader}" in report["plan"]
+    assert "statement" not in report["response"]

@@ -1,15 +1,12 @@
-"""graphql-transport-ws over real sockets: the protocol's own rules, clients that break them or
-vanish, bounds, and a server that goes down."""
+"""graphql-transport-ws over real sockets: bounds, clients that vanish or do not read, and a server
+that goes down. The protocol's own rules are `ws_table.py`'s."""
 
 import asyncio
-import json
 import socket
 import time
 from contextlib import AsyncExitStack, suppress
 
 import pytest
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
 
 from core.ids import new_id
 from core.settings import Settings
@@ -23,10 +20,8 @@ from tests.concurrency.serving import (
     token_for,
 )
 
-PROTOCOL = "graphql-transport-ws"
 PLACE_BID = """mutation($input: PlaceBidInput!) { placeBid(input: $input) { __typename
     ... on PlaceBidSuccess { bid { sequence } } ... on Error { code } } }"""
-OPERATION = {"query": "{ __typename }"}
 LIMIT = 3
 
 
@@ -58,87 +53,6 @@ async def lot(database_url):
 
 def errors_in(caplog):
     return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-
-
-def subscribe(**changes):
-    return {"id": "1", "type": "subscribe", "payload": OPERATION} | changes
-
-
-@pytest.mark.parametrize(
-    ("message", "code"),
-    [
-        ("[1]", 4400),
-        ("null", 4400),
-        ('"subscribe"', 4400),
-        ("5", 4400),
-        ("{", 4400),
-        ("{}", 4400),
-        (b"{}", 4400),
-        ({"type": "unheard of"}, 4400),
-        ({"type": []}, 4400),
-        ({"type": "complete", "id": [1]}, 4400),
-        ({"type": "complete"}, 4400),
-        (subscribe(id=[1]), 4400),
-        (subscribe(id=1), 4400),
-        (subscribe(payload=None), 4400),
-        (subscribe(payload={}), 4400),
-        (subscribe(payload={"query": 1}), 4400),
-        (subscribe(payload=OPERATION | {"variables": [1]}), 4400),
-        (subscribe(payload=OPERATION | {"operationName": 1}), 4400),
-        ({"type": "connection_init"}, 4429),
-    ],
-)
-async def test_what_is_no_message_of_the_protocol_closes_the_socket(server, caplog, message, code):
-    async with open_socket(server.socket_url) as client:
-        sent = json.dumps(message) if isinstance(message, dict) else message
-        await client.connection.send(sent)
-        assert await client.closed() == code
-    assert errors_in(caplog) == []
-
-
-async def test_nothing_runs_before_the_connection_is_acknowledged(server):
-    async with connect(server.socket_url, subprotocols=[PROTOCOL], proxy=None) as connection:
-        await connection.send(json.dumps(subscribe()))
-        with pytest.raises(ConnectionClosed) as closed:
-            await connection.recv()
-    assert closed.value.rcvd.code == 4401
-
-
-@pytest.mark.parametrize("protocols", [None, ["graphql-ws"], ["chat"]])
-async def test_another_protocol_is_not_spoken(server, protocols):
-    with pytest.raises(ConnectionClosed) as closed:
-        async with connect(server.socket_url, subprotocols=protocols, proxy=None) as connection:
-            await connection.recv()
-    assert closed.value.rcvd.code == 4406
-
-
-async def test_an_id_in_use_closes_the_socket_and_one_that_ended_may_be_used_again(server, lot):
-    async with open_socket(server.socket_url) as client:
-        for _ in range(2):
-            await client.subscribe("a", "{ __typename }")
-            assert (await client.receive())["type"] == "next"
-            assert (await client.receive())["type"] == "complete"
-        await client.subscribe("a", BID_PLACED, auction=lot.public_id)
-        await client.subscribe("a", BID_PLACED, auction=lot.public_id)
-        assert await client.closed() == 4409
-    await server.follows(0)
-
-
-@pytest.mark.parametrize(
-    "query",
-    ["{ ", "{ nothing }", "query A { __typename } fragment F on Nothing { id }", "{" * 3_000, ""],
-)
-async def test_a_document_that_is_wrong_ends_its_operation_and_no_other(server, lot, caplog, query):
-    async with open_socket(server.socket_url) as client:
-        await client.subscribe("other", BID_PLACED, auction=lot.public_id)
-        await client.subscribe("wrong", query)
-        message = await client.receive()
-        assert (message["id"], message["type"]) == ("wrong", "error")
-        extensions = message["payload"][0]["extensions"]
-        assert extensions["code"] == "BAD_USER_INPUT"
-        assert set(extensions) == {"code", "requestId", "timestamp", "details"}
-        await server.follows(1)
-    assert errors_in(caplog) == []
 
 
 async def test_operations_on_a_socket_are_bounded(server, lot):

@@ -1,21 +1,23 @@
 """The schemas that are split (a toy one and the real one) and the composers that join them."""
 
-import fcntl
-import hashlib
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from deploy.gateway import GatewayError, hive_tools
 from schema.projection import DomainSchema
+from tests.conftest import execute, passable_folder, run, with_path
+from tests.federation.gateway_world import GatewayWorld, gateway_world, prepare
+from tests.npm import node_with
 
 HERE = Path(__file__).parent
 TOY_MODULES = ("toy_common", "toy_auctions", "toy_search", "toy_users", "toy_build")
@@ -81,28 +83,10 @@ def split(request: pytest.FixtureRequest) -> Split:
     return Split(build.build_schema(), tuple(build.DOMAINS))
 
 
-def _install(npm: str) -> None:
-    """`npm ci`, where the lock file is not the one installed already."""
-    wanted = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    stamp = HERE / "node_modules" / ".installed"
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=110)
-    assert done.returncode == 0, f"npm ci: {done.stderr}"
-    stamp.write_text(wanted)
-
-
 @pytest.fixture(scope="session")
 def compose() -> Compose:
     """Composes sets of subgraphs with Apollo's and The Guild's composers."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node and npm are needed to compose subgraphs; neither is in the path")
-    lock = Path(tempfile.gettempdir()) / "mela-federation-composers.lock"
-    with lock.open("w") as held:  # test processes share one node_modules
-        fcntl.flock(held, fcntl.LOCK_EX)
-        _install(npm)
+    node = node_with(HERE).node
 
     def run(sets: dict[str, Subgraphs]) -> dict[str, dict[str, Composed]]:
         asked = {
@@ -124,3 +108,24 @@ def compose() -> Compose:
         }
 
     return run
+
+
+@pytest.fixture(scope="session")
+def gateway_world_of_session(
+    postgres_url: str, redis_server_url: str, template_database: str, worker: str
+) -> Iterator[GatewayWorld]:
+    """Six processes, one more for the whole graph, and Hive Gateway: once for all tests."""
+    try:
+        hive_tools()
+    except GatewayError as error:
+        pytest.skip(str(error))
+    name = f"mela_gateway_{worker}_{os.getpid()}"
+    execute(postgres_url, f'CREATE DATABASE "{name}" TEMPLATE "{template_database}"')
+    url, folder = with_path(postgres_url, name), passable_folder()
+    try:
+        ids = run(prepare(url, folder))
+        with gateway_world(url, redis_server_url, folder, ids) as world:
+            yield world
+    finally:
+        execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+        shutil.rmtree(folder, ignore_errors=True)

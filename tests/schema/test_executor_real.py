@@ -1,11 +1,12 @@
 """Levels against graphql-core over the real schema and real rows: what is asked through both is
-answered alike, for somebody and for nobody."""
+answered alike, for somebody and for nobody, and costs no more than was requested."""
 
 import pytest
 
 from execution import columns, projecting
 from tests.conformance.cases import REAL, read_cases
 from tests.conformance.comparing import alike
+from tests.conformance.costing import costs_of
 from tests.conformance.real_world import real_world, said
 
 HALVES = 2
@@ -20,7 +21,7 @@ async def test_the_real_schema_answers_alike_through_both(half, settings, monkey
             monkeypatch.setattr(module, "MIN_RUNS", 0)
     cases = read_cases(REAL)[half::HALVES]
     assert len(cases) >= 400
-    understood = answered = failed = 0
+    understood = answered = failed = cheaper = 0
     async with real_world(settings) as world:
         for case in cases:
             found, expected = await world.answers(case)
@@ -28,8 +29,13 @@ async def test_the_real_schema_answers_alike_through_both(half, settings, monkey
             understood += expected.data is not None or any(e.path for e in expected.errors)
             answered += expected.data is not None and any(expected.data.values())
             failed += bool(expected.errors)
+            if (costs := costs_of(world.levels, *world.asked(case), found.data)) is not None:
+                requested, actual = costs
+                assert 0 <= actual <= requested, (case, costs)
+                cheaper += actual < requested
     # Otherwise it would have compared nothing; a schema that grew away from the corpus needs
     # `python -m tests.conformance.make_corpus`.
     assert understood > 0.9 * len(cases)
     assert answered > 0.5 * len(cases)
     assert failed > 0.05 * len(cases)
+    assert cheaper > 0.5 * len(cases)

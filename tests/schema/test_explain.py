@@ -28,16 +28,16 @@ async def test_a_plan_says_how_each_field_gets_its_values_and_what_it_costs(sche
     told = {name: (node.kind, node.rows, node.cost) for name, node in nodes.items()}
     assert told == {
         "Query.auctions": ("resolver", 1, 1),
-        "AuctionConnection.nodes": ("attribute", 1, 0),
+        "AuctionConnection.nodes": ("attribute", 1, 10),
         "Auction.id": ("attribute", 10, 0),
         "Auction.title": ("attribute", 10, 0),
         "Auction.seller": ("keyed", 10, 10),
-        "Auction.topBids": ("paged", 10, 10),
+        "Auction.topBids": ("paged", 10, 30),
         "Bid.id": ("attribute", 30, 0),
         "Bid.bidder": ("keyed", 30, 30),
         "User.username": ("attribute", 30, 0),
     }
-    assert plan.cost == 51
+    assert plan.cost == 81
     assert nodes["Query.auctions"].arguments == "first: $n"
     seller = nodes["Auction.seller"].loading
     assert (seller.loader, seller.columns) == ("user_by_id", ("id", "username"))
@@ -119,7 +119,7 @@ async def test_mutations_are_told_and_not_run(schema, statements):
         'mutation { follow(input: {userId: "usr_1"}) { __typename } }',
     )
     assert [node.kind for node in plan.nodes] == ["resolver"]
-    assert plan.cost == 10
+    assert plan.cost == 21  # 10 as a mutation, 10 for its field, 1 for the input
     assert plan.statements == ()
     assert statements == []
 
@@ -160,10 +160,10 @@ def test_the_command_takes_a_file_a_text_or_its_input(run_command, tmp_path):
     file.write_text(PAGE)
     shown = run_command(str(file))
     assert run_command(PAGE) == run_command("-", stdin=PAGE) == shown
-    assert shown.startswith("query Page  cost 101, by levels\n")
+    assert shown.startswith("query Page  cost 161, by levels\n")
     assert "seller: User!  keyed  by user_by_id  (id, username)  cost 20" in shown
     assert "FROM user_account" in shown
-    assert run_command(PAGE, "--variables", '{"n": 1}').startswith("query Page  cost 6,")
+    assert run_command(PAGE, "--variables", '{"n": 1}').startswith("query Page  cost 9,")
     assert run_command(PAGE, "--mermaid").startswith("flowchart LR\n")
     assert run_command(PAGE, "--json").startswith('{\n  "operation": "Page"')
 

@@ -5,7 +5,7 @@ import time
 import orjson
 import pytest
 from graphql import GraphQLError, get_introspection_query, parse
-from graphql.execution import execute as core_execute
+from graphql.execution import experimental_execute_incrementally as core_execute
 
 from execution.introspection import SchemaAnswers
 from execution.limits import Limits

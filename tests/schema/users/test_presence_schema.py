@@ -45,11 +45,19 @@ def arrive(server):
         one = OpenConnection(new_id().hex, user_id, new_id(), device, time.time())
         server.live.presence.join(one)
         await until(server, person, "ONLINE", "AWAY")
+        async with asyncio.timeout(10):
+            while not await there(one):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
         async def leave():
             server.live.presence.leave(one.id)
 
         return leave
+
+    async def there(one):
+        """Also where others of the person's were before it."""
+        found = await server.live.presence.devices(one.user_id)
+        return any(device.session_id == one.session_id for device in found)
 
     return arrive
 

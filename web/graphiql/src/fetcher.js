@@ -4,6 +4,7 @@ import { createGraphiQLFetcher } from '@graphiql/toolkit';
 import { getOperationAST, parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 
+import { noticePlan, planHeader } from './plan.jsx';
 import { beginLive, session } from './stores.js';
 
 /** A variable of exactly this value becomes a fresh key at each run (idempotency keys). */
@@ -19,9 +20,10 @@ export function createFetcher(endpoint) {
     const operationName = operation?.name?.value;
     const request = { ...params, operationName, variables: fillKeys(params.variables) };
     if (operation?.operation === 'subscription') return watch(socket(headers), request);
-    const results = await post(request, { headers });
+    const results = await post(request, { headers: { ...headers, ...planHeader() } });
     // A single result for introspection, else the parts of a possibly incremental delivery.
-    return results[Symbol.asyncIterator] ? tap(results, { push: noticeSession }) : results;
+    if (!results[Symbol.asyncIterator]) return results;
+    return tap(results, { push: noticeSession, show: noticePlan });
   };
 }
 
@@ -87,9 +89,9 @@ function watch(client, request) {
   return tap(client.iterate(request), beginLive(request.operationName ?? 'subscription'));
 }
 
-// Shows each result to `push` on its way. Not an async generator: the return() of one would
+// Tells `push` of each result on its way, and hands on what `show` makes of it. Not an async generator: the return() of one would
 // wait for the next event, so Stop would hang.
-function tap(results, { push, end = () => {} }) {
+function tap(results, { push, end = () => {}, show = (result) => result }) {
   const iterator = results[Symbol.asyncIterator]();
   return {
     [Symbol.asyncIterator]() {
@@ -98,8 +100,11 @@ function tap(results, { push, end = () => {} }) {
     async next() {
       try {
         const step = await iterator.next();
-        if (step.done) end();
-        else push(step.value);
+        if (!step.done) {
+          push(step.value);
+          return { ...step, value: show(step.value) };
+        }
+        end();
         return step;
       } catch (error) {
         end();

@@ -16,12 +16,13 @@ import { createRoot } from 'react-dom/client';
 import { defaultTabs } from './examples.js';
 import { createFetcher } from './fetcher.js';
 import { LivePanel, useLive } from './live.jsx';
+import { PLAN_PLUGIN } from './plan.jsx';
 import { createStorage, renewStoredAuction } from './storage.js';
 import { session } from './stores.js';
 import markUrl from './mela.svg?no-inline';
 
 const CONFIG_URL = '/graphiql/config.json';
-const PLUGINS = [HISTORY_PLUGIN];
+const PLUGINS = [HISTORY_PLUGIN, PLAN_PLUGIN];
 
 function Session({ config }) {
   const signedIn = useSyncExternalStore(session.subscribe, session.get);

@@ -1,5 +1,5 @@
-// The two things the page remembers while it is open: who is signed in, and the last events
-// of the running subscription. Neither is written to disk: a token must not outlive the page.
+// What the page remembers while it is open: who is signed in, the last events of the running
+// subscription, the last plan. Nothing is written to disk: a token must not outlive the page.
 
 const EVENT_LIMIT = 50;
 
@@ -24,6 +24,10 @@ export const session = createStore(null);
 
 /** `{run, name, open, total, events}` of the latest subscription, newest event first, or null. */
 export const live = createStore(null);
+
+/** Whether operations ask for their plan, and the last that was told, or null. */
+export const planWanted = createStore(false);
+export const plan = createStore(null);
 
 let runs = 0;
 
