@@ -126,8 +126,7 @@ class MelaSchema(DomainSchema):
         levels it is without Strawberry's preparations; subscriptions are always Strawberry's.
 
         What is deferred or streamed comes with the rest, or where `later`, after a `FirstPart`."""
-        context = context_value
-        allowed = allowed_operation_types or ALL_TYPES
+        context, allowed = context_value, allowed_operation_types or ALL_TYPES
         if not query:
             raise MissingQueryError
         try:
