@@ -62,7 +62,7 @@ class Tracer:
 
     def follow(self, begun: LevelExecutor) -> None:
         """Let an operation that has not run yet be timed."""
-        begun.middleware_manager = MiddlewareManager(self._resolve)
+        begun.middleware_manager = MiddlewareManager(self)
 
     def encoded(self, errors: Sequence[GraphQLError] | None) -> str:
         """The trace of what has run, with its errors as clients are told them."""
@@ -75,9 +75,10 @@ class Tracer:
     def _now(self) -> int:
         return time.perf_counter_ns() - self._began
 
-    def _resolve(
+    def resolve(
         self, resolve: Callable[..., Any], source: Any, info: GraphQLResolveInfo[Any], **given: Any
     ) -> Any:
+        """A field called, and its time noted: graphql-core asks for this name."""
         node = self._node(tuple(info.path.as_list()))
         if info.field_name != node.response_name:
             node.original_field_name = info.field_name

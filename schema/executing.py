@@ -3,7 +3,6 @@ with shaped errors."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -22,11 +21,10 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType as StrawberryOperationType
 
-from core.errors import RequestError
+from core.errors import RequestError, TimedOut
 from core.metrics import add_subscriptions, observe_operation
 from execution.caching import CachePolicy
 from execution.cost import price
-from execution.deadlines import within
 from execution.explain import as_json
 from execution.federated_trace import KEY, Tracer
 from execution.incremental import FirstPart, first_part
@@ -42,6 +40,7 @@ from loaders.recording import recorded
 from schema.explaining import told
 from schema.metering import Charge, charge, charge_least
 from schema.projection import DomainSchema
+from schema.timing import in_time, limit_s_of
 
 ExecutorName = Literal["levels", "graphql-core"]
 ALL_TYPES = frozenset(StrawberryOperationType)
@@ -126,8 +125,7 @@ class MelaSchema(DomainSchema):
         levels it is without Strawberry's preparations; subscriptions are always Strawberry's.
 
         What is deferred or streamed comes with the rest, or where `later`, after a `FirstPart`."""
-        context = context_value
-        allowed = allowed_operation_types or ALL_TYPES
+        context, allowed = context_value, allowed_operation_types or ALL_TYPES
         if not query:
             raise MissingQueryError
         try:
@@ -154,7 +152,7 @@ class MelaSchema(DomainSchema):
             paid = await self._paid(prepared, operation, variable_values, context)
             if isinstance(paid, Exception):
                 return _finished(context, kind.value, _refused([paid]))
-            result = await super().execute(
+            work = super().execute(
                 query,
                 variable_values,
                 context,
@@ -163,6 +161,11 @@ class MelaSchema(DomainSchema):
                 allowed,
                 operation_extensions,
             )
+            try:
+                changes = kind is StrawberryOperationType.MUTATION
+                result = await in_time(context, work, changes=changes)
+            except TimedOut as error:
+                return _finished(context, kind.value, _refused([error]))
             if paid is not None:
                 paid.settle(result)
             return result
@@ -211,7 +214,7 @@ class MelaSchema(DomainSchema):
         context, changes = begun.context_value, begun.operation.operation is OperationType.MUTATION
         try:
             paid = await charge(context, begun.cost(), begun.variable_values.coerced)
-            result = await within(_limit_s(context), self._executed(begun), changes=changes)
+            result = await in_time(context, self._executed(begun), changes=changes)
             if paid is not None:
                 paid.settle(result, whole=not isinstance(result, FirstPart))
             return result
@@ -219,16 +222,11 @@ class MelaSchema(DomainSchema):
             return _refused([error])
 
     async def _executed(self, begun: LevelExecutor) -> Any:
-        """The answer; of the schema itself, as it was. What is still being read stops with it."""
-        try:
-            if begun.known().traits.covered:
-                found = await begun.answer()
-                return ExecutionResult(found.data, found.errors)
-            return await self._answered_by_core(begun)
-        except asyncio.CancelledError:
-            if (loaders := getattr(begun.context_value, "loaders", None)) is not None:
-                loaders.stop()
-            raise
+        """The answer; of the schema itself, as it was."""
+        if begun.known().traits.covered:
+            found = await begun.answer()
+            return ExecutionResult(found.data, found.errors)
+        return await self._answered_by_core(begun)
 
     async def _answered_by_core(self, begun: LevelExecutor) -> Any:
         of_schema = asks_schema_alone(begun.operation)
@@ -238,7 +236,7 @@ class MelaSchema(DomainSchema):
         found = await begun.answer()
         if isinstance(found, ExperimentalIncrementalExecutionResults):
             context = begun.context_value
-            return first_part(found, getattr(context, "request_id", ""), _limit_s(context))
+            return first_part(found, getattr(context, "request_id", ""), limit_s_of(context))
         if of_schema and found.data is not None and not found.errors:
             return ExecutionResult(self.answers.keep(begun.operation, key, found.data), None)
         return ExecutionResult(found.data, found.errors)
@@ -357,12 +355,6 @@ def _finished(context: Any, kind: str, result: Any) -> Any:
         outcome = str(errors[0].extensions["code"]) if errors else "ok"
         observe_operation(kind, outcome, time.perf_counter() - began_at)
     return result
-
-
-def _limit_s(context: Any) -> float | None:
-    """How long an operation may take; None where no server says so."""
-    server = getattr(context, "server", None)
-    return None if server is None else float(server.settings.request_timeout_s)
 
 
 def _kind(context: Any) -> str:

@@ -38,7 +38,8 @@ class Charge:
             counted = actual_cost(self.cost, result.data, self.variables)
             actual = min(actual, counted)
         if self.lease is not None:
-            self.lease.points += max(LEAST, self.requested) - max(LEAST, actual)
+            unspent = max(LEAST, self.requested) - max(LEAST, actual)
+            self.context.server.spending.budgets.return_to(self.lease, unspent)
         if tells:
             told = {"requested": self.requested, "actual": actual, "throttle": self._throttle()}
             result.extensions = {**(result.extensions or {}), "cost": told}

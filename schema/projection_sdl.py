@@ -91,7 +91,23 @@ def _kept_fields(
     node: ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode, plan: Plan
 ) -> tuple[FieldDefinitionNode, ...]:
     names = plan.fields[node.name.value]
-    return tuple(field for field in node.fields or () if field.name.value in names)
+    return tuple(_sized(field) for field in node.fields or () if field.name.value in names)
+
+
+def _sized(field: FieldDefinitionNode) -> FieldDefinitionNode:
+    """Without `assumedSize` where an argument that tells the size has a default: it is for those
+    that have none, and Cosmo's composer refuses both."""
+    defaults = {a.name.value for a in field.arguments or () if a.default_value is not None}
+    directives = tuple(_without_assumed(one, defaults) for one in field.directives or ())
+    return replace(field, directives=directives)
+
+
+def _without_assumed(node: ConstDirectiveNode, defaults: set[str]) -> ConstDirectiveNode:
+    given = _arguments(node) if node.name.value == "listSize" else {}
+    if not defaults & set(given.get("slicingArguments") or ()):
+        return node
+    kept = tuple(one for one in node.arguments or () if one.name.value != "assumedSize")
+    return replace(node, arguments=kept)
 
 
 def _kept_interfaces(

@@ -198,6 +198,14 @@ class Budgets:
             lease.points -= points
             return lease
 
+    def return_to(self, lease: Lease, points: float) -> None:
+        """Have points again that were taken and turned out not to be needed."""
+        if self._leases.get((lease.terms.name, lease.key)) is lease:
+            lease.points += points
+        elif points > 0:  # given back meanwhile: so are these
+            self._leaving.append((lease, points))
+            self._arm()
+
     async def close(self) -> None:
         """Give back what is held, and close the connections."""
         if self._timer is not None:

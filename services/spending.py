@@ -58,7 +58,7 @@ class Spending:
 
     async def take(self, viewer: Viewer | None, address: str | None, points: float) -> Lease | None:
         """Spend points of a viewer, or of an address; None where nothing is limited. What turns out
-        not to be spent is added to the lease again. Raises `RateLimited`."""
+        not to be needed is returned to the lease. Raises `RateLimited`."""
         if not self.factor:
             return None
         terms = self.allowance(viewer).terms

@@ -174,7 +174,8 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
         one again where the crowd lets it go."""
         outlet = self._outlet(operation) if resuming is None else None
         try:
-            await operation.find_text(self.schema)
+            if resuming is None:
+                await operation.find_text(self.schema)
             results = await self.schema.stream(
                 operation.query,
                 variable_values=operation.variables,

@@ -2,6 +2,7 @@
 from the others, and nobody harmed by who does not read."""
 
 import asyncio
+import hashlib
 import socket
 from contextlib import AsyncExitStack
 
@@ -173,6 +174,25 @@ async def test_extensions_of_results_are_sent_in_crowds_and_alone(follow, bid, m
         payload = await next_of(each)
         assert payload["extensions"] == {"cost": 3}
         assert payload["data"]["bidPlaced"]["bid"]["sequence"] == 1
+
+
+async def test_who_has_named_a_document_goes_on_alone_where_a_crowd_ends(
+    server, follow, lot, bid, monkeypatch
+):
+    """Its text is looked for once; a crowd ends where an answer is for each to make."""
+    monkeypatch.setattr(outlets, "Answer", lambda result: None)
+    followed = await follow(CHANGES)
+    sha = hashlib.sha256(BIDS.encode()).hexdigest()
+    extensions = {"persistedQuery": {"version": 1, "sha256Hash": sha}}
+    await followed.send(id="r", type="subscribe", payload={"query": BIDS, "extensions": extensions})
+    assert (await followed.receive())["type"] == "error"  # it lacks its variable, and is kept
+    payload = {"documentId": f"sha256:{sha}", "variables": {"auction": lot.public_id}}
+    await followed.send(id="b", type="subscribe", payload=payload)
+    await followed.subscribe("then", "{ __typename }")
+    assert [(await followed.receive())["id"] for _ in range(2)] == ["then", "then"]
+    await bid(0, "10.00")
+    told = {m["id"]: m["payload"] for m in [await followed.receive() for _ in range(2)]}
+    assert told["b"]["data"]["bidPlaced"]["bid"]["sequence"] == 1
 
 
 async def test_a_request_that_cannot_run_is_told_by_an_error_message(follow):

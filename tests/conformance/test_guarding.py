@@ -121,12 +121,12 @@ def details_of(result):
 
 
 async def test_what_is_too_large_is_told_with_its_limit_over_every_transport(server, driver):
-    for limit, (text, variables) in LIMITS.items():
-        async with driver.connect(server.url, token(server)) as connection:
+    async with driver.connect(server.url, token(server)) as connection:
+        for limit, (text, variables) in LIMITS.items():
             result = await first(connection, text, variables)
-        assert (code_of(result), details_of(result)["limit"]) == ("BAD_USER_INPUT", limit)
-        assert details_of(result)["found"] > details_of(result)["maximum"]
-        assert result.get("data") is None
+            assert (code_of(result), details_of(result)["limit"]) == ("BAD_USER_INPUT", limit)
+            assert details_of(result)["found"] > details_of(result)["maximum"]
+            assert result.get("data") is None
 
 
 async def test_what_may_cost_too_much_does_not_run_over_any_transport(server, driver):

@@ -313,6 +313,7 @@ async def test_who_does_not_read_is_ended_and_goes_on_after_the_last_cursor(driv
         places = [decode_cursor(cursor, lot.topic) for cursor in cursors]
         assert places == list(range(places[0], places[0] + len(places)))
         assert len(places) < MANY
+    async with driver.connect(server.url) as connection:  # a narrow one would take long
         again = connection.subscribe(CHANGES, variables | {"after": cursors[-1]})
         async with aclosing(again) as stream:
             for _ in range(MANY + 2 - len(places)):

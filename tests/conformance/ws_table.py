@@ -183,6 +183,7 @@ SHAPES = [
     malformed("a number for a name", begun(payload=QUERY | {"operationName": 1}), "operationName"),
     malformed("a list of extensions", begun(payload=QUERY | {"extensions": []}), "extensions"),
     malformed("extensions in a text", begun(payload=QUERY | {"extensions": "a"}), "extensions"),
+    malformed("a number for a document", begun(payload={"documentId": 1}), "documentId"),
     malformed("complete without id", {"type": "complete"}, "id"),
     malformed("complete by a number", {"type": "complete", "id": 1}, "id"),
     malformed("complete by an empty id", {"type": "complete", "id": ""}, "id"),
@@ -257,6 +258,7 @@ OPERATIONS = [
                 "query": "",
                 "extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}},
             },
+            "an unknown document": {"documentId": "nobody's"},
             "an unknown hash without a text": {
                 "extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}
             },

@@ -147,10 +147,20 @@ async def test_leases_that_are_not_spent_in_time_are_given_back(process):
     assert await spend(second, SLOW, 1) == 99
 
 
+async def test_who_ends_after_its_lease_was_given_back_has_the_rest_given_back_too(process):
+    first, second = process(), process()
+    lease = await first.take(SLOW, "ada", 500)
+    lease.ends_at = 0.0
+    first._sweep()
+    first.return_to(lease, 400)
+    await first.close()
+    assert await spend(second, SLOW, 10) == 900
+
+
 async def test_what_dear_operations_did_not_cost_after_all_goes_back_too(process):
     first, second = process(), process()
     lease = await first.take(SLOW, "ada", 900)
-    lease.points += 880
+    first.return_to(lease, 880)
     assert lease.available == 980
     first._sweep()
     assert lease.points == 2 * SLOW.block
