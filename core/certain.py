@@ -12,7 +12,7 @@ from core.reads import whole_of
 BEYOND = "beyond"
 """In place of the text of a moment that no `datetime` can be."""
 
-Kind = Literal["text", "int32", "int", "bool", "moment"]
+Kind = Literal["text", "int32", "int", "bool", "moment", "uuid"]
 """`moment` is text as the API has it, or `BEYOND`."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -37,6 +37,19 @@ def made_of(function: Function, kind: type, *columns: str) -> Function:
     """Say so of a reader of many rows (`core.reads.by_rows`)."""
     function.made = Made(kind, columns)  # type: ignore[attr-defined]
     return function
+
+
+class PublicId(NamedTuple):
+    """A property's value: this text, then a UUID's column as hex."""
+
+    column: str
+    before: str
+
+
+def public_id_of(row: Any, attribute: str) -> PublicId | None:
+    """The id that rows of this class show as that attribute, where it is made so."""
+    found: dict[str, PublicId] = getattr(row, "__public_ids__", {})
+    return found.get(attribute)
 
 
 def certain_of(row: type) -> dict[str, Certain]:

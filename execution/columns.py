@@ -186,9 +186,12 @@ def are_of_type(run: Run, field: FieldPlan, type_: Any, values: Values, at: At) 
         return True
     is_type_of = type_.is_type_of
     if looks_at_class_alone(is_type_of):
-        kinds = dict(zip(map(type, values), values, strict=True))
+        one_each = values[:1]
+        if len(set(map(type, values))) != 1:
+            one_each = list(dict(zip(map(type, values), values, strict=True)).values())
+        kinds: list[Any] = list(map(type, one_each))
         if all(map(is_inert, kinds)):
-            return all(is_type_of(value, None) is True for value in kinds.values())
+            return all(is_type_of(value, None) is True for value in one_each)
     # One info for the level: a type is told by its value, and not by where it stands.
     info = run.info(field, at(0))
     return all(is_type_of(value, info) is True for value in values)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql.type import GraphQLBoolean, GraphQLEnumType, GraphQLID, GraphQLInt, GraphQLString
 
-from core.certain import BEYOND, Certain, certain_of, made_by
+from core.certain import BEYOND, Certain, PublicId, certain_of, made_by, public_id_of
 from execution.classes import looks_at_class_alone
 from execution.plan import FieldPlan, Form, Kind, SelectionPlan, Shape
 from execution.serialising import takes_text
@@ -117,6 +117,8 @@ def _field(run: Run, code: _Code, field: FieldPlan, kind: Any) -> str | None:
     shape, name = field.shape, field.attribute
     if shape.form is Form.LEAF and name in code.certain:
         return _leaf(code, shape, name)
+    if (id := public_id_of(kind, name)) is not None:
+        return _public_id(code, shape, id)
     made = made_by(kind, name) if shape.form is Form.OBJECT else None
     if made is None or not all(column in code.certain for column in made.columns):
         return None
@@ -135,6 +137,14 @@ def _field(run: Run, code: _Code, field: FieldPlan, kind: Any) -> str | None:
         pairs.append(f"{_key(inner.key)}: {expression}")
     display = f"{{{', '.join(pairs)}}}"
     return f"(None if {code.column(first)} is None else {display})" if nullable else display
+
+
+def _public_id(code: _Code, shape: Shape, id: PublicId) -> str | None:
+    certain = code.certain.get(id.column)
+    if certain != Certain("uuid") or shape.type not in (GraphQLID, GraphQLString):
+        return None
+    assert id.before.isidentifier()
+    return f'f"{id.before}{{{code.column(id.column)}.hex}}"'
 
 
 def _inner(code: _Code, field: FieldPlan, behind: dict[str, str], first: str) -> str | None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     TypeDecorator,
+    Uuid,
     and_,
     case,
     func,
@@ -28,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlmodel import AutoString, SQLModel
 
-from core.certain import BEYOND, Certain, Kind, made_of
+from core.certain import BEYOND, Certain, Kind, PublicId, made_of
 from core.money import to_decimal
 from core.reads import AS_TEXT, Reads, by_rows, reads_of
 
@@ -191,6 +192,8 @@ def narrowed(row: Any, columns: Columns) -> Any:
         "__new__": tuple.__new__,
         "__certain__": _certain(row, columns),
     }
+    if getattr_static(row, "public_id") is Row.__dict__["public_id"]:
+        made["__public_ids__"] = {"public_id": PublicId("id", f"{row.__prefix__}_")}
     made |= {name: _Missing(name) for name in row._fields}
     places = namedtuple("places", names)  # type: ignore[misc]
     made |= {name: vars(places)[name] for name in names}
@@ -217,6 +220,7 @@ def _kind_of(type_: Any) -> Kind | None:
     if isinstance(type_, BigInteger):
         return "int"
     kinds: tuple[tuple[Any, Kind], ...] = (
+        (Uuid, "uuid"),
         (String, "text"),
         (Integer, "int32"),
         (Boolean, "bool"),
