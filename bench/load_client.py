@@ -25,8 +25,6 @@ from bench.http_load import Failed, body_length
 from bench.load_operations import OPERATIONS, Choosing, Ids, Operation
 
 TOLD_EVERY_S = 0.5
-TAIL_S = 10.0
-"""For answers to what was due in time; what is not answered by then is an error."""
 EXAMPLES = 20
 _MEMBER = re.compile(rb'"__typename":"(\w+)"')
 _CODE = re.compile(rb'"code":"(\w+)"')
@@ -121,6 +119,7 @@ class Load:
         self.think_s = spec["think_s"]
         self.warm_up_s = spec["warm_up_s"]
         self.seconds = spec["seconds"]
+        self.tail_s = spec["tail_s"]
         self.took_ms: dict[str, list[float]] = {each.name: [] for each in OPERATIONS}
         self.faults: dict[str, Counter[str]] = {each.name: Counter() for each in OPERATIONS}
         self.examples: list[str] = []
@@ -181,10 +180,11 @@ class Load:
         await self._tail(ends)
 
     async def _tail(self, ends: float) -> None:
+        """Wait for answers to what was due in time; what has none by then is an error."""
         self.quiet.clear()
         if self.waiting:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.quiet.wait(), ends + TAIL_S - time.perf_counter())
+                await asyncio.wait_for(self.quiet.wait(), ends + self.tail_s - time.perf_counter())
         self.over = True
         for person in self.people:
             for at, operation in [*([person.current] if person.current else []), *person.line]:
