@@ -95,7 +95,7 @@ def main(
     """Load Mela with people who read, bid, post, search and watch, and hold it against its aims:
     p95 below 200 ms, errors below 1 %, no 5xx, no socket lost. Exit code 1 where it misses one.
     """
-    given = {
+    given: dict[str, Any] = {
         "clients": clients,
         "seconds": seconds,
         "sockets": sockets,

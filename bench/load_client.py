@@ -82,7 +82,8 @@ class Person(asyncio.Protocol):
             try:
                 self.expected = head + 4 + body_length(bytes(self.received[:head]))
             except Failed:
-                self.transport and self.transport.abort()
+                if self.transport is not None:
+                    self.transport.abort()
                 return
         if 0 <= self.expected <= len(self.received) and self.current is not None:
             answer, (at, operation) = bytes(self.received), self.current
@@ -138,7 +139,7 @@ class Load:
                 loop.call_later(0.2, self.connect, person)
 
         made = loop.create_connection(lambda: person, "127.0.0.1", self.port)
-        loop.create_task(made).add_done_callback(opened)  # type: ignore[arg-type]
+        loop.create_task(made).add_done_callback(opened)
 
     def told(self, at: float, operation: Operation, fault: str, answer: bytes = b"") -> None:
         """An answer has come, or will not."""
