@@ -16,7 +16,7 @@ endif
 # servers on a busy machine are late now and then. A developer's own run does not forgive.
 AGAIN := $(if $(CI),--reruns 1)
 
-.PHONY: help serve graphiql example test check format bench load soak presence fuzz trial semantic clean $(MOVED)
+.PHONY: help serve graphiql example test check format bench load soak presence fuzz gateway trial semantic clean $(MOVED)
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,9 @@ presence: $(STAMP) ## A thousand people on two servers, one of which is killed: 
 
 fuzz: $(STAMP) ## Throw generated operations at the server (ARGS="--minutes 10")
 	@$(BIN)/python -m bench.fuzz $(ARGS)
+
+gateway: $(STAMP) ## Grown operations to one server and to six behind a gateway (ARGS="--operations 5000")
+	@$(BIN)/python -m bench.gateway_fuzz $(ARGS)
 
 trial: $(STAMP) ## Six subgraphs behind Hive Gateway on this machine (ARGS="--subscriptions sse")
 	@exec $(BIN)/python -m deploy.trial $(ARGS)

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -52,7 +53,7 @@ from services.seed.world import MAX_SCALE, SeedRefused, seed_world
 from services.users.passwords import clean_password, passwords_of
 from web.ports import NoFreePort, pick_port, port_of
 from web.serving import left_by_signals, run_one, run_workers, shown_host
-from web.supergraph_command import add_supergraph
+from web.supergraph_command import add_supergraph, write_supergraph
 
 out = Console()
 err = Console(stderr=True)
@@ -67,7 +68,8 @@ db_commands = typer.Typer(no_args_is_help=True, help="The database's tables.")
 auction_commands = typer.Typer(no_args_is_help=True, help="Auctions and their logs.")
 mela.add_typer(auction_commands, name="auction")
 mela.add_typer(db_commands, name="db")
-mela.add_typer(schema_group := schema_commands(out, err), name="schema")
+schema_group = schema_commands(out, err, partial(write_supergraph, err))
+mela.add_typer(schema_group, name="schema")
 add_supergraph(schema_group, out, err)
 for group, commands in grouped_commands(lambda folder: _attached(folder), out, open_embedder):
     mela.add_typer(commands, name=group)

@@ -59,13 +59,15 @@ out = Console(width=max(Console().width, 100))
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many, how long. `think_s` is the mean pause of a person between two things they do."""
+    """How many, how long. `think_s` is the mean pause of a person between two things they do;
+    answers may come until `tail_s` after the end."""
 
     clients: int = 200
     seconds: float = 120.0
     sockets: int = 1_000
     think_s: float = 2.0
     warm_up_s: float = 10.0
+    tail_s: float = 10.0
     workers: int = 2
     scale: float = 1.0
     seed: int = 1
@@ -93,7 +95,7 @@ def main(
     """Load Mela with people who read, bid, post, search and watch, and hold it against its aims:
     p95 below 200 ms, errors below 1 %, no 5xx, no socket lost. Exit code 1 where it misses one.
     """
-    given = {
+    given: dict[str, Any] = {
         "clients": clients,
         "seconds": seconds,
         "sockets": sockets,
@@ -279,6 +281,7 @@ def _people(port: int, ids: Ids, tokens: list[str], plan: Plan, tell: Any) -> di
         "tokens": tokens,
         "seconds": plan.seconds,
         "warm_up_s": plan.warm_up_s,
+        "tail_s": plan.tail_s,
         "think_s": plan.think_s,
         "seed": plan.seed,
     }

@@ -25,8 +25,6 @@ from bench.http_load import Failed, body_length
 from bench.load_operations import OPERATIONS, Choosing, Ids, Operation
 
 TOLD_EVERY_S = 0.5
-TAIL_S = 10.0
-"""For answers to what was due in time; what is not answered by then is an error."""
 EXAMPLES = 20
 _MEMBER = re.compile(rb'"__typename":"(\w+)"')
 _CODE = re.compile(rb'"code":"(\w+)"')
@@ -84,7 +82,8 @@ class Person(asyncio.Protocol):
             try:
                 self.expected = head + 4 + body_length(bytes(self.received[:head]))
             except Failed:
-                self.transport and self.transport.abort()
+                if self.transport is not None:
+                    self.transport.abort()
                 return
         if 0 <= self.expected <= len(self.received) and self.current is not None:
             answer, (at, operation) = bytes(self.received), self.current
@@ -121,6 +120,7 @@ class Load:
         self.think_s = spec["think_s"]
         self.warm_up_s = spec["warm_up_s"]
         self.seconds = spec["seconds"]
+        self.tail_s = spec["tail_s"]
         self.took_ms: dict[str, list[float]] = {each.name: [] for each in OPERATIONS}
         self.faults: dict[str, Counter[str]] = {each.name: Counter() for each in OPERATIONS}
         self.examples: list[str] = []
@@ -139,7 +139,7 @@ class Load:
                 loop.call_later(0.2, self.connect, person)
 
         made = loop.create_connection(lambda: person, "127.0.0.1", self.port)
-        loop.create_task(made).add_done_callback(opened)  # type: ignore[arg-type]
+        loop.create_task(made).add_done_callback(opened)
 
     def told(self, at: float, operation: Operation, fault: str, answer: bytes = b"") -> None:
         """An answer has come, or will not."""
@@ -181,10 +181,11 @@ class Load:
         await self._tail(ends)
 
     async def _tail(self, ends: float) -> None:
+        """Wait for answers to what was due in time; what has none by then is an error."""
         self.quiet.clear()
         if self.waiting:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.quiet.wait(), ends + TAIL_S - time.perf_counter())
+                await asyncio.wait_for(self.quiet.wait(), ends + self.tail_s - time.perf_counter())
         self.over = True
         for person in self.people:
             for at, operation in [*([person.current] if person.current else []), *person.line]:

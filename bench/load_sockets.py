@@ -1,5 +1,5 @@
 """The sockets of a load, in a process of their own: most follow what hardly changes, some the lots
-that are bid on. Each event must come once and in order. The first ones are the people's own.
+that are bid on. Each event must come once and in order. They are the people's own, some for each.
 
 Reads a JSON spec from stdin; says in a line when all are open; ends with its stdin, and says then
 how many still are, and what came.
@@ -11,6 +11,7 @@ import asyncio
 import json
 import sys
 from collections import Counter
+from itertools import cycle
 from typing import Any
 
 import uvloop
@@ -24,14 +25,14 @@ EXAMPLES = 5
 
 
 class Follower(Subscriber):
-    """A subscriber that answers the protocol's own pings, and may be somebody."""
+    """A subscriber that answers the protocol's own pings, and is somebody."""
 
     __slots__ = ("init",)
 
-    def __init__(self, token: str | None, *given: Any) -> None:
+    def __init__(self, token: str, *given: Any) -> None:
         super().__init__(*given)
-        payload = {} if token is None else {"payload": {"authorization": f"Bearer {token}"}}
-        self.init = json.dumps({"type": "connection_init", **payload}).encode()
+        payload = {"authorization": f"Bearer {token}"}
+        self.init = json.dumps({"type": "connection_init", "payload": payload}).encode()
 
     def _event(self, payload: bytes) -> None:
         if payload.startswith(b'{"type":"ping"'):
@@ -55,11 +56,11 @@ async def main() -> None:
     def delivered(_: Subscriber, __: int) -> None:
         counts["delivered"] += 1
 
-    tokens = iter(spec["tokens"])
+    tokens = cycle(spec["tokens"])
 
     def follower(auction: str, reading: Reading) -> Any:
         message = subscribe_message(W4, {"id": auction})
-        return lambda: Follower(next(tokens, None), message, reading, delivered, failed)
+        return lambda: Follower(next(tokens), message, reading, delivered, failed)
 
     opened = 0
     for auction, number in spec["sockets"].items():

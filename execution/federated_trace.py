@@ -84,11 +84,11 @@ class Tracer:
             node.original_field_name = info.field_name
         node.type, node.parent_type = str(info.return_type), info.parent_type.name
         node.start_time = self._now()
-        found = resolve(source, info, **given)
-        if info.is_awaitable(found):
-            return self._awaited(found, node)
-        node.end_time = self._now()
-        return found
+        try:
+            found = resolve(source, info, **given)
+        finally:
+            node.end_time = self._now()
+        return self._awaited(found, node) if info.is_awaitable(found) else found
 
     async def _awaited(self, found: Any, node: Any) -> Any:
         try:

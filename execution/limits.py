@@ -150,7 +150,7 @@ def told_tokens(error: GraphQLSyntaxError, maximum: int) -> GraphQLSyntaxError:
     """The parser's error, which says that there are too many tokens, with the limit's details."""
     if "tokens" in error.message:
         error.original_error = TooLarge(
-            f"tokens are more than {maximum}", "tokens", maximum + 1, maximum
+            f"the document has more than {maximum} tokens", "tokens", maximum + 1, maximum
         )
     return error
 

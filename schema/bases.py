@@ -25,6 +25,8 @@ from schema.exporting import as_clients_see
 
 ASK_S = 30.0
 GIT_S = 30.0
+COMPOSED = "@join__graph"
+"""What a composer writes, and no subgraph."""
 
 
 class NoBase(Exception):
@@ -70,7 +72,7 @@ def _state(name: str, files: Mapping[str, str]) -> State:
     parts = {
         file.removesuffix(".graphql"): parse_schema(sdl, assume_valid_sdl=True)
         for file, sdl in files.items()
-        if file != WHOLE
+        if file.endswith(".graphql") and file != WHOLE and COMPOSED not in sdl
     }
     return State(name, as_clients_see(files[WHOLE]), parts)
 

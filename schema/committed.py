@@ -42,14 +42,14 @@ def check_committed(folder: Path = FOLDER) -> list[str]:
     for name, text in committed_files().items():
         path = folder / name
         if not path.is_file():
-            problems.append(f"{name} is missing: run mela schema export --write")
+            problems.append(f"{name} is missing: run mela schema supergraph")
             continue
         committed = path.read_text(encoding="utf-8")
         if committed == text:
             continue
         if name == WHOLE:
             problems += breaking_changes(committed, text)
-        problems.append(f"{name} is out of date: run mela schema export --write and commit it")
+        problems.append(f"{name} is out of date: run mela schema supergraph and commit it")
     return problems
 
 

@@ -150,25 +150,9 @@ class MelaSchema(DomainSchema):
             context.tells_cost = True
         if self.levels is None or kind is StrawberryOperationType.SUBSCRIPTION:
             paid = await self._paid(prepared, operation, variable_values, context)
-            if isinstance(paid, Exception):
-                return _finished(context, kind.value, _refused([paid]))
-            work = super().execute(
-                query,
-                variable_values,
-                context,
-                root_value,
-                operation_name,
-                allowed,
-                operation_extensions,
-            )
-            try:
-                changes = kind is StrawberryOperationType.MUTATION
-                result = await in_time(context, work, changes=changes)
-            except TimedOut as error:
-                return _finished(context, kind.value, _refused([error]))
-            if paid is not None:
-                paid.settle(result)
-            return result
+            named = operation_name, allowed, operation_extensions
+            work = super().execute(query, variable_values, context, root_value, *named)
+            return await self._by_strawberry(work, paid, kind, context)
         begun = self.levels.begin(
             self._schema,
             prepared,
@@ -185,6 +169,20 @@ class MelaSchema(DomainSchema):
         if operation_extensions and operation_extensions.get(KEY) is True:
             return await self._traced(begun, kind.value)
         return _finished(context, kind.value, await self._answered(begun))
+
+    async def _by_strawberry(self, work: Any, paid: Any, kind: Any, context: Any) -> Any:
+        """What Strawberry's execution gives in time, if it is paid for."""
+        if isinstance(paid, Exception):
+            work.close()
+            return _finished(context, kind.value, _refused([paid]))
+        try:
+            changes = kind is StrawberryOperationType.MUTATION
+            result = await in_time(context, work, changes=changes)
+        except TimedOut as error:
+            return _finished(context, kind.value, _refused([error]))
+        if paid is not None:
+            paid.settle(result)
+        return result
 
     def _tells_plans(self, extensions: dict[str, Any] | None) -> bool:
         """Whether the request asks for its plan, where the schema may be looked at at all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +14,13 @@ from schema.committed import export_committed
 from schema.exporting import FORMATS, Format, exported
 
 
-def add_export(commands: typer.Typer, out: Console, err: Console) -> None:
-    """`mela schema export`; `err` hears what is wrong."""
+def add_export(
+    commands: typer.Typer,
+    out: Console,
+    err: Console,
+    write_all: Callable[[], Iterable[Path]] = export_committed,
+) -> None:
+    """`mela schema export`; `err` hears what is wrong, `write_all` makes the committed files."""
 
     @commands.command("export")
     def export(
@@ -29,7 +35,7 @@ def add_export(commands: typer.Typer, out: Console, err: Console) -> None:
     ) -> None:
         """Print the schema, or write the committed files anew."""
         if write:
-            for path in export_committed():
+            for path in write_all():
                 out.print(f"mela: wrote {path}")
             return
         try:

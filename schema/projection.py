@@ -103,6 +103,11 @@ class DomainSchema(strawberry.federation.Schema):
         """What `_service { sdl }` answers; printed once."""
         return subgraph_sdl(self, self.plan.domains)
 
+    @cached_property
+    def printed(self) -> str:
+        """The SDL of all that this schema has; printed once."""
+        return print_schema(self)
+
     def get_fields(self, type_definition: StrawberryObjectDefinition) -> list[StrawberryField]:
         """Strawberry builds what executes from these: the plan's fields, and the machinery."""
         fields = super().get_fields(type_definition)
@@ -183,7 +188,7 @@ def subgraph_sdl(schema: DomainSchema, domains: Iterable[str]) -> str:
     whole = schema.whole
     plan = make_plan(whole.monolith, frozenset(domains))
     version = format_version(whole.federation_version)
-    return rewrite_sdl(print_schema(whole), plan, version=version)
+    return rewrite_sdl(whole.printed, plan, version=version)
 
 
 def project(schema: S, domains: Iterable[str]) -> S:

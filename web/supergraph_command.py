@@ -42,6 +42,17 @@ def compose(urls: Mapping[str, str], tools: NodeTools) -> str:
     return done.stdout
 
 
+def write_supergraph(err: Console) -> list[Path]:
+    """Write supergraph/ anew; the paths. Without Node, or a way to its packages, all but the
+    composed file, and `err` hears why."""
+    written = export_committed()
+    try:
+        written.append(_write_composed(FOLDER))
+    except NodeError as error:
+        err.print(f"mela: not composed: {error}", highlight=False, soft_wrap=True)
+    return written
+
+
 def add_supergraph(commands: typer.Typer, out: Console, err: Console) -> None:
     """Add the command; `err` hears why there is no composed file."""
 
@@ -49,11 +60,7 @@ def add_supergraph(commands: typer.Typer, out: Console, err: Console) -> None:
     def supergraph() -> None:
         """Write supergraph/ anew: every domain's subgraph, supergraph.yaml as Rover reads it and,
         where there is Node, the composed supergraph.graphql."""
-        written = export_committed()
-        try:
-            written.append(_write_composed(FOLDER))
-        except NodeError as error:
-            err.print(f"mela: not composed: {error}", highlight=False, soft_wrap=True)
+        written = write_supergraph(err)
         for path in written:
             out.print(f"mela: wrote {path}", highlight=False, soft_wrap=True)
         if written[-1].name != COMPOSED:

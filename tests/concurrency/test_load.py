@@ -31,7 +31,7 @@ from services.seed.world import seed_world
 from tests.concurrency.serving import serve_here
 
 DOMAINS = {"users", "content", "search", "wallets", "auctions", "quests"}
-PLAN = Plan(clients=8, seconds=2.0, sockets=20, think_s=0.1, warm_up_s=0.5)
+PLAN = Plan(clients=8, seconds=3.0, sockets=20, think_s=0.3, warm_up_s=0.2, tail_s=60)
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n"
 
 
@@ -142,7 +142,7 @@ async def test_people_are_answered_in_every_domain(
     assert examples == []
     assert (loaded.all.errors, loaded.server_errors) == (0, 0)
     assert (loaded.still_open, loaded.sockets) == (20, 20)
-    assert loaded.all.answers > 60
+    assert loaded.all.answers > 30
     assert {line.domain for line in loaded.lines if line.answers} == DOMAINS
     assert any("answered" in words for words in said)
     assert complaints(loaded, p95_ms=60_000) == []

@@ -1,6 +1,6 @@
 // Composes subgraphs, several sets in one run, with both public composers.
 //
-// stdin:  {"<set>": [{"name": "users", "sdl": "..."}, ...], ...}
+// stdin:  {"<set>": [{"name": "users", "sdl": "...", "url": "..." (or none)}, ...], ...}
 // stdout: {"<set>": {"apollo": Composed, "guild": Composed}, ...} where
 //         Composed = {"errors": [text], "warnings": [text], "api": sdl, "supergraph": sdl}
 import { readFileSync } from "node:fs";
@@ -12,9 +12,9 @@ import { parse, printSchema } from "graphql";
 const WARN = 60; // @apollo/composition's HintLevel.WARN
 
 function services(subgraphs) {
-  return subgraphs.map(({ name, sdl }) => ({
+  return subgraphs.map(({ name, sdl, url }) => ({
     name,
-    url: `http://${name}.invalid/graphql`,
+    url: url ?? `http://${name}.invalid/graphql`,
     typeDefs: parse(sdl),
   }));
 }

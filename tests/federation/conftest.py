@@ -6,10 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 import pytest
 
@@ -44,7 +44,7 @@ class Composed:
     supergraph: str | None
 
 
-Compose = Callable[[dict[str, Subgraphs]], dict[str, dict[str, Composed]]]
+Compose = Callable[..., dict[str, dict[str, Composed]]]
 
 
 def _load(name: str) -> ModuleType:
@@ -88,9 +88,13 @@ def compose() -> Compose:
     """Composes sets of subgraphs with Apollo's and The Guild's composers."""
     node = node_with(HERE).node
 
-    def run(sets: dict[str, Subgraphs]) -> dict[str, dict[str, Composed]]:
+    def run(
+        sets: dict[str, Subgraphs], urls: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, dict[str, Composed]]:
         asked = {
-            name: [{"name": one, "sdl": sdl} for one, sdl in subgraphs.items()]
+            name: [
+                {"name": one, "sdl": sdl, "url": urls.get(one)} for one, sdl in subgraphs.items()
+            ]
             for name, subgraphs in sets.items()
         }
         command = [node, str(HERE / "compose.mjs")]

@@ -19,6 +19,7 @@ from graphql import (
 )
 from graphql.language import DirectiveDefinitionNode, SchemaDefinitionNode, SchemaExtensionNode
 
+from schema.committed import FOLDER, routing_urls
 from schema.projection import project, subgraph_sdl
 
 API_DIRECTIVES = {"deprecated", "specifiedBy"}  # composers lose @oneOf
@@ -127,3 +128,14 @@ def test_what_guards_and_prices_fields_reaches_the_supergraph(
     assert '@listSize(slicingArguments: ["first"], sizedFields: ["edges"]' in auctions
     badges = next(line for line in supergraph.splitlines() if "  badges:" in line)
     assert "@listSize(assumedSize: 10, requireOneSlicingArgument: false)" in badges
+
+
+def test_the_committed_supergraph_is_what_the_subgraphs_compose_to(
+    compose: Callable[..., Any],
+) -> None:
+    urls = routing_urls()
+    parts = {domain: (FOLDER / f"{domain}.graphql").read_text() for domain in urls}
+    answer = compose({"committed": parts}, urls)["committed"]["guild"]
+    assert answer.errors == []
+    committed = (FOLDER / "supergraph.graphql").read_text()
+    assert committed == answer.supergraph.rstrip() + "\n", "run mela schema supergraph"
