@@ -97,4 +97,4 @@ async def test_generated_objects_are_those_of_graphql_core(schemas, odd, monkeyp
     assert found.data["lots"][1]["a"] == f"auc_{UUID(int=1).hex}"
     assert list(found.data["lots"][0]) == list(expected.data["lots"][0])
     # `twice` and the price with its `amount` alone come as columns.
-    assert [each.late for each in made if each is not None][0] == (7, 8)
+    assert next(each.late for each in made if each is not None) == (7, 8)
