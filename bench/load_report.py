@@ -164,8 +164,8 @@ def picture_of(loaded: Loaded, *, p95_ms: float) -> str:
         f"<style>{STYLE}</style>",
         f'<text class="t" x="0" y="18">Times under load: {loaded.clients} clients and '
         f"{loaded.sockets:,} sockets</text>",
-        '<text class="n" x="0" y="38">Dot: half are quicker. Bar: 95 % are, in figures. Tick: 99 % are. '
-        "A logarithmic scale, in milliseconds.</text>",
+        '<text class="n" x="0" y="38">Dot: half are quicker. Bar: 95 % are, in figures. '
+        "Tick: 99 % are. A logarithmic scale, in milliseconds.</text>",
     ]
     for ms in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000):
         if least <= ms <= most:
