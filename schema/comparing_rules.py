@@ -39,7 +39,7 @@ def _judged(old: Directives, new: Directives, weights: tuple[float, float]) -> I
         yield _cost(*weights)
     for name in sorted((old.keys() | new.keys()) - SUBGRAPHS - {"cost"}):
         former, present = old.get(name, ()), new.get(name, ())
-        if former != present:
+        if former != present and not (name == "listSize" and _says_less(former, present)):
             judge = _JUDGES.get(name, _other)
             yield judge(name, former, present)
 
@@ -92,6 +92,15 @@ def _list_size(_: str, old: tuple[Arguments, ...], new: tuple[Arguments, ...]) -
     if {**present, "assumedSize": 0} == {**former, "assumedSize": 0}:
         return SAFE, "LIST_SIZE_LOWERED", f"counts as {size} items, and was {before}"
     return DANGEROUS, "LIST_SIZE_CHANGED", "is counted in another way (@listSize)"
+
+
+def _says_less(old: tuple[Arguments, ...], new: tuple[Arguments, ...]) -> bool:
+    """Whether one only leaves out the assumed size, as what is served to Cosmo's composer does
+    where arguments tell the size anyway."""
+    if not (old and new) or ("assumedSize" in old[0]) == ("assumedSize" in new[0]):
+        return False
+    sliced = bool(new[0].get("slicingArguments"))
+    return sliced and {**old[0], "assumedSize": 0} == {**new[0], "assumedSize": 0}
 
 
 def _needs_slicing(arguments: Arguments) -> bool:
