@@ -21,7 +21,7 @@ from web.ports import uvicorn_options
 
 DRAIN_S = 8
 """How long open requests and sockets get at shutdown (realtime.md, Transports)."""
-WORKER_SILENCE_S = 30
+WORKER_SILENCE_S = 120
 """After so long without an answer a worker counts as dead and is replaced. A worker says nothing
 until it has imported everything: on a busy machine that outlasts uvicorn's five seconds, and then
 each worker would be killed while it starts, for ever."""
