@@ -4,7 +4,8 @@ the filters, the facets over that, and its order. A page of it is searching.py's
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -106,6 +107,8 @@ async def find(asking: Asking, understood: Interpretation, filters: SearchFilter
     session."""
     words, query = understood.remaining, asking.query
     opening = await _open(asking, words)
+    # From here on the columns of this slot, though others turn to a new one meanwhile.
+    asking = replace(asking, keeper=copy(asking.keeper))
     columns = asking.keeper.columns
     credited = [await credited_documents(asking.session, group) for group in filters.people]
     if not words:
@@ -186,14 +189,16 @@ async def _open(asking: Asking, words: str) -> Opening:
     """The words, with columns that hold at least what this statement saw."""
     keeper = asking.keeper
     for _ in range(3):
+        # Held: a search beside this one may bring the columns up meanwhile, to another slot, and
+        # what was looked up in the former one's tables is nothing then.
+        mark = keeper.mark
         opening = await open_search(
-            asking.session, words=words, viewer_id=asking.query.viewer_id, mark=keeper.mark
+            asking.session, words=words, viewer_id=asking.query.viewer_id, mark=mark
         )
-        if keeper.is_fresh(opening.slot, opening.generation, opening.seen):
+        if mark.is_all(opening.slot, opening.generation, opening.seen) and keeper.keeps(mark):
             break
-        slot = keeper.mark.slot
         await bring_up(keeper, asking.session)
-        if slot == opening.slot == keeper.mark.slot:
+        if mark.slot == opening.slot == keeper.mark.slot:
             break
     return opening
 

@@ -42,6 +42,11 @@ class Mark:
     since: int
     seen: tuple[int, int]
 
+    def is_all(self, slot: int, generation: int, seen: tuple[int, int]) -> bool:
+        """Whether there was no more to see: `seen` are the changes that a statement saw since
+        `since`."""
+        return (slot, generation, seen) == (self.slot, self.generation, self.seen)
+
 
 NOTHING_READ = Mark(0, -1, 0, (0, 0))
 
@@ -58,11 +63,10 @@ class Keeper:
     labels_at: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def is_fresh(self, slot: int, generation: int, seen: tuple[int, int]) -> bool:
-        """Whether the columns are what a statement saw: `seen` are the changes since
-        `mark.since`."""
-        mark = self.mark
-        return (slot, generation, seen) == (mark.slot, mark.generation, mark.seen)
+    def keeps(self, mark: Mark) -> bool:
+        """Whether the columns are still of the slot of an earlier mark, and have at least what they
+        had then."""
+        return (self.mark.slot, self.mark.generation) == (mark.slot, mark.generation)
 
 
 _KEPT: WeakKeyDictionary[Database, Keeper] = WeakKeyDictionary()
@@ -81,7 +85,7 @@ async def bring_up(keeper: Keeper, session: ReadSession) -> None:
         whole = (state.slot, state.generation) != (keeper.mark.slot, keeper.mark.generation)
         if whole or stale or state.changes > CHANGED_MAX:
             await _read_whole(keeper, session, state)
-        elif not keeper.is_fresh(state.slot, state.generation, (state.changes, state.last)):
+        elif not keeper.mark.is_all(state.slot, state.generation, (state.changes, state.last)):
             await _read_changes(keeper, session, state)
         keeper.looked_at = time.monotonic()
         if keeper.looked_at - keeper.labels_at > LABELS_S:

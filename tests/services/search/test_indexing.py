@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event as sa_event
 
+from core.database import Database, PoolSettings
 from core.ids import new_id
 from core.settings import Settings
 from jobs.search import catch_up_index, run_indexer, sweep_index, sweep_offers
@@ -16,6 +17,8 @@ from services.content.availability import OfferReport, apply_reports
 from services.content.drafts import draft_of
 from services.content.importing import take_batch
 from services.content.platforms import PlatformDetails, upsert_platform
+from services.search import searching
+from services.search.contract import SearchQuery
 from services.search.feeding import begin_following
 from services.search.indexing import index_entities
 from services.search.postings import lexical_scores, query_terms, slot_in_use
@@ -418,3 +421,24 @@ def test_the_mean_length_moves_in_steps():
     assert rounded_length(0.0) == 1.0
     assert rounded_length(35.0) == rounded_length(37.0) == pytest.approx(35.527, abs=0.001)
     assert rounded_length(45.0) > rounded_length(39.0)
+
+
+async def test_searches_find_everything_while_a_process_reads_its_columns_for_the_first_time(
+    database_url, world, films
+):
+    await films(FILMS)
+    await reindex(database_url, grace_s=0)
+    if (await world.sql("SELECT slot FROM search_slot WHERE state = 'ACTIVE'"))[0].slot == 0:
+        await reindex(database_url, grace_s=0)  # where nobody looks who has read nothing
+
+    async def found(db, after_s):
+        await asyncio.sleep(after_s)
+        return (await searching.search(db, SearchQuery("lantern"))).total
+
+    for _ in range(3):
+        fresh = Database(database_url, pool=PoolSettings(maximum=12))
+        try:
+            totals = await asyncio.gather(*(found(fresh, n * 0.0007) for n in range(40)))
+        finally:
+            await fresh.close()
+        assert totals == [2] * 40
