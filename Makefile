@@ -15,6 +15,8 @@ endif
 # Where a change is judged, a test that failed is run once more and told of as `RERUN`: real
 # servers on a busy machine are late now and then. A developer's own run does not forgive.
 AGAIN := $(if $(CI),--reruns 1)
+# Processes that run tests, each with servers of its own. One more than two cores: tests also wait.
+WORKERS ?= 3
 
 .PHONY: help serve graphiql example test check format bench load soak presence fuzz gateway trial semantic clean $(MOVED)
 
@@ -31,7 +33,7 @@ example: $(STAMP) ## Serve the page of examples/web, beside a running `make serv
 	@$(BIN)/python -m examples.serve $(ARGS)
 
 test: $(STAMP) ## Run all tests (ARGS="tests/unit -k money -x")
-	@$(BIN)/pytest -n 2 --dist worksteal $(AGAIN) $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(AGAIN) $(ARGS)
 
 check: $(STAMP) ## Lint, types, layers, migrations against models, schema against the committed one
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from strawberry.schema.config import StrawberryConfig
 
 from core.ids import new_id
+from core.settings import Settings
 from loaders.base import Loaders
 from resolvers.context import OperationContext
 from schema.executing import MelaSchema
@@ -62,7 +63,7 @@ def ask(scratch):
         known = {"user_id": by, "scopes": frozenset(scopes)}
         viewer = by and Viewer(**{**dict.fromkeys(Viewer.__slots__), **known})
         context = OperationContext(
-            server=SimpleNamespace(db=scratch.db),
+            server=SimpleNamespace(db=scratch.db, settings=Settings(profile="test")),
             viewer=viewer,
             request_id="r",
             address=None,
