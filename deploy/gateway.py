@@ -56,7 +56,8 @@ def running_gateway(
     port = port_of(listening)
     listening.close()  # The gateway binds by itself.
     script = HIVE / "node_modules" / "@graphql-hive" / "gateway" / "dist" / "bin.js"
-    command = [tools.node, str(script), "supergraph", str(supergraph)]
+    # Absolute: it runs in a folder of its own.
+    command = [tools.node, str(script), "supergraph", str(supergraph.resolve())]
     command += ["--config-path", str(HIVE / "gateway.config.js")]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     with log.open("ab") as out:
