@@ -100,6 +100,11 @@ def services(plan: Any) -> Iterator[str]:
             yield from services(part)
 
 
+def from_here(path: Path) -> Path:
+    """The same place as `make trial` names it: not from the root."""
+    return Path(os.path.relpath(path))
+
+
 @pytest.mark.parametrize("kind", ["ws", "sse"])
 async def test_a_live_bid_comes_through_with_fields_of_other_subgraphs(
     world: GatewayWorld, kind: Any
@@ -108,7 +113,7 @@ async def test_a_live_bid_comes_through_with_fields_of_other_subgraphs(
     if kind == "ws":
         await bid_and_watch(world, world.sides.gateway, lot)
         return
-    supergraph = Path(os.path.relpath(world.folder / "supergraph.graphql"))  # as `make trial` has it
+    supergraph = from_here(world.folder / "supergraph.graphql")
     log = world.folder / "sse.log"
     running = running_gateway(supergraph, hive_tools(), subscriptions=kind, log=log)
     url = await asyncio.to_thread(running.__enter__)
