@@ -52,7 +52,10 @@ OWN = "user_account:0"
 """Whose eyes are used: an id that operations ask for as well."""
 MARK = re.compile(r"%([a-z_]+:\d+)%")
 # What moves with the clock, and what counts its own reading.
-MOVING = {"timeLeft", "serverTime", "tookMs", "since", "until"}
+MOVING = {
+    *("timeLeft", "serverTime", "tookMs"),
+    *("ImpactSummary.since", "ImpactSummary.until", "Leaderboard.readAt"),
+}
 SANE = {
     "Int": "3",
     "Boolean": "true",
@@ -116,9 +119,13 @@ class Reader(Grower):
         return SANE.get(scalar) or self._scalar(scalar)
 
     def _selection(self, type_: Any, depth: int, in_union: bool = False) -> str:
-        if is_object_type(type_) and MOVING & set(type_.fields):
-            kept = {name: f for name, f in type_.fields.items() if name not in MOVING}
-            type_ = GraphQLObjectType(type_.name, kept)
+        if is_object_type(type_):
+            moving = MOVING | {
+                n.partition(".")[2] for n in MOVING if n.startswith(f"{type_.name}.")
+            }
+            if moving & set(type_.fields):
+                kept = {name: f for name, f in type_.fields.items() if name not in moving}
+                type_ = GraphQLObjectType(type_.name, kept)
         body = super()._selection(type_, depth, in_union)
         if not is_object_type(type_) or depth < 1 or self.dice.random() > 0.12:
             return body
