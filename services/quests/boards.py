@@ -102,17 +102,24 @@ def window_at(name: WindowName, now: datetime) -> Window:
     return Window(name, monday, monday + timedelta(days=7))
 
 
+KEY_MAX = 100
+"""Characters of a region's code or a category's slug, with room."""
+
+
 def board_of(
     window: WindowName, scope: ScopeName, *, region: str | None, category: str | None
 ) -> BoardOf:
-    """The board that is asked for. Raises `BadUserInput` where the scope's key is missing, or one
-    is given that the scope does not have."""
+    """The board that is asked for. Raises `BadUserInput` where the scope's key is missing or cannot
+    be one, or one is given that the scope does not have."""
     wanted = {"REGION": region, "CATEGORY": category}
     if (region is not None and scope != "REGION") or (category is not None and scope != "CATEGORY"):
         raise BadUserInput(f"a board of scope {scope} takes no other region or category")
     if scope in wanted and not wanted[scope]:
         raise BadUserInput(f"a board of scope {scope} needs the {scope.lower()}")
-    return BoardOf(window, scope, wanted.get(scope) or "")
+    key = wanted.get(scope) or ""
+    if "\0" in key or len(key) > KEY_MAX:
+        raise BadUserInput(f"{scope.lower()}: {KEY_MAX} characters at most, no NUL")
+    return BoardOf(window, scope, key)
 
 
 def name_of(board: BoardOf, window: Window) -> str:

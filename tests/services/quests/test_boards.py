@@ -100,7 +100,13 @@ def test_what_is_too_old_to_be_kept_is_not_added():
 
 @pytest.mark.parametrize(
     ("scope", "region", "category"),
-    [("REGION", None, None), ("CATEGORY", "FR", None), ("GLOBAL", "FR", None)],
+    [
+        ("REGION", None, None),
+        ("CATEGORY", "FR", None),
+        ("GLOBAL", "FR", None),
+        ("CATEGORY", None, "\0"),
+        ("REGION", "x" * 101, None),
+    ],
 )
 def test_a_scope_takes_its_own_key_and_no_other(scope, region, category):
     with pytest.raises(BadUserInput):
