@@ -4,7 +4,7 @@ answer."""
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,13 +12,11 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 
-from core.ids import new_id
 from execution.sharing import SharedData
-from loaders.base import Loaders
-from resolvers.context import OperationContext
-from schema.executing import MelaSchema
 from subscriptions.crowds import Resuming, Seat
 from subscriptions.log import LogEvent
+from web.crowding import answers_to, question_of
+from web.requests import Asked
 from web.socket_messages import cut_reason
 from web.wire import EXTENSION, SocketProtocol, frame_head
 
@@ -99,31 +97,21 @@ class SocketOutlet:
 
     @property
     def question(self) -> Hashable | None:
-        """The text and the variables that answers depend on; None where an answer is personal."""
-        operation = self._operation
-        asking = self._handler.schema.asking(operation.query, operation.operation_name)
-        if asking is None or asking.guarded:
-            return None
-        if asking.personal and self._handler.context.viewer is not None:
-            return None
-        given = operation.variables or {}
-        read = tuple((name, name in given, repr(given.get(name))) for name in asking.variables)
-        return (operation.query, operation.operation_name, read)
+        """See `web.crowding.question_of`."""
+        handler = self._handler
+        viewer = handler.context.viewer
+        return question_of(handler.schema, self._asked, viewer, transport="sockets")
 
     def answers(self, events: AsyncGenerator[LogEvent, None]) -> AsyncGenerator[Any, None]:
         """The answers to the question as nobody in particular gets them."""
-        server, operation = self._handler.context.server, self._operation
-        context = OperationContext(
-            server=server,
-            viewer=None,
-            request_id=new_id().hex,
-            address=None,
-            user_agent="",
-            loaders=Loaders(server.db),
-            feeding=events,
-        )
-        asked = (operation.query, operation.variables, operation.operation_name)
-        return _answers(self._handler.schema, context, *asked)
+        handler = self._handler
+        return answers_to(handler.schema, self._asked, events, handler.context.server, Answer)
+
+    @property
+    def _asked(self) -> Asked:
+        """What the operation asks for, and nothing of the socket: a crowd may live longer."""
+        operation = self._operation
+        return Asked(operation.query, operation.variables, operation.operation_name, None)
 
     def write(self, answer: Answer) -> bool:
         """To an operation that is over, nothing is written."""
@@ -140,19 +128,3 @@ class SocketOutlet:
     def resume(self, resuming: Resuming) -> None:
         """See `SocketHandler.resume`."""
         self._handler.resume(self._operation, resuming)
-
-
-async def _answers(
-    schema: MelaSchema,
-    context: OperationContext,
-    query: str,
-    variables: dict[str, Any] | None,
-    operation_name: str | None,
-) -> AsyncGenerator[Answer | None, None]:
-    results = await schema.stream(
-        query, variable_values=variables, context_value=context, operation_name=operation_name
-    )
-    async with aclosing(results):
-        async for result in results:
-            # Errors carry the id of a request, and are logged with it: each has its own.
-            yield None if result.errors else Answer(result)
