@@ -23,12 +23,11 @@ from core.clock import utc_now
 from core.errors import BadUserInput, RequestError, Unauthenticated
 from core.metrics import add_subscriptions
 from execution.shaping import shape_error
-from resolvers.context import OperationContext
 from schema.executing import MelaSchema
 from services.users.access import Viewer
 from subscriptions.crowds import Resuming, Seat
-from subscriptions.presence_store import OpenConnection
 from web.outlets import SocketOutlet, TextAdapter
+from web.presence import join_presence
 from web.pulse import Pulse
 from web.socket_messages import TRANSPORT_WS, Close, fault_of
 from web.wire import text_frame
@@ -127,7 +126,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
         self._pulse = self.pulse()
         if viewer is not None:
             self._watch = asyncio.create_task(self._end_with(viewer))
-            self.context.server.live.presence.join(_connection(self.context, viewer))
+            join_presence(self.context)
 
     async def reject(self, code: Close, reason: str) -> None:
         """Close a socket that is not acknowledged."""
@@ -308,15 +307,3 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
     def _shaped(self, error: RequestError) -> GraphQLError:
         wrapped = GraphQLError(error.message, original_error=error)
         return shape_error(wrapped, self.context.request_id)
-
-
-def _connection(context: OperationContext, viewer: Viewer) -> OpenConnection:
-    """The socket as presence tells of it."""
-    assert context.connection_id is not None
-    return OpenConnection(
-        id=context.connection_id,
-        user_id=viewer.user_id,
-        session_id=viewer.session_id,
-        device=context.user_agent,
-        since=utc_now().timestamp(),
-    )
