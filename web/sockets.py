@@ -19,15 +19,14 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     Operation,
 )
 
-from core.clock import utc_now
-from core.errors import BadUserInput, RequestError, Unauthenticated
+from core.errors import BadUserInput, RequestError
 from core.metrics import add_subscriptions
 from execution.shaping import shape_error
 from schema.executing import MelaSchema
 from services.users.access import Viewer
 from subscriptions.crowds import Resuming, Seat
 from web.outlets import SocketOutlet, TextAdapter
-from web.presence import join_presence
+from web.presence import join_presence, until_signed_out
 from web.pulse import Pulse
 from web.socket_messages import TRANSPORT_WS, Close, fault_of
 from web.wire import text_frame
@@ -263,17 +262,12 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
             await self._wait_and_end(viewer)
 
     async def _wait_and_end(self, viewer: Viewer) -> None:
-        left_s = (viewer.expires_at - utc_now()).total_seconds()
-        revocations = self.context.server.revocations
-        try:
-            async with asyncio.timeout(max(0.0, left_s)):
-                await revocations.wait_revoked(viewer)
-        except TimeoutError:
-            await self._end_operations(Unauthenticated("TOKEN_EXPIRED", "the token expired"))
+        error = await until_signed_out(viewer, self.context.server.revocations)
+        if error.reason == "TOKEN_EXPIRED":
+            await self._end_operations(error)
             return
         try:
             async with asyncio.timeout(TELLING_S):
-                error = Unauthenticated("REVOKED", "this session was revoked")
                 await self._end_operations(error)
                 await self.websocket.close(Close.FORBIDDEN, "Forbidden")
         except TimeoutError:
