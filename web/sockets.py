@@ -21,10 +21,10 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
 
 from core.errors import BadUserInput, RequestError
 from core.metrics import add_subscriptions
-from execution.shaping import shape_error
 from schema.executing import MelaSchema
 from services.users.access import Viewer
 from subscriptions.crowds import Resuming, Seat
+from web.error_shapes import shaped
 from web.outlets import SocketOutlet, TextAdapter
 from web.presence import join_presence, until_signed_out
 from web.pulse import Pulse
@@ -187,7 +187,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
             if operation.id not in self._riding:
                 await operation.send_operation_message({"id": operation.id, "type": "complete"})
         except RequestError as error:  # it names a text that there is not
-            await operation.send_initial_errors([self._shaped(error)])
+            await operation.send_initial_errors([shaped(error, self.context.request_id)])
         except Exception as error:
             await self.handle_task_exception(error)
             with suppress(Exception):
@@ -295,9 +295,5 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
             await self._tell(operation.id, error)
 
     async def _tell(self, operation_id: str, error: RequestError) -> None:
-        payload = [self._shaped(error).formatted]
+        payload = [shaped(error, self.context.request_id).formatted]
         await self.send_message({"id": operation_id, "type": "error", "payload": payload})
-
-    def _shaped(self, error: RequestError) -> GraphQLError:
-        wrapped = GraphQLError(error.message, original_error=error)
-        return shape_error(wrapped, self.context.request_id)

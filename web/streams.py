@@ -12,10 +12,10 @@ from graphql import GraphQLError
 from starlette.types import Receive, Scope, Send
 
 from core.errors import RequestError, Unavailable
-from execution.shaping import shape_error
 from services.users.access import Viewer
 from services.users.revocations import Revocations
 from subscriptions.reading import GOING_DOWN
+from web.error_shapes import shaped
 from web.headers import Headers
 from web.presence import until_signed_out
 from web.streams_framing import Framing, errors_payload
@@ -171,8 +171,7 @@ class Stream:
         for operation in list(self.running.values()):
             await operation.stop()
             if error is not None:
-                shaped = self.shaped(error)
-                parting += operation.framing.error(errors_payload(shaped))
+                parting += operation.framing.error(errors_payload(self.shaped(error)))
                 parting += operation.framing.complete()
         if gone:
             return
@@ -184,7 +183,7 @@ class Stream:
 
     def shaped(self, error: RequestError) -> GraphQLError:
         """An error as clients see it."""
-        return shape_error(GraphQLError(error.message, original_error=error), self._request_id)
+        return shaped(error, self._request_id)
 
     def _go_down(self) -> None:
         """Events just end: clients come again by themselves, with the last id. Others are told."""
