@@ -16,6 +16,7 @@ from execution.sharing import SharedData
 from subscriptions.crowds import Resuming, Seat
 from subscriptions.log import LogEvent
 from web.crowding import answers_to, question_of
+from web.encoding import json_once
 from web.requests import Asked
 from web.socket_messages import cut_reason
 from web.wire import EXTENSION, SocketProtocol, frame_head
@@ -54,7 +55,7 @@ def _encoded(message: Mapping[str, object]) -> str:
     """A message as JSON; of data that many get, the JSON that was made once."""
     payload = message.get("payload")
     if isinstance(payload, dict) and isinstance(data := payload.get("data"), SharedData):
-        message = {**message, "payload": {**payload, "data": _json_once(data)}}
+        message = {**message, "payload": {**payload, "data": json_once(data)}}
     return orjson.dumps(message).decode()
 
 
@@ -64,7 +65,7 @@ class Answer:
     __slots__ = ("_frame_heads", "_rest")
 
     def __init__(self, result: Any) -> None:
-        payload = {"data": _json_once(result.data)}
+        payload = {"data": json_once(result.data)}
         if result.extensions:
             payload["extensions"] = result.extensions
         self._rest = orjson.dumps(payload) + b"}"
@@ -77,10 +78,6 @@ class Answer:
         if frame is None:
             frame = self._frame_heads[size] = frame_head(size + len(self._rest))
         return b"".join((frame, head, self._rest))
-
-
-def _json_once(data: Any) -> Any:
-    return orjson.Fragment(data.encoded) if isinstance(data, SharedData) else data
 
 
 class SocketOutlet:

@@ -21,6 +21,7 @@ from schema.executing import MelaSchema
 from subscriptions.crowds import Resuming, Seat
 from subscriptions.log import LogEvent
 from web.crowding import answers_to, question_of
+from web.encoding import payload_of
 from web.requests import Asked
 from web.streams import Stream
 from web.streams_framing import (
@@ -28,7 +29,6 @@ from web.streams_framing import (
     Framing,
     SharedEventFraming,
     errors_payload,
-    payload_of,
 )
 from web.streams_incremental import Parts2022, encode_part
 from web.streams_wire import chunk
