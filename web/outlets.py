@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import orjson
 from starlette.websockets import WebSocketDisconnect, WebSocketState
@@ -13,6 +13,8 @@ from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 
 from execution.sharing import SharedData
+from resolvers.context import OperationContext
+from schema.executing import MelaSchema
 from subscriptions.crowds import Resuming, Seat
 from subscriptions.log import LogEvent
 from web.crowding import answers_to, question_of
@@ -20,9 +22,6 @@ from web.encoding import json_once
 from web.requests import Asked
 from web.socket_messages import cut_reason
 from web.wire import EXTENSION, SocketProtocol, frame_head
-
-if TYPE_CHECKING:
-    from web.sockets import SocketHandler
 
 
 class TextAdapter(ASGIWebSocketAdapter):
@@ -80,12 +79,26 @@ class Answer:
         return b"".join((frame, head, self._rest))
 
 
+class Riding(Protocol):
+    """A socket's handler, as its outlets know it."""
+
+    websocket: TextAdapter
+    schema: MelaSchema
+    context: OperationContext
+
+    def ride(self, operation: Any, seat: Seat) -> None:
+        """A crowd writes to the operation."""
+
+    def resume(self, operation: Any, resuming: Resuming) -> None:
+        """The crowd has let the operation go."""
+
+
 class SocketOutlet:
     """One subscription of a socket, as a crowd writes to it; see `subscriptions.crowds.Outlet`."""
 
     __slots__ = ("_handler", "_head", "_operation", "_wire")
 
-    def __init__(self, handler: SocketHandler, operation: Any, wire: SocketProtocol) -> None:
+    def __init__(self, handler: Riding, operation: Any, wire: SocketProtocol) -> None:
         self._handler = handler
         self._operation = operation
         self._wire = wire
@@ -119,9 +132,9 @@ class SocketOutlet:
         self._wire.when_writable(call)
 
     def seated(self, seat: Seat) -> None:
-        """See `SocketHandler.ride`."""
+        """See `Riding.ride`."""
         self._handler.ride(self._operation, seat)
 
     def resume(self, resuming: Resuming) -> None:
-        """See `SocketHandler.resume`."""
+        """See `Riding.resume`."""
         self._handler.resume(self._operation, resuming)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from contextvars import Context
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import structlog
 from graphql import GraphQLError
@@ -21,6 +21,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
 
 from core.errors import BadUserInput, RequestError
 from core.metrics import add_subscriptions
+from resolvers.context import OperationContext
 from schema.executing import MelaSchema
 from services.users.access import Viewer
 from subscriptions.crowds import Resuming, Seat
@@ -28,11 +29,9 @@ from web.error_shapes import shaped
 from web.outlets import SocketOutlet, TextAdapter
 from web.presence import join_presence, until_signed_out
 from web.pulse import Pulse
+from web.socket_counts import SocketCounts
 from web.socket_messages import TRANSPORT_WS, Close, fault_of
 from web.wire import text_frame
-
-if TYPE_CHECKING:
-    from web.graphql import GraphQLEndpoint
 
 TELLING_S = 2.0
 """How long a client whose session has ended may take to hear of it."""
@@ -57,13 +56,22 @@ class SocketOperation(Operation[Any, Any]):
             self.query = cast(str, found)
 
 
+class SocketView(Protocol):
+    """The endpoint of sockets, as their handlers know it."""
+
+    sockets: SocketCounts
+
+    async def on_ws_connect(self, context: OperationContext) -> Any:
+        """Sign in whoever `connection_init` names. Raises `ConnectionRejectionError`."""
+
+
 class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
     """graphql-transport-ws whose operations end with the viewer's token, and whose socket closes
     with the viewer's session. Subscriptions that many ask alike are written to by a crowd."""
 
     words: ClassVar[Mapping[str, str]] = TRANSPORT_WS
     """What the client calls its messages, and what PROTOCOL.md does."""
-    view: GraphQLEndpoint
+    view: SocketView  # type: ignore[assignment]  # beside what the base knows of it
     websocket: TextAdapter
     schema: MelaSchema
 
