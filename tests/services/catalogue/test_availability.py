@@ -8,8 +8,9 @@ import pytest
 from core.errors import InvalidInput, NotFound
 from core.ids import new_id
 from jobs.catalogue import apply_all, tell_watchers_of, watch_ends
-from services.content.availability import OfferReport, apply_reports
+from services.content.availability import apply_reports
 from services.content.availability_ends import WATCHERS_PAGE, apply_snapshot
+from services.content.offers import OfferReport
 from services.content.platforms import PlatformDetails, upsert_platform
 from services.content.viewing import add_to_watchlist
 

@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 from core.ids import encode_id
 from jobs.catalogue import apply_all, tell_new_title_of
 from models.content.availability import TIERS
-from services.content.availability import OfferReport, apply_reports
+from services.content.availability import apply_reports
 from services.content.new_titles import (
     FIRST,
     NEW_TITLES_A_DAY,
@@ -17,6 +17,7 @@ from services.content.new_titles import (
     VIEWERS_PAGE,
     tell_new_title,
 )
+from services.content.offers import OfferReport
 from services.content.platforms import PlatformDetails, upsert_platform
 from services.content.preferences import update_preferences
 from services.content.ratings import rate_title
