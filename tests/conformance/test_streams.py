@@ -248,7 +248,8 @@ async def test_who_asks_the_same_shares_an_execution_and_its_chunk(server, lot, 
             super().__init__(*given)
 
     def chunk(body, given=streams_operations.chunk):
-        chunks.append(body)
+        if b"bidPlaced" in body:  # the mark of where a stream begins may come as late as this
+            chunks.append(body)
         return given(body)
 
     monkeypatch.setattr(streams_operations, "Answer", Counted)
