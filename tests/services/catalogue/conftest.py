@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from core.ids import new_id
 from services.content.importing import import_titles
+from services.content.platforms import PlatformDetails, upsert_platform
 
 TABLES = (
     "title person credit genre title_genre platform availability rating rating_stats review"
@@ -109,5 +110,15 @@ def titles(load, sql):
         found = await sql("SELECT name, id FROM title WHERE name = ANY(:names)", names=names)
         ids = {row.name: row.id for row in found}
         return [ids[name] for name in names]
+
+    return make
+
+
+@pytest.fixture
+def platform(do):
+    """`await platform("moon")`: its id."""
+
+    async def make(slug="moon"):
+        return await do(upsert_platform, details=PlatformDetails(slug, slug.title()))
 
     return make

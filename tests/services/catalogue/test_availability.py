@@ -11,16 +11,7 @@ from jobs.catalogue import apply_all, tell_watchers_of, watch_ends
 from services.content.availability import apply_reports
 from services.content.availability_ends import WATCHERS_PAGE, apply_snapshot
 from services.content.offers import OfferReport
-from services.content.platforms import PlatformDetails, upsert_platform
 from services.content.viewing import add_to_watchlist
-
-
-@pytest.fixture
-def platform(do):
-    async def make(slug="moon"):
-        return await do(upsert_platform, details=PlatformDetails(slug, slug.title()))
-
-    return make
 
 
 @pytest.fixture

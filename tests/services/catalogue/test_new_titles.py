@@ -18,19 +18,10 @@ from services.content.new_titles import (
     tell_new_title,
 )
 from services.content.offers import OfferReport
-from services.content.platforms import PlatformDetails, upsert_platform
 from services.content.preferences import update_preferences
 from services.content.ratings import rate_title
 from services.content.viewing import add_to_watchlist, record_view
 from services.users.notifications import TOLD_MAX, set_preferences
-
-
-@pytest.fixture
-def platform(do):
-    async def make(slug="moon"):
-        return await do(upsert_platform, details=PlatformDetails(slug, slug.title()))
-
-    return make
 
 
 @pytest.fixture
