@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import structlog
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from core.clock import utc_now
@@ -17,17 +16,9 @@ from resolvers.context import Server
 from resolvers.quest_evidence import LINK_PATH, ORIGINAL_PURPOSE, SHOWN_PURPOSE
 from services.quests.evidence import EvidenceFile, file_to_send
 from web.route_errors import refusal
+from web.shown_files import show_file
 
-log = structlog.get_logger(__name__)
-
-_HEADERS: Final = {
-    "Cache-Control": "private, no-store",
-    "Content-Disposition": "inline",
-    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "cross-origin",  # frontends of other sites show it
-    "X-Content-Type-Options": "nosniff",
-    "Accept-Ranges": "none",
-}
+_HEADERS: Final = {"Cache-Control": "private, no-store"}
 
 
 def evidence_routes(server: Server) -> list[Route]:
@@ -46,14 +37,15 @@ def evidence_routes(server: Server) -> list[Route]:
 
 async def _send(server: Server, request: Request) -> Response:
     file = await _file(server, request.path_params["token"])
-    if request.method == "HEAD":
-        return Response(headers=_HEADERS, media_type=file.media_type)
-    try:
-        content = await server.storage.get(file.storage_key)
-    except FileNotFoundError:
-        log.error("stored_file_missing", key=file.storage_key)
-        return refusal(503, "the file cannot be read at present")
-    return StreamingResponse(content, headers=_HEADERS, media_type=file.media_type)
+    return await show_file(
+        server,
+        request,
+        file.storage_key,
+        media_type=file.media_type,
+        headers=_HEADERS,
+        name="file",
+        key=file.storage_key,
+    )
 
 
 async def _file(server: Server, token: str) -> EvidenceFile:

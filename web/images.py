@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import structlog
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from core.errors import BadUserInput, NotFound
@@ -16,18 +15,10 @@ from core.ids import decode_id
 from resolvers.context import Server
 from services.content.images import PREFIX, URL_PATH, image_to_send
 from web.route_errors import refusal
+from web.shown_files import show_file
 
-log = structlog.get_logger(__name__)
-
-_HEADERS: Final = {
-    # An address always gives the same bytes; after a deletion, copies may live on in caches.
-    "Cache-Control": "public, max-age=31536000, immutable",
-    "Content-Disposition": "inline",
-    "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "cross-origin",  # frontends of other sites show it
-    "X-Content-Type-Options": "nosniff",
-    "Accept-Ranges": "none",
-}
+KEPT: Final = "public, max-age=31536000, immutable"
+"""An address always gives the same bytes; after a deletion, copies may live on in caches."""
 
 
 def image_routes(server: Server) -> list[Route]:
@@ -49,12 +40,12 @@ async def _send(server: Server, request: Request) -> Response:
         raise NotFound("image")
     async with server.db.read() as session:
         file = await image_to_send(session, image_id, variant)
-    headers = {**_HEADERS, "Content-Length": str(file.size_bytes)}
-    if request.method == "HEAD":
-        return Response(headers=headers, media_type=file.media_type)
-    try:
-        content = await server.storage.get(file.storage_key)
-    except FileNotFoundError:
-        log.error("stored_file_missing", image=image_id.hex)
-        return refusal(503, "the image cannot be read at present")
-    return StreamingResponse(content, headers=headers, media_type=file.media_type)
+    return await show_file(
+        server,
+        request,
+        file.storage_key,
+        media_type=file.media_type,
+        headers={"Cache-Control": KEPT, "Content-Length": str(file.size_bytes)},
+        name="image",
+        image=image_id.hex,
+    )
