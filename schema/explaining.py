@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
-from graphql import OperationType
+from graphql import GraphQLSchema, OperationType
 
 from core.clock import utc_now
 from core.database import Database
@@ -18,13 +18,19 @@ from core.settings import Settings
 from execution.explain import Loading, Plan, plan_of
 from execution.levels import LevelExecutor
 from execution.needed import shown_as
+from execution.store import DocumentStore
 from loaders.base import Loaders, ManyBy, PageBy
 from loaders.recording import DryDatabase
 from resolvers.context import OperationContext, Server
 from services.users.access import KNOWN_SCOPES, Viewer
 
-if TYPE_CHECKING:
-    from schema.executing import MelaSchema
+
+class Explained(Protocol):
+    """The schema whose operations are explained, as far as it is looked at."""
+
+    documents: DocumentStore
+    levels: type[LevelExecutor] | None
+    _schema: GraphQLSchema
 
 
 class NotExplained(Exception):
@@ -32,7 +38,7 @@ class NotExplained(Exception):
 
 
 async def explain(
-    schema: MelaSchema,
+    schema: Explained,
     text: str,
     *,
     variables: dict[str, Any] | None = None,
@@ -60,7 +66,7 @@ async def explain(
     return replace(plan, statements=tuple(sent))
 
 
-async def told(schema: MelaSchema, executor: LevelExecutor) -> Plan:
+async def told(schema: Explained, executor: LevelExecutor) -> Plan:
     """The plan of an operation that could begin, with the statements of its loaders."""
     fragments = tuple(executor.fragment_definitions.values())
     needs = schema.documents.plans.needs(schema._schema, executor.operation, fragments)
