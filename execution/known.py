@@ -22,7 +22,7 @@ from graphql import (
 
 from execution.caching import CachePolicy, policy_of
 from execution.cost import OperationCost
-from execution.needed import Needs, needs_of
+from execution.needed import Needed, needed_of
 from execution.plan import SelectionPlan, Tree
 from execution.sharing import Asking, asking_of
 
@@ -51,7 +51,7 @@ class Known:
     )
     costs: OrderedDict[tuple[bool, ...], OperationCost] = field(default_factory=OrderedDict)
     asking: Asking | None = None
-    needs: Needs | None = None
+    needed: Needed | None = None
     caching: tuple[CachePolicy | None] | None = None
     """Its cache policy, once somebody asked for it."""
 
@@ -134,17 +134,17 @@ class PlanStore:
             known.asking = asking_of(schema, operation, fragments)
         return known.asking
 
-    def needs(
+    def needed(
         self,
         schema: GraphQLSchema,
         operation: OperationDefinitionNode,
         fragments: Sequence[FragmentDefinitionNode],
-    ) -> Needs:
+    ) -> Needed:
         """What the operation reads of rows, looked up or found out."""
         known = self.of(operation, fragments)
-        if known.needs is None:
-            known.needs = needs_of(schema, operation, fragments)
-        return known.needs
+        if known.needed is None:
+            known.needed = needed_of(schema, operation, fragments)
+        return known.needed
 
     def caching(
         self,

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from graphql import is_object_type
 
-from execution.needed import needs_of, reads_of_field, shown_as
+from execution.needed import needed_of, reads_of_field, shown_as
 from schema.build import build_schema
 
 LOTS = (
@@ -42,7 +42,7 @@ def test_needs_are_of_the_whole_operation_its_fragments_and_whatever_is_left_out
         }
         fragment Lot on Auction { titled: title currentPrice { amount } seller { username } }""",
     ).document
-    needs = needs_of(schema._schema, document.definitions[0], document.definitions[1:])
+    needs = needed_of(schema._schema, document.definitions[0], document.definitions[1:]).needs
     assert {"title", "bid_count", "public_id", "id", "seller_id", "priced_at"} <= needs["Auction"]
     assert not {"description", "stall_id"} & needs["Auction"]
     assert needs["User"] == {"public_id", "username"}
