@@ -130,8 +130,10 @@ class Loaders:
         columns = self.shown_columns(lead.loader.row, lead.shown_as, lead.loader.key.name)
         return reference_of(row, lead.key, lead.loader, columns)
 
-    def _offer(self, reference: Reference, rows: Sequence[Any]) -> None:
-        self._reading(reference.loader, reference.columns).offered.append(rows)
+    def _offer(self, reference: Reference, rows: Mapping[Any, Any]) -> None:
+        known = self._reading(reference.loader, reference.columns).known
+        # What is known already stays: it may have been shown.
+        known.update({**rows, **known} if known else rows)
 
     def _shown(self, loader: Loader, type_name: str | None) -> Reading:
         if isinstance(loader, CountBy | Computed) or not self.needs:
@@ -221,9 +223,8 @@ class Reading:
     def _take_offered(self) -> None:
         key = attrgetter(self.loader.key.name)  # type: ignore[union-attr]
         for rows in self.offered:
-            offered = dict(zip(map(key, rows), rows, strict=True))
-            # What is known already stays: it may have been shown.
-            self.known.update(offered | self.known if self.known else offered)
+            for row in rows:
+                self.known.setdefault(key(row), row)
         self.offered.clear()
 
     def _collecting(self) -> Batch:

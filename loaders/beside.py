@@ -4,7 +4,7 @@ times."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
@@ -38,10 +38,10 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What is to be read beside rows, and who takes it: `offer(reference, rows)`."""
+    """What is to be read beside rows, and who takes it: `offer(reference, rows)`, by key."""
 
     references: tuple[Reference, ...]
-    offer: Callable[[Reference, Sequence[Any]], None]
+    offer: Callable[[Reference, Mapping[Any, Any]], None]
 
     def within(self, rows: int) -> tuple[Reference, ...]:
         """What is read beside so many rows."""
@@ -103,11 +103,40 @@ def told_apart(
     records: Sequence[Any], row: Any, references: Sequence[Reference], beside: Beside, start: int
 ) -> list[Any]:
     """The rows of records, whose columns begin at `start`; what is beside them is offered."""
-    new, end = tuple.__new__, start + len(row._fields)
-    rows = list(map(new, repeat(row), map(itemgetter(slice(start, end)), records)))
-    for each in references:
-        made = each.row
-        start, end = end, end + len(made._fields)
-        key, parts = start + made._fields.index(each.loader.key.name), slice(start, end)
-        beside.offer(each, [new(made, r[parts]) for r in records if r[key] is not None])
+    if not references:
+        part = itemgetter(slice(start, start + len(row._fields)))
+        return list(map(tuple.__new__, repeat(row), map(part, records)))
+    found: list[dict[Any, Any]] = [{} for _ in references]
+    rows: list[Any] = []
+    _teller(row, tuple(references), start)(records, rows.append, *found)
+    for reference, theirs in zip(references, found, strict=True):
+        theirs.pop(None, None)
+        beside.offer(reference, theirs)
     return rows
+
+
+@lru_cache(maxsize=2_000)
+def _teller(row: Any, references: tuple[Reference, ...], start: int) -> Callable[..., None]:
+    """Generated: hands on the row of each record, and keeps those beside it by their keys. To take
+    a record apart into names costs half of what slices of it do. There is nothing of a client in
+    the text: its names are numbered."""
+    number, given = start, {"new": tuple.__new__, "Row": row}
+    lines, keep = [], []
+    for n, each in enumerate((None, *references)):
+        made = row if each is None else each.row
+        names = [f"c{number + i}" for i in range(len(made._fields))]
+        number += len(names)
+        values = f"({', '.join(names)},)"
+        if each is None:
+            lines.append(f"tell(new(Row, {values}))")
+            continue
+        key = names[made._fields.index(each.loader.key.name)]
+        given[f"Row{n}"] = made
+        keep.append(f"kept{n}")
+        lines.append(f"if {key} not in kept{n}: kept{n}[{key}] = new(Row{n}, {values})")
+    record = f"({', '.join(f'c{i}' for i in range(number))},)"
+    body = "".join(f"\n        {line}" for line in lines)
+    text = f"def told({', '.join(['records', 'tell', *keep])}):\n    for {record} in records:{body}"
+    exec(text, given)
+    told: Callable[..., None] = given["told"]
+    return told
