@@ -44,7 +44,7 @@ def in_use(db):
 
 
 async def given_back(db):
-    """Whether the pool soon has all of its connections: a read keeps its own at hand for a moment."""
+    """Whether the pool soon has all of its connections: a read keeps one at hand for a moment."""
     for _ in range(1_000):
         if not in_use(db):
             return True
