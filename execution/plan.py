@@ -36,6 +36,7 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetailsList
 
 from core.reads import Whole, whole_of
+from execution.direct import Direct, direct_of, has_variables
 from execution.guards import Guard
 from execution.sharing import DEFINITION
 
@@ -122,7 +123,15 @@ class FieldPlan:
     all who refer to it; None until somebody looked."""
     guards: tuple[Guard, ...] = ()
     keyed: Any = None
+    direct: Direct | None = None
+    """How to call the resolver without Strawberry's preparations, where that is the same."""
     has_arguments: bool = False
+    is_literal: bool = False
+    """Whether no argument holds a variable."""
+    coerced: Mapping[str, Any] | None = None
+    """Its arguments, where all executions of the plan have the same and nobody can change them."""
+    given: dict[str, Any] | None = None
+    """The same as the resolver gets them, called directly; to be copied."""
     selections: dict[GraphQLObjectType, SelectionPlan] = field(default_factory=dict)
 
 
@@ -183,13 +192,14 @@ def _fields(
             coordinate=f"{type}.{name}",
             shape=shape_of(definition.type),
             has_arguments=bool(definition.args or details[0].node.arguments),
+            is_literal=not any(has_variables(a.value) for a in details[0].node.arguments or ()),
         )
-        _classify(plan, name)
+        _classify(schema, plan, name)
         yield plan
         order += 1
 
 
-def _classify(plan: FieldPlan, name: str) -> None:
+def _classify(schema: GraphQLSchema, plan: FieldPlan, name: str) -> None:
     """Say how the field gets its values; a resolver where nothing better is known."""
     if name == "__typename":
         plan.kind = Kind.TYPENAME
@@ -208,6 +218,8 @@ def _classify(plan: FieldPlan, name: str) -> None:
     elif _sees_row_alone(found, plan.shape):
         plan.kind, plan.read = Kind.COMPUTED, found.base_resolver.wrapped_func
         plan.whole = whole_of(plan.read)
+    else:
+        plan.direct = direct_of(schema, plan.definition, found)
 
 
 def _sees_row_alone(found: Any, shape: Shape) -> bool:
