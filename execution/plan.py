@@ -85,6 +85,8 @@ class Shape:
     inner: Shape | None = None
     is_plain: Callable[[list[Any]], bool] | None = None
     """Whether a whole column of leaves may stand in the response as it is; None: not known."""
+    as_they_are: frozenset[type] = frozenset()
+    """Classes of values each of which may stand in the response as it is."""
 
 
 def _nothing(row: Any) -> None:
@@ -167,7 +169,8 @@ def shape_of(type: GraphQLOutputType) -> Shape:
     if is_list_type(type):
         return Shape(Form.LIST, nullable, type, shape_of(type.of_type))
     if is_leaf_type(type):
-        return Shape(Form.LEAF, nullable, type, is_plain=_plain_check(type, nullable=nullable))
+        check, kinds = _plain_check(type, nullable=nullable), _as_they_are(type, nullable=nullable)
+        return Shape(Form.LEAF, nullable, type, is_plain=check, as_they_are=kinds)
     return Shape(Form.ABSTRACT if is_abstract_type(type) else Form.OBJECT, nullable, type)
 
 
@@ -252,6 +255,16 @@ def _plain_check(type_: Any, *, nullable: bool) -> Callable[[list[Any]], bool] |
             and all(isfinite(value) for value in column if value is not None)
         )
     return lambda column: _all_of(column, allowed)
+
+
+def _as_they_are(type_: Any, *, nullable: bool) -> frozenset[type]:
+    """See `Shape.as_they_are`. A number may still be too large, or none."""
+    own = PLAIN.get(type_)
+    if own is None and getattr(type_, "coerce_output_value", None) is str:
+        own = str
+    if own not in (str, bool):
+        return frozenset()
+    return frozenset({own, type(None)} if nullable else {own})
 
 
 def _all_of(column: list[Any], allowed: set[type]) -> bool:
