@@ -6,7 +6,6 @@ and may `dataclasses.replace` its query. Nothing here runs or answers anything.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeVar
@@ -19,6 +18,7 @@ from starlette.types import Receive, Scope
 
 from core.errors import BadUserInput, Unauthenticated
 from core.settings import Settings
+from core.waiting import TimeLimit
 from web.headers import Headers
 from web.refusing import Gone, Refused
 from web.uploads import placed, read_form
@@ -218,7 +218,7 @@ def _refuse_coding(coding: bytes) -> None:
 
 async def _in_time(reading: Awaitable[T], limit_s: float) -> T:
     try:
-        async with asyncio.timeout(limit_s):
+        with TimeLimit(limit_s):
             return await reading
     except TimeoutError:
         said = f"the body took longer than {limit_s:g} s"
