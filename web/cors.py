@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.settings import Settings
+from web.headers import headers_of
 
 Pair = tuple[bytes, bytes]
 PREFLIGHT_KEPT_S: Final = 24 * 3600
@@ -50,7 +51,7 @@ class _Cors(CORSMiddleware):
     objects for all headers that it has and gets."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or any(name == b"origin" for name, _ in scope["headers"]):
+        if scope["type"] != "http" or b"origin" in headers_of(scope):
             await super().__call__(scope, receive, send)
             return
 

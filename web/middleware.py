@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -24,6 +24,7 @@ from core.settings import Settings
 from core.tracing import traced_request, tracing_is_on
 from web.compression import compressed
 from web.cors import with_cors
+from web.headers import headers_of
 
 Pair = tuple[bytes, bytes]
 log = structlog.get_logger(__name__)
@@ -41,6 +42,7 @@ _SECURITY: Final = (
 )
 _ONLY_HTTPS: Final = (b"strict-transport-security", b"max-age=31536000")
 _NO_FRAMES: Final = (b"content-security-policy", b"frame-ancestors 'none'")
+_SECURITY_NAMES: Final = frozenset(name for name, _ in (*_SECURITY, _ONLY_HTTPS, _NO_FRAMES))
 
 
 def wrap(app: ASGIApp, settings: Settings) -> ASGIApp:
@@ -243,49 +245,37 @@ async def _send_error(
 
 
 def _error_type(scope: Scope) -> bytes:
-    accept = _header(scope, b"accept") or b""
+    accept = headers_of(scope).get(b"accept", b"")
     if b"application/graphql-response+json" in accept:
         return b"application/graphql-response+json; charset=utf-8"
     return b"application/json; charset=utf-8"
 
 
-def _secured(headers: Iterable[Pair], pairs: tuple[Pair, ...]) -> list[Pair]:
-    secured = list(headers)
-    given = dict(secured)
-    secured += [pair for pair in pairs if pair[0] not in given]
-    policies = (value for name, value in headers if name == _NO_FRAMES[0])
-    if _NO_FRAMES[0] not in given or not any(b"frame-ancestors" in each for each in policies):
+def _secured(headers: Sequence[Pair], pairs: tuple[Pair, ...]) -> list[Pair]:
+    given = dict(headers)
+    if _SECURITY_NAMES.isdisjoint(given):
+        return [*headers, *pairs, _NO_FRAMES]
+    secured = [*headers, *(pair for pair in pairs if pair[0] not in given)]
+    if not any(n == _NO_FRAMES[0] and b"frame-ancestors" in value for n, value in headers):
         secured.append(_NO_FRAMES)  # browsers hold all the policies they are sent
     return secured
 
 
 def _inbound_id(scope: Scope) -> str | None:
-    found = _header(scope, REQUEST_ID_HEADER)
+    found = headers_of(scope).get(REQUEST_ID_HEADER)
     return found.decode() if found is not None and _REQUEST_ID.fullmatch(found) else None
 
 
 def _declared_length(scope: Scope) -> int | None:
     """The body's length as declared; None if it is not, or if a transfer coding overrides it."""
-    length: int | None = None
-    for name, value in scope["headers"]:
-        if name == b"transfer-encoding":
-            return None
-        if name == b"content-length":
-            length = int(value) if value.isdigit() else None
-    return length
+    headers = headers_of(scope)
+    length = headers.get(b"content-length", b"")
+    return int(length) if length.isdigit() and b"transfer-encoding" not in headers else None
 
 
 def _is_upload(scope: Scope) -> bool:
-    kind = (_header(scope, b"content-type") or b"").partition(b";")[0].strip().lower()
+    kind = headers_of(scope).get(b"content-type", b"").partition(b";")[0].strip().lower()
     return scope["path"] == UPLOAD_PATH and kind == b"multipart/form-data"
-
-
-def _header(scope: Scope, wanted: bytes) -> bytes | None:
-    for name, value in scope["headers"]:
-        if name == wanted:
-            found: bytes = value
-            return found
-    return None
 
 
 def _route(scope: Scope) -> str:
