@@ -10,9 +10,10 @@ from uuid import UUID
 import orjson
 
 from core.database import Database
-from services.content.availability import TITLES_MAX, OfferReport, apply_reports
+from services.content.availability import TITLES_MAX, apply_reports
 from services.content.availability_ends import tell_of_ends, tell_watchers
 from services.content.new_titles import TELL_NEW_TITLE, tell_new_title
+from services.content.offers import OfferReport
 from services.content.trends import refresh_trends
 from services.jobs import enqueue
 

@@ -1,10 +1,9 @@
-"""Seeding and replaying at a terminal: progress, results, reasons. The work is the services'."""
+"""What a terminal is shown of seeding, replaying and diagnosing: progress, results, reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
@@ -12,96 +11,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from core.database import AfterCommit, Database, PoolSettings
 from core.doctor import describe
 from core.embedded import running_instance
 from core.money import to_decimal
 from core.preflight import semantic_installed
 from core.settings import Settings
-from jobs.worker import run_worker
 from services.auctions.errors import AuctionNotOpen
-from services.auctions.queue import BidQueue
-from services.auctions.recorded import ASSET, RecordedAuction, RecordingError, read_recorded
-from services.auctions.replay import LotResult, ReplayReport, replay_at_once, replay_live
-from services.auctions.replay_stage import ScratchRefused
+from services.auctions.recorded import ASSET
+from services.auctions.replay import LotResult, ReplayReport
 from services.seed.demo import DemoAccess
 from services.seed.world import SeedSummary
 
 Tell = Callable[[str, int, int], None]
-
-
-async def replay_ebay(
-    settings: Settings,
-    file: Path,
-    *,
-    speed: str,
-    headroom: bool,
-    limit: int | None,
-    console: Console,
-    after_commit: AfterCommit | None = None,
-) -> ReplayReport:
-    """Replay a recording and show what came of it; `settings` must name a database.
-
-    `speed` is "max", in a scratch database, or a number, live, with jobs of our own beside those of
-    a running server; `after_commit` publishes what the live replay does. Raises `SystemExit` with a
-    message for a bad file or speed.
-    """
-    assert settings.database_url is not None
-    url = settings.database_url.get_secret_value()
-    try:
-        recorded = read_recorded(file)[:limit]
-        factor = None if speed == "max" else _factor(speed)
-        with progress_bars(console) as tell:
-            if factor is None:
-                work = replay_at_once(url, recorded, headroom=headroom, progress=tell)
-            else:
-                work = _replay_live(settings, url, recorded, factor, headroom, tell, after_commit)
-            report = await work
-    except (RecordingError, ScratchRefused, ValueError) as error:
-        console.print(f"mela: {error}", markup=False, highlight=False)
-        raise SystemExit(1) from None
-    console.print(replay_shown(report))
-    return report
-
-
-async def _replay_live(
-    settings: Settings,
-    url: str,
-    recorded: Sequence[RecordedAuction],
-    factor: float,
-    headroom: bool,
-    tell: Tell,
-    after_commit: AfterCommit | None,
-) -> ReplayReport:
-    db = Database(url, pool=PoolSettings(slow_statement_s=5.0), after_commit=after_commit)
-    bids = BidQueue(db)
-    try:
-        async with run_worker(settings, db, url):
-            return await replay_live(
-                db, bids, recorded, speed=factor, headroom=headroom, progress=tell
-            )
-    finally:
-        await bids.close()
-        await db.close()
-
-
-def _factor(speed: str) -> float:
-    try:
-        return float(speed)
-    except ValueError:
-        raise ValueError(f"the speed is max or a number, not {speed!r}") from None
-
-
-@contextmanager
-def seed_progress(console: Console) -> Iterator[Tell]:
-    """What `seed_world` tells of its steps, as bars."""
-    with progress_bars(console) as tell:
-        yield tell
-
-
-def print_seed_summary(console: Console, summary: SeedSummary) -> None:
-    """Say what a seeded world holds."""
-    console.print(seed_shown(summary))
 
 
 @contextmanager

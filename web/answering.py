@@ -7,16 +7,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-import orjson
 from starlette.types import Receive, Send
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.graphql import OperationType
 
-from execution.sharing import SharedData
 from resolvers.context import OperationContext
 from schema.executing import MelaSchema
 from web.caching import VARY, cache_control, entity_tag, is_current
+from web.encoding import encoded
 from web.leaving import unless_left
 from web.limiting import limit_headers
 from web.negotiating import JSON, RESPONSE, Plain
@@ -54,7 +53,7 @@ async def answer(
     """
     work = _run(schema, context, asked)
     result = await unless_left(work, receive, partial(_is_query, schema, asked))
-    body = encode_result(result)
+    body = encoded(result, with_data=not is_request_error(result))
     kept = cache_control(schema, context, asked, result)
     headers = [
         (b"content-length", b"%d" % len(body)),
@@ -114,19 +113,6 @@ def status_of(result: Any) -> int:
         return 200
     code = (result.errors[0].extensions or {}).get("code")
     return STATUSES.get(str(code), 400)
-
-
-def encode_result(result: Any) -> bytes:
-    """A result as JSON; of data that was encoded before, the same bytes."""
-    data = result.data
-    answer: dict[str, Any] = {}
-    if not is_request_error(result):
-        answer["data"] = orjson.Fragment(data.encoded) if isinstance(data, SharedData) else data
-    if result.errors:
-        answer["errors"] = [error.formatted for error in result.errors]
-    if result.extensions:
-        answer["extensions"] = result.extensions
-    return orjson.dumps(answer)
 
 
 def _not_here(error: InvalidOperationTypeError, method: str) -> Refused:

@@ -16,14 +16,14 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.clock import utc_now
 from core.ids import new_name
-from core.logging import REQUEST_ID, current_request_id
+from core.logging import REQUEST_ID
 from core.metrics import add_sockets, observe_request
 from core.settings import Settings
 from core.tracing import traced_request, tracing_is_on
 from web.compression import compressed
 from web.cors import with_cors
+from web.error_shapes import error_body
 from web.headers import headers_of
 
 Pair = tuple[bytes, bytes]
@@ -226,13 +226,7 @@ async def _send_error(
     *,
     close: bool = False,
 ) -> None:
-    extensions = {
-        "code": code,
-        "requestId": current_request_id(),
-        "timestamp": utc_now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "details": details or {},
-    }
-    body = orjson.dumps({"errors": [{"message": message, "extensions": extensions}]})
+    body = orjson.dumps(error_body(message, code, details))
     headers = [
         (b"content-type", _error_type(scope)),
         (b"content-length", str(len(body)).encode()),

@@ -4,26 +4,24 @@ answer."""
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
-from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import Any, Protocol
 
 import orjson
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
 
-from core.ids import new_id
 from execution.sharing import SharedData
-from loaders.base import Loaders
 from resolvers.context import OperationContext
 from schema.executing import MelaSchema
 from subscriptions.crowds import Resuming, Seat
 from subscriptions.log import LogEvent
+from web.crowding import answers_to, question_of
+from web.encoding import json_once
+from web.requests import Asked
 from web.socket_messages import cut_reason
 from web.wire import EXTENSION, SocketProtocol, frame_head
-
-if TYPE_CHECKING:
-    from web.sockets import SocketHandler
 
 
 class TextAdapter(ASGIWebSocketAdapter):
@@ -56,7 +54,7 @@ def _encoded(message: Mapping[str, object]) -> str:
     """A message as JSON; of data that many get, the JSON that was made once."""
     payload = message.get("payload")
     if isinstance(payload, dict) and isinstance(data := payload.get("data"), SharedData):
-        message = {**message, "payload": {**payload, "data": _json_once(data)}}
+        message = {**message, "payload": {**payload, "data": json_once(data)}}
     return orjson.dumps(message).decode()
 
 
@@ -66,7 +64,7 @@ class Answer:
     __slots__ = ("_frame_heads", "_rest")
 
     def __init__(self, result: Any) -> None:
-        payload = {"data": _json_once(result.data)}
+        payload = {"data": json_once(result.data)}
         if result.extensions:
             payload["extensions"] = result.extensions
         self._rest = orjson.dumps(payload) + b"}"
@@ -81,8 +79,18 @@ class Answer:
         return b"".join((frame, head, self._rest))
 
 
-def _json_once(data: Any) -> Any:
-    return orjson.Fragment(data.encoded) if isinstance(data, SharedData) else data
+class Riding(Protocol):
+    """A socket's handler, as its outlets know it."""
+
+    websocket: TextAdapter
+    schema: MelaSchema
+    context: OperationContext
+
+    def ride(self, operation: Any, seat: Seat) -> None:
+        """A crowd writes to the operation."""
+
+    def resume(self, operation: Any, resuming: Resuming) -> None:
+        """The crowd has let the operation go."""
 
 
 class SocketOutlet:
@@ -90,7 +98,7 @@ class SocketOutlet:
 
     __slots__ = ("_handler", "_head", "_operation", "_wire")
 
-    def __init__(self, handler: SocketHandler, operation: Any, wire: SocketProtocol) -> None:
+    def __init__(self, handler: Riding, operation: Any, wire: SocketProtocol) -> None:
         self._handler = handler
         self._operation = operation
         self._wire = wire
@@ -99,31 +107,21 @@ class SocketOutlet:
 
     @property
     def question(self) -> Hashable | None:
-        """The text and the variables that answers depend on; None where an answer is personal."""
-        operation = self._operation
-        asking = self._handler.schema.asking(operation.query, operation.operation_name)
-        if asking is None or asking.guarded:
-            return None
-        if asking.personal and self._handler.context.viewer is not None:
-            return None
-        given = operation.variables or {}
-        read = tuple((name, name in given, repr(given.get(name))) for name in asking.variables)
-        return (operation.query, operation.operation_name, read)
+        """See `web.crowding.question_of`."""
+        handler = self._handler
+        viewer = handler.context.viewer
+        return question_of(handler.schema, self._asked, viewer, transport="sockets")
 
     def answers(self, events: AsyncGenerator[LogEvent, None]) -> AsyncGenerator[Any, None]:
         """The answers to the question as nobody in particular gets them."""
-        server, operation = self._handler.context.server, self._operation
-        context = OperationContext(
-            server=server,
-            viewer=None,
-            request_id=new_id().hex,
-            address=None,
-            user_agent="",
-            loaders=Loaders(server.db),
-            feeding=events,
-        )
-        asked = (operation.query, operation.variables, operation.operation_name)
-        return _answers(self._handler.schema, context, *asked)
+        handler = self._handler
+        return answers_to(handler.schema, self._asked, events, handler.context.server, Answer)
+
+    @property
+    def _asked(self) -> Asked:
+        """What the operation asks for, and nothing of the socket: a crowd may live longer."""
+        operation = self._operation
+        return Asked(operation.query, operation.variables, operation.operation_name, None)
 
     def write(self, answer: Answer) -> bool:
         """To an operation that is over, nothing is written."""
@@ -134,25 +132,9 @@ class SocketOutlet:
         self._wire.when_writable(call)
 
     def seated(self, seat: Seat) -> None:
-        """See `SocketHandler.ride`."""
+        """See `Riding.ride`."""
         self._handler.ride(self._operation, seat)
 
     def resume(self, resuming: Resuming) -> None:
-        """See `SocketHandler.resume`."""
+        """See `Riding.resume`."""
         self._handler.resume(self._operation, resuming)
-
-
-async def _answers(
-    schema: MelaSchema,
-    context: OperationContext,
-    query: str,
-    variables: dict[str, Any] | None,
-    operation_name: str | None,
-) -> AsyncGenerator[Answer | None, None]:
-    results = await schema.stream(
-        query, variable_values=variables, context_value=context, operation_name=operation_name
-    )
-    async with aclosing(results):
-        async for result in results:
-            # Errors carry the id of a request, and are logged with it: each has its own.
-            yield None if result.errors else Answer(result)

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
-from graphql import GraphQLError
 from starlette.types import Scope, Send
 
 from core.errors import BadUserInput, RateLimited, RequestError, Unauthenticated
 from core.ids import new_id
 from core.logging import current_request_id
-from execution.shaping import shape_error
 from execution.trusted import DocumentNotFound, NothingRegistered
+from web.error_shapes import shaped
 from web.headers import headers_of
 from web.negotiating import JSON, RESPONSE, negotiate
 
@@ -55,8 +54,7 @@ def refused(error: RequestError) -> Refused:
 async def send_refusal(refusal: Refused, scope: Scope, send: Send) -> None:
     """Answer with the error alone, as whichever kind of JSON the client takes."""
     request_id = current_request_id() or new_id().hex
-    wrapped = GraphQLError(refusal.error.message, original_error=refusal.error)
-    body = orjson.dumps({"errors": [shape_error(wrapped, request_id).formatted]})
+    body = orjson.dumps({"errors": [shaped(refusal.error, request_id).formatted]})
     headers = [
         (b"content-type", _content_type(scope)),
         (b"content-length", b"%d" % len(body)),

@@ -10,8 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.clock import utc_now
-from core.logging import current_request_id
+from web.error_shapes import error_body
 
 CODES: Final = {
     401: "UNAUTHENTICATED",
@@ -28,13 +27,7 @@ _SAID: Final = {404: "there is nothing at this address", 405: "this method is no
 
 def refusal(status: int, said: str, headers: Mapping[str, str] | None = None) -> Response:
     """An answer that refuses, to be kept by no cache."""
-    extensions: dict[str, object] = {
-        "code": CODES.get(status, "BAD_USER_INPUT"),
-        "requestId": current_request_id(),
-        "timestamp": utc_now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "details": {},
-    }
-    body = {"errors": [{"message": said, "extensions": extensions}]}
+    body = error_body(said, CODES.get(status, "BAD_USER_INPUT"))
     return JSONResponse(body, status, headers={**(headers or {}), "Cache-Control": "no-store"})
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from contextvars import Context
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import structlog
 from graphql import GraphQLError
@@ -19,22 +19,19 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     Operation,
 )
 
-from core.clock import utc_now
-from core.errors import BadUserInput, RequestError, Unauthenticated
+from core.errors import BadUserInput, RequestError
 from core.metrics import add_subscriptions
-from execution.shaping import shape_error
 from resolvers.context import OperationContext
 from schema.executing import MelaSchema
 from services.users.access import Viewer
 from subscriptions.crowds import Resuming, Seat
-from subscriptions.presence_store import OpenConnection
+from web.error_shapes import shaped
 from web.outlets import SocketOutlet, TextAdapter
+from web.presence import join_presence, until_signed_out
 from web.pulse import Pulse
+from web.socket_counts import SocketCounts
 from web.socket_messages import TRANSPORT_WS, Close, fault_of
 from web.wire import text_frame
-
-if TYPE_CHECKING:
-    from web.graphql import GraphQLEndpoint
 
 TELLING_S = 2.0
 """How long a client whose session has ended may take to hear of it."""
@@ -59,13 +56,22 @@ class SocketOperation(Operation[Any, Any]):
             self.query = cast(str, found)
 
 
+class SocketView(Protocol):
+    """The endpoint of sockets, as their handlers know it."""
+
+    sockets: SocketCounts
+
+    async def on_ws_connect(self, context: OperationContext) -> Any:
+        """Sign in whoever `connection_init` names. Raises `ConnectionRejectionError`."""
+
+
 class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
     """graphql-transport-ws whose operations end with the viewer's token, and whose socket closes
     with the viewer's session. Subscriptions that many ask alike are written to by a crowd."""
 
     words: ClassVar[Mapping[str, str]] = TRANSPORT_WS
     """What the client calls its messages, and what PROTOCOL.md does."""
-    view: GraphQLEndpoint
+    view: SocketView  # type: ignore[assignment]  # beside what the base knows of it
     websocket: TextAdapter
     schema: MelaSchema
 
@@ -127,7 +133,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
         self._pulse = self.pulse()
         if viewer is not None:
             self._watch = asyncio.create_task(self._end_with(viewer))
-            self.context.server.live.presence.join(_connection(self.context, viewer))
+            join_presence(self.context)
 
     async def reject(self, code: Close, reason: str) -> None:
         """Close a socket that is not acknowledged."""
@@ -189,7 +195,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
             if operation.id not in self._riding:
                 await operation.send_operation_message({"id": operation.id, "type": "complete"})
         except RequestError as error:  # it names a text that there is not
-            await operation.send_initial_errors([self._shaped(error)])
+            await operation.send_initial_errors([shaped(error, self.context.request_id)])
         except Exception as error:
             await self.handle_task_exception(error)
             with suppress(Exception):
@@ -264,17 +270,12 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
             await self._wait_and_end(viewer)
 
     async def _wait_and_end(self, viewer: Viewer) -> None:
-        left_s = (viewer.expires_at - utc_now()).total_seconds()
-        revocations = self.context.server.revocations
-        try:
-            async with asyncio.timeout(max(0.0, left_s)):
-                await revocations.wait_revoked(viewer)
-        except TimeoutError:
-            await self._end_operations(Unauthenticated("TOKEN_EXPIRED", "the token expired"))
+        error = await until_signed_out(viewer, self.context.server.revocations)
+        if error.reason == "TOKEN_EXPIRED":
+            await self._end_operations(error)
             return
         try:
             async with asyncio.timeout(TELLING_S):
-                error = Unauthenticated("REVOKED", "this session was revoked")
                 await self._end_operations(error)
                 await self.websocket.close(Close.FORBIDDEN, "Forbidden")
         except TimeoutError:
@@ -302,21 +303,5 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
             await self._tell(operation.id, error)
 
     async def _tell(self, operation_id: str, error: RequestError) -> None:
-        payload = [self._shaped(error).formatted]
+        payload = [shaped(error, self.context.request_id).formatted]
         await self.send_message({"id": operation_id, "type": "error", "payload": payload})
-
-    def _shaped(self, error: RequestError) -> GraphQLError:
-        wrapped = GraphQLError(error.message, original_error=error)
-        return shape_error(wrapped, self.context.request_id)
-
-
-def _connection(context: OperationContext, viewer: Viewer) -> OpenConnection:
-    """The socket as presence tells of it."""
-    assert context.connection_id is not None
-    return OpenConnection(
-        id=context.connection_id,
-        user_id=viewer.user_id,
-        session_id=viewer.session_id,
-        device=context.user_agent,
-        since=utc_now().timestamp(),
-    )

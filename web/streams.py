@@ -11,13 +11,13 @@ from typing import Any, Final, Protocol
 from graphql import GraphQLError
 from starlette.types import Receive, Scope, Send
 
-from core.clock import utc_now
-from core.errors import RequestError, Unauthenticated, Unavailable
-from execution.shaping import shape_error
+from core.errors import RequestError, Unavailable
 from services.users.access import Viewer
 from services.users.revocations import Revocations
 from subscriptions.reading import GOING_DOWN
+from web.error_shapes import shaped
 from web.headers import Headers
+from web.presence import until_signed_out
 from web.streams_framing import Framing, errors_payload
 from web.streams_wire import StreamWire, stream_wire
 
@@ -171,8 +171,7 @@ class Stream:
         for operation in list(self.running.values()):
             await operation.stop()
             if error is not None:
-                shaped = self.shaped(error)
-                parting += operation.framing.error(errors_payload(shaped))
+                parting += operation.framing.error(errors_payload(self.shaped(error)))
                 parting += operation.framing.complete()
         if gone:
             return
@@ -184,7 +183,7 @@ class Stream:
 
     def shaped(self, error: RequestError) -> GraphQLError:
         """An error as clients see it."""
-        return shape_error(GraphQLError(error.message, original_error=error), self._request_id)
+        return shaped(error, self._request_id)
 
     def _go_down(self) -> None:
         """Events just end: clients come again by themselves, with the last id. Others are told."""
@@ -199,18 +198,6 @@ class Stream:
 
     async def _end_with(self, viewer: Viewer) -> None:
         self.end(await until_signed_out(viewer, self._revocations))
-
-
-async def until_signed_out(viewer: Viewer, revocations: Revocations) -> Unauthenticated:
-    """Why the viewer is signed in no longer, when that is so: whatever comes first, the token's end
-    or the session's."""
-    left_s = (viewer.expires_at - utc_now()).total_seconds()
-    try:
-        async with asyncio.timeout(max(0.0, left_s)):
-            await revocations.wait_revoked(viewer)
-    except TimeoutError:
-        return Unauthenticated("TOKEN_EXPIRED", "the token expired")
-    return Unauthenticated("REVOKED", "this session was revoked")
 
 
 async def _stopped(tasks: list[asyncio.Task[Any]]) -> None:

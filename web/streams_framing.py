@@ -7,8 +7,6 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from execution.sharing import SharedData
-
 BOUNDARY: Final = b"graphql"
 _PART: Final = b"\r\nContent-Type: application/json; charset=utf-8\r\n\r\n"
 _EDGE: Final = b"\r\n--" + BOUNDARY
@@ -158,27 +156,6 @@ SUBSCRIPTION: Final = SubscriptionFraming()
 PARTS: Final = PartFraming()
 PARTS_2022: Final = PartFraming(b";deferSpec=20220824")
 PARTS_V02: Final = PartFraming(b";incrementalSpec=v0.2")
-
-
-def payload_of(result: Any) -> bytes:
-    """A result as JSON; what could not run has no data, and data that many get is not encoded
-    again."""
-    answer: dict[str, Any] = {}
-    data = result.data
-    if data is not None or not is_refusal(result):
-        answer["data"] = orjson.Fragment(data.encoded) if isinstance(data, SharedData) else data
-    if result.errors:
-        answer["errors"] = [error.formatted for error in result.errors]
-    if result.extensions:
-        answer["extensions"] = result.extensions
-    return orjson.dumps(answer)
-
-
-def is_refusal(result: Any) -> bool:
-    """Whether a result says why nothing was run."""
-    from strawberry.types.execution import PreExecutionError
-
-    return isinstance(result, PreExecutionError)
 
 
 def errors_payload(*errors: Any) -> bytes:

@@ -14,14 +14,14 @@ import structlog
 from graphql import SubsequentIncrementalExecutionResult
 
 from core.errors import RequestError
-from core.ids import new_id
 from core.metrics import add_subscriptions
 from execution.incremental import FirstPart
-from loaders.base import Loaders
-from resolvers.context import OperationContext, Place, Server
+from resolvers.context import OperationContext, Place
 from schema.executing import MelaSchema
 from subscriptions.crowds import Resuming, Seat
 from subscriptions.log import LogEvent
+from web.crowding import answers_to, question_of
+from web.encoding import payload_of
 from web.requests import Asked
 from web.streams import Stream
 from web.streams_framing import (
@@ -29,7 +29,6 @@ from web.streams_framing import (
     Framing,
     SharedEventFraming,
     errors_payload,
-    payload_of,
 )
 from web.streams_incremental import Parts2022, encode_part
 from web.streams_wire import chunk
@@ -147,20 +146,19 @@ class StreamedOperation:
 
     @property
     def question(self) -> Hashable | None:
-        """See `Outlet`: the text and the variables that answers depend on."""
-        query, name = self._asked.query, self._asked.operation_name
-        asking = None if query is None else self._schema.asking(query, name)
-        if asking is None or asking.guarded:
-            return None
-        if asking.personal and self._context.viewer is not None:
-            return None
-        given = self._asked.variables or {}
-        read = tuple((name, name in given, repr(given.get(name))) for name in asking.variables)
-        return ("streams", query, name, read)
+        """See `web.crowding.question_of`."""
+        return question_of(self._schema, self._asked, self._context.viewer, transport="streams")
 
     def answers(self, events: AsyncGenerator[LogEvent, None]) -> AsyncGenerator[Any, None]:
-        """See `Outlet`: as nobody in particular gets them."""
-        return _answers(self._schema, self._context.server, self._asked, events)
+        """See `Outlet`: as nobody in particular gets them, with the cursors of their events."""
+        place = Place()
+
+        def written(result: Any) -> Answer:
+            cursor = None if place.event is None else place.event.cursor
+            return Answer(payload_of(result), cursor)
+
+        server = self._context.server
+        return answers_to(self._schema, self._asked, events, server, written, place=place)
 
     def write(self, answer: Answer) -> bool:
         """See `Outlet`."""
@@ -187,31 +185,3 @@ class StreamedOperation:
         if seat is not None:
             add_subscriptions(-1)
             seat.leave()
-
-
-async def _answers(
-    schema: MelaSchema, server: Server, asked: Asked, events: AsyncGenerator[LogEvent, None]
-) -> AsyncGenerator[Answer | None, None]:
-    place = Place()
-    context = OperationContext(
-        server=server,
-        viewer=None,
-        request_id=new_id().hex,
-        address=None,
-        user_agent="",
-        loaders=Loaders(server.db),
-        feeding=events,
-        place=place,
-    )
-    results = await schema.stream(
-        asked.query,
-        variable_values=asked.variables,
-        context_value=context,
-        operation_name=asked.operation_name,
-    )
-    async with aclosing(results):
-        async for result in results:
-            # Errors carry the id of a request, and are logged with it: each has its own.
-            event = place.event
-            cursor = None if event is None else event.cursor
-            yield None if result.errors else Answer(payload_of(result), cursor)

@@ -11,15 +11,13 @@ from typing import Final
 
 from graphql import GraphQLError, OperationType
 
-from core.clock import utc_now
 from core.errors import BadUserInput, Unavailable
 from core.ids import new_id
 from resolvers.context import OperationContext
 from schema.executing import MelaSchema
-from services.users.access import Viewer
-from subscriptions.presence_store import OpenConnection
 from web.headers import Headers
 from web.negotiating import Accepted
+from web.presence import join_presence
 from web.refusing import Refused
 from web.requests import Asked
 from web.socket_counts import SocketCounts
@@ -146,7 +144,8 @@ async def _serve(
             ended=ended,
         )
         stream.running[THE_ONE] = operation
-        join_presence(context, lasting=lasting)
+        if lasting:
+            join_presence(context)
         try:
             await stream.serve(exchange, operation.begin)
         finally:
@@ -172,24 +171,6 @@ def place(counts: SocketCounts, context: OperationContext) -> Iterator[None]:
             counts.sign_out(viewer_id)
     finally:
         counts.leave(context.address)
-
-
-def join_presence(context: OperationContext, *, lasting: bool) -> None:
-    """Who follows something by a stream is here, as by a socket."""
-    viewer = context.viewer
-    if viewer is not None and lasting:
-        context.server.live.presence.join(_connection(context, viewer))
-
-
-def _connection(context: OperationContext, viewer: Viewer) -> OpenConnection:
-    assert context.connection_id is not None
-    return OpenConnection(
-        id=context.connection_id,
-        user_id=viewer.user_id,
-        session_id=viewer.session_id,
-        device=context.user_agent,
-        since=utc_now().timestamp(),
-    )
 
 
 def _last_event_id(headers: Headers) -> str | None:

@@ -25,13 +25,14 @@ from services.users.access import Viewer
 from web.answering import answer
 from web.headers import Headers
 from web.negotiating import RESPONSE
+from web.presence import join_presence
 from web.refusing import Refused
 from web.requests import Asked
 from web.socket_counts import SocketCounts
 from web.streams import Exchange, Stream
 from web.streams_framing import EVENTS, SharedEventFraming
 from web.streams_operations import StreamedOperation
-from web.streams_serving import join_presence, look_at, place
+from web.streams_serving import look_at, place
 
 TOKEN_HEADER: Final = b"x-graphql-event-stream-token"
 UNUSED_S: Final = 30.0
@@ -132,7 +133,7 @@ class SingleConnections:
             raise Refused(409, "this stream is open already")
         found.opened = True
         here = replace(context, viewer=found.viewer, connection_id=found.connection_id)
-        join_presence(here, lasting=True)
+        join_presence(here)
         try:
             await found.stream.serve(exchange, lambda: None)
         finally:

@@ -3,12 +3,13 @@
 //
 //   node browse.mjs --page http://127.0.0.1:4173/?auction=auc_… --graphql http://127.0.0.1:8000/graphql \
 //     --login demo --password … --auction auc_… [--rival TOKEN] [--out page.png] [--dark]
-import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+
+import { findChromium } from '../../web/graphiql/chromium.mjs';
 
 const beside = createRequire(new URL('../../web/graphiql/package.json', import.meta.url));
 const { chromium } = beside('playwright-core');
@@ -33,21 +34,6 @@ const { values: options } = parseArgs({
     dark: { type: 'boolean', default: false },
   },
 });
-
-function findChromium() {
-  if (process.env.MELA_CHROMIUM) return process.env.MELA_CHROMIUM;
-  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
-    for (const folder of process.env.PATH.split(delimiter)) {
-      try {
-        accessSync(join(folder, name), constants.X_OK);
-        return join(folder, name);
-      } catch {
-        // Not in this folder.
-      }
-    }
-  }
-  throw new Error('No Chromium was found: install it, or name it in MELA_CHROMIUM.');
-}
 
 /** The other client: no browser, another account. Gives the bid's sequence. */
 async function rivalBids(maximum) {

@@ -27,8 +27,6 @@ HISTOGRAM_BUCKETS = 11
 
 Timeframe = Literal["DAY", "WEEK", "MONTH", "ALL"]
 TIMEFRAMES: tuple[str, ...] = get_args(Timeframe)
-EVERYWHERE = ""
-"""The region of a trend over all regions."""
 
 
 class Rating(SQLModel, table=True):

@@ -23,8 +23,6 @@ ASSIGNMENT_STATUSES = (
 )
 LIVE_STATUSES = ("ACCEPTED", "SUBMITTED", "UNDER_REVIEW", "VERIFIED")
 """Of these a player has one a quest at most."""
-GIVEN_UP_STATUSES = ("ABANDONED", "EXPIRED")
-"""These give their place back; all others keep it."""
 INVITATION_STATUSES = ("PENDING", "ACCEPTED", "DECLINED")
 TEAM_SIZE_MAX = 20
 

@@ -22,7 +22,7 @@ from resolvers.auctions import find, named_key, public_key
 from resolvers.context import OperationContext
 from resolvers.following import follow
 from services.content import availability, platforms, preferences, ratings, viewing
-from services.content.availability import OfferReport
+from services.content.offers import OfferReport
 from services.content.platforms import PlatformDetails
 from subscriptions.content.availability import title_changes, watchlist_changes
 from subscriptions.feeds import Feed

@@ -13,14 +13,8 @@ from sqlalchemy import text
 from core.database import Transaction
 from core.errors import InvalidInput
 from core.ports import PlatformAnswer
-from services.content.availability import (
-    REPORTS_MAX,
-    TITLES_MAX,
-    Change,
-    OfferReport,
-    apply_reports,
-    checked_report,
-)
+from services.content.availability import REPORTS_MAX, TITLES_MAX, apply_reports, checked_report
+from services.content.offers import Change, OfferReport
 
 log = structlog.get_logger(__name__)
 

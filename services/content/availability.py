@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -24,6 +24,7 @@ from core.jsontext import to_json
 from core.money import ASSETS, INT64_MAX
 from models.content.availability import SOURCES, TIERS
 from services.content.new_titles import ask_to_tell
+from services.content.offers import Change, Offer, OfferReport
 from services.content.titles import title_topic
 from services.jobs import enqueue
 from services.users.profiles import REGIONS, clean_url
@@ -35,49 +36,6 @@ LEAVING_WITHIN = timedelta(days=7)
 """How near a known end is told of."""
 AVAILABILITY_CHANGED = "AvailabilityChanged"
 TELL_WATCHERS = "tell_watchers"
-
-
-@dataclass(frozen=True, slots=True)
-class OfferReport:
-    """What a source says of one offer. `available=False` is a statement that it is gone."""
-
-    title_id: UUID
-    platform_id: UUID
-    region: str
-    tier: str
-    available: bool = True
-    price_minor: int | None = None
-    asset: str | None = None
-    link: str | None = None
-    available_from: datetime | None = None
-    available_until: datetime | None = None
-
-
-class Offer(NamedTuple):
-    """An offer as it is stored."""
-
-    id: UUID
-    title_id: UUID
-    platform_id: UUID
-    region: str
-    tier: str
-    available: bool
-    price_minor: int | None
-    asset: str | None
-    available_until: datetime | None
-    leaving_told_for: datetime | None
-
-
-class Change(NamedTuple):
-    """What happened to an offer: ADDED, REMOVED, PRICE_CHANGED or LEAVING_SOON."""
-
-    kind: str
-    offer_id: UUID
-    report: OfferReport
-    old_price_minor: int | None = None
-    old_asset: str | None = None
-
-
 _LOCK_TITLES = text(
     "SELECT id FROM title WHERE id = ANY (CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE"
 )

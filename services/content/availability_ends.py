@@ -16,11 +16,10 @@ from services.content.availability import (
     LEAVING_WITHIN,
     TELL_WATCHERS,
     TITLES_MAX,
-    Change,
-    OfferReport,
     apply_reports,
     tell,
 )
+from services.content.offers import Change, OfferReport
 from services.idempotency import claim, idempotent_request
 from services.jobs import enqueue
 from services.users.accounts import user_topic

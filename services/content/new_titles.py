@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import text
@@ -18,15 +18,13 @@ from sqlalchemy import text
 from core.database import Transaction
 from core.events import NewEvent
 from core.ids import encode_id
+from services.content.offers import Change
 from services.content.recommendations import BY_THEIR_PLATFORMS
 from services.content.tastes import LIKED_FROM
 from services.idempotency import claim_new, idempotent_request, kept_since
 from services.jobs import enqueue
 from services.users.accounts import user_topic
 from services.users.notifications import TOLD_MAX, notify
-
-if TYPE_CHECKING:
-    from services.content.availability import Change
 
 NEW_TITLES_A_DAY = 5
 """Titles that one viewer is told of in any 24 hours, however many come in; of the others they hear

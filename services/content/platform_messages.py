@@ -17,12 +17,8 @@ from core.errors import BadUserInput, InvalidInput
 from core.ids import decode_id
 from core.jsontext import to_json
 from core.money import ASSETS, to_minor
-from services.content.availability import (
-    TITLES_MAX,
-    OfferReport,
-    apply_reports,
-    checked_report,
-)
+from services.content.availability import TITLES_MAX, apply_reports, checked_report
+from services.content.offers import OfferReport
 
 OFFERS_MAX = 1_000
 MESSAGE_ID_MAX = 200

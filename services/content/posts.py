@@ -35,7 +35,6 @@ TITLE_MAX = 300
 EXCERPT_MAX = 500
 TAGS_MAX = 20
 TAG_MAX = 40
-SLUG_MAX = 120
 CATEGORIES_MAX = 200
 
 _SLUG = re.compile(r"[a-z0-9](-?[a-z0-9]){2,119}")

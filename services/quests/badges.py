@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeVar
-
-RuleKind = Literal["COUNT", "STREAK", "CATEGORY", "REGION", "FIRST"]
+from typing import Any, Final, TypeVar
 
 Key = TypeVar("Key")
 

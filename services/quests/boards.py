@@ -28,8 +28,6 @@ KEPT_AFTER: Final[Mapping[WindowName, timedelta]] = {
     "WEEKLY": timedelta(days=35),
 }
 """How long a board is kept after the end of its window."""
-XP_MAX = 2**53 - 1
-"""Scores of sorted sets are doubles: whole numbers are exact up to here."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -92,33 +92,6 @@ class Check:
     evidence_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Multipliers:
-    """The six by which XP is made, as exact fractions (numerator, denominator)."""
-
-    difficulty: tuple[int, int]
-    authenticity: tuple[int, int]
-    streak: tuple[int, int]
-    zone_need: tuple[int, int]
-    team: tuple[int, int]
-    timeliness: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """An assignment that was VERIFIED: what a reward is made of. `authenticity` is 0 to 100."""
-
-    assignment_id: UUID
-    player_id: UUID
-    team_id: UUID | None
-    team_size: int
-    terms: Terms
-    accepted_at: datetime
-    submitted_at: datetime
-    decided_at: datetime
-    authenticity: int
-
-
 def terms_json(terms: Terms) -> dict[str, Any]:
     """Terms as `assignment.terms` keeps them."""
     area = terms.area

@@ -30,7 +30,6 @@ from services.wallets.book import enter_all, refusal_of
 from services.wallets.errors import AccountFrozen
 from services.wallets.ledger import open_book, write_book
 
-ENTRY_PREFIX = "imp"
 ACHIEVEMENT_PREFIX = "ach"
 REWARDED = "QuestRewarded"
 

@@ -22,7 +22,6 @@ from services.quests.witnesses import ask_witnesses
 from services.users.accounts import user_topic
 from services.users.notifications import notify
 
-ASSIGNMENT_PREFIX = "asg"
 ASSIGNMENT_CHANGED = "AssignmentChanged"
 Outcome = Literal["VERIFIED", "REJECTED"]
 

@@ -5,7 +5,7 @@ team's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert, text
@@ -16,8 +16,6 @@ from models.quests.evidence import ReviewRequest
 from services.quests.contract import terms_of
 from services.quests.errors import ConflictOfInterest
 from services.users.notifications import notify
-
-Relation = Literal["OWN", "FRIEND", "TEAM"]
 
 POOL = 200
 """Of so many of the region, and of everywhere, by reputation, those are asked who were not for

@@ -12,9 +12,10 @@ from uuid import UUID
 from sqlalchemy import text
 
 from core.database import Database, Transaction, database_now
-from services.content.availability import TITLES_MAX, OfferReport, apply_reports
+from services.content.availability import TITLES_MAX, apply_reports
 from services.content.drafts import draft_of
 from services.content.importing import take_batch
+from services.content.offers import OfferReport
 from services.content.platforms import PlatformDetails, upsert_platform
 from services.content.ratings import rate_title, review_title
 from services.content.trends import refresh_trends

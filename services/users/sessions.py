@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from core.database import Database, Transaction, database_now
 from core.errors import NotFound, Unauthenticated
@@ -25,7 +25,6 @@ from services.users.errors import AccountSuspended, TokenReused
 from services.users.revocations import Revocations
 
 DEVICE_MAX = 200
-PURGE_BATCH = 1_000
 
 RevokedReason = Literal[
     "SIGNED_OUT", "REVOKED", "TOKEN_REUSED", "PASSWORD_CHANGED", "STATUS_CHANGED", "TOO_MANY"
@@ -296,20 +295,6 @@ async def _revoke(
     if user_id is not None:
         statement = statement.where(sessions.c.user_id == user_id)
     return list((await tx.execute(statement)).scalars())
-
-
-async def purge_refresh_tokens(tx: Transaction, *, limit: int = PURGE_BATCH) -> int:
-    """Delete up to `limit` tokens that are past their time; how many there were. For a job."""
-    old = (
-        select(refresh_tokens.c.id)
-        .where(refresh_tokens.c.expires_at < func.clock_timestamp() - timedelta(days=1))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    gone = await tx.execute(
-        delete(refresh_tokens).where(refresh_tokens.c.id.in_(old)).returning(refresh_tokens.c.id)
-    )
-    return len(gone.all())
 
 
 def _digest(token: str) -> bytes:

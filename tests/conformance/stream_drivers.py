@@ -7,7 +7,6 @@ import asyncio
 import itertools
 import json
 import socket
-from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -15,7 +14,16 @@ from typing import Any
 
 import httpx
 
-from tests.conformance.transports import NARROW_BYTES, Driver, Left, Lost, Refused, Result
+from tests.conformance.transports import (
+    NARROW_BYTES,
+    Driver,
+    Inbox,
+    Left,
+    Lost,
+    Refused,
+    Result,
+    body_of,
+)
 
 EVENTS = "text/event-stream"
 MULTIPART = 'multipart/mixed;boundary="graphql";subscriptionSpec="1.0", application/json'
@@ -32,21 +40,6 @@ async def client_for(token: str | None, *, narrow: bool) -> AsyncIterator[httpx.
         timeout=httpx.Timeout(10, read=60),
     ) as client:
         yield client
-
-
-def body_of(
-    query: str,
-    variables: Mapping[str, object] | None,
-    operation_name: str | None,
-    extensions: Mapping[str, object] | None,
-) -> dict[str, Any]:
-    """The JSON of a POST."""
-    return {
-        "query": query,
-        "variables": variables and dict(variables),
-        "operationName": operation_name,
-        "extensions": extensions and dict(extensions),
-    }
 
 
 @dataclass(frozen=True)
@@ -191,8 +184,7 @@ class SingleConnection:
     def __init__(self, client: httpx.AsyncClient, url: str, events: Any) -> None:
         self._client, self._url, self._events = client, url, events
         self._ids = itertools.count(1)
-        self._inbox: defaultdict[str, deque[Event]] = defaultdict(deque)
-        self._turn: asyncio.Future[None] | None = None
+        self._inbox = Inbox(self._read, id_of=lambda event: event.data["id"])
 
     async def subscribe(
         self,
@@ -213,7 +205,7 @@ class SingleConnection:
             return
         over = False
         try:
-            while (event := await self._next(id)).name == "next":
+            while (event := await self._inbox.next(id)).name == "next":
                 yield event.data["payload"]
             over = True
         except Left:
@@ -222,21 +214,6 @@ class SingleConnection:
         finally:
             if not over:
                 await self._client.delete(self._url, params={"operationId": id})
-
-    async def _next(self, id: str) -> Event:
-        """The next event of an operation. Whoever waits first reads for all."""
-        while not self._inbox[id]:
-            if self._turn is not None:
-                await asyncio.shield(self._turn)
-                continue
-            self._turn = asyncio.get_running_loop().create_future()
-            try:
-                event = await self._read()
-                self._inbox[event.data["id"]].append(event)
-            finally:
-                self._turn.set_result(None)
-                self._turn = None
-        return self._inbox[id].popleft()
 
     async def _read(self) -> Event:
         # Shielded: who gives an operation up must not break the stream off for the others.

@@ -12,7 +12,6 @@ from tests.conformance.stream_drivers import EVENTS, events_of
 
 CURSOR = "query($id: ID!) { auction(id: $id) { eventCursor } }"
 PLACE_BID = """mutation($input: PlaceBidInput!) { placeBid(input: $input) { __typename } }"""
-LOTS = 20
 
 
 def client():

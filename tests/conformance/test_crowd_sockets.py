@@ -17,6 +17,7 @@ from execution.store import PreparedDocuments
 from subscriptions.cursors import decode_cursor
 from tests.concurrency.racing import make_lots
 from tests.concurrency.serving import open_socket, serve_here, start_server, token_for
+from tests.conformance.worlds import values_for
 from web import outlets
 
 BIDS = """subscription Bids($auction: ID!, $after: Cursor) {
@@ -42,18 +43,8 @@ IDLE_SOCKETS = 200
 
 @pytest.fixture
 def values(database_url, redis_url, redis_prefix, tmp_path):
-    return {
-        "profile": "test",
-        "database_url": database_url,
-        "redis_url": redis_url,
-        "bus_prefix": redis_prefix,
-        "state_dir": tmp_path,
-        "signing_algorithm": "EdDSA",
-        "jobs": False,
-        "demo": False,
-        "subscriber_buffer": BUFFER,
-        "heads_interval_s": 0.2,
-    }
+    changes = {"bus_prefix": redis_prefix, "subscriber_buffer": BUFFER, "heads_interval_s": 0.2}
+    return values_for(database_url, redis_url, tmp_path, **changes)
 
 
 @pytest.fixture

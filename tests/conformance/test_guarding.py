@@ -15,7 +15,6 @@ from services.users.access import scopes_of, session_public_id, user_public_id
 from tests.concurrency.serving import serve_here
 from tests.conformance.stream_drivers import STREAM_DRIVERS
 from tests.conformance.transports import SOCKET_DRIVERS
-from tests.conformance.worlds import cloned_database, settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,23 +43,19 @@ LIMITS = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(postgres_url, template_database, redis_server_url, tmp_path_factory):
-    with cloned_database(postgres_url, template_database) as database_url:
-        settings = settings_for(
-            database_url,
-            redis_server_url,
-            tmp_path_factory.mktemp("state"),
-            rate_limits="on",
-            rate_points=POINTS,
-            rate_anonymous=5,
-            rate_user=USER,
-            rate_premium=PREMIUM,
-            rate_burst=BURST,
-            max_cost=80,
-            max_cost_anonymous=40,
-        )
-        async with serve_here(settings) as here:
-            yield here
+async def server(served):
+    settings = served(
+        rate_limits="on",
+        rate_points=POINTS,
+        rate_anonymous=5,
+        rate_user=USER,
+        rate_premium=PREMIUM,
+        rate_burst=BURST,
+        max_cost=80,
+        max_cost_anonymous=40,
+    )
+    async with serve_here(settings) as here:
+        yield here
 
 
 def token(server, *, tier="FREE") -> str:

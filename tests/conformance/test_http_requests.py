@@ -5,15 +5,13 @@ import asyncio
 import json
 from urllib.parse import quote, urlsplit
 
-import httpx
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core.ids import new_id
-from tests.concurrency.serving import serve_here, token_for
-from tests.conformance.worlds import cloned_database, settings_for
+from tests.concurrency.serving import token_for
+from tests.conformance.worlds import shaped
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,24 +29,6 @@ URL_BYTES = 16_384
 METHODS = "GET, POST, PUT, DELETE"
 """The last two for streams of events, which have tests of their own."""
 DEADLINE_S = 10
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(postgres_url, template_database, redis_server_url, tmp_path_factory):
-    with cloned_database(postgres_url, template_database) as database_url:
-        state = tmp_path_factory.mktemp("state")
-        chosen = settings_for(database_url, redis_server_url, state, profile="dev")
-        async with serve_here(chosen) as here:
-            yield here
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(server):
-    """Sends no header that is not in the test but Host and what the body needs."""
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as made:
-        for name in ("accept", "accept-encoding", "user-agent"):
-            del made.headers[name]
-        yield made
 
 
 @pytest.fixture
@@ -69,17 +49,6 @@ def post(server, client):
         return await client.post(server.url, json=sent, headers=headers)
 
     return send
-
-
-def shaped(response):
-    """The codes of an answer's errors, each of our shape, and no `data` beside them."""
-    body = response.json()
-    assert set(body) == {"errors"}, body
-    for error in body["errors"]:
-        extensions = error["extensions"]
-        assert set(extensions) == {"code", "requestId", "timestamp", "details"}, error
-        assert extensions["requestId"] == response.headers["x-request-id"]
-    return [error["extensions"]["code"] for error in body["errors"]]
 
 
 @pytest.mark.parametrize(

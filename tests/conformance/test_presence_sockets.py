@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from core.database import Database
-from core.settings import Settings
 from services.users.access import user_public_id
 from tests.concurrency.presence_crowd import make_people
 from tests.concurrency.serving import open_socket, serve_here, token_for
+from tests.conformance.worlds import settings_for
 
 SEE = "query ($ids: [ID!]!) { presence(userIds: $ids) { status lastSeenAt } }"
 DEVICES = "query { me { devices { device sessionId } } }"
@@ -16,16 +16,7 @@ DEVICES = "query { me { devices { device sessionId } } }"
 
 @pytest.fixture
 def settings(database_url, redis_url, redis_prefix, tmp_path):
-    return Settings(
-        profile="test",
-        database_url=database_url,
-        redis_url=redis_url,
-        bus_prefix=redis_prefix,
-        state_dir=tmp_path,
-        signing_algorithm="EdDSA",
-        jobs=False,
-        demo=False,
-    )
+    return settings_for(database_url, redis_url, tmp_path, bus_prefix=redis_prefix)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest_asyncio
 from core.metrics import render_metrics
 from tests.concurrency.racing import make_lots
 from tests.concurrency.serving import open_socket, serve_here, token_for
-from tests.conformance.worlds import cloned_database, settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -34,21 +33,16 @@ OPEN = """SELECT count(*) FROM pg_stat_activity WHERE datname = current_database
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(postgres_url, template_database, redis_server_url, tmp_path_factory):
-    with cloned_database(postgres_url, template_database) as database_url:
-        [lot] = await make_lots(database_url, 1, lots=1)
-        state = tmp_path_factory.mktemp("state")
-        settings = settings_for(
-            database_url,
-            redis_server_url,
-            state,
-            request_timeout_s=LIMIT_S,
-            body_timeout_s=BODY_S,
-            pool_max=POOL + 1,  # what is looked at for /metrics takes one now and then
-            statement_timeout_s=60,
-        )
-        async with serve_here(settings) as here:
-            yield here, database_url, lot
+async def world(module_database, served):
+    [lot] = await make_lots(module_database, 1, lots=1)
+    settings = served(
+        request_timeout_s=LIMIT_S,
+        body_timeout_s=BODY_S,
+        pool_max=POOL + 1,  # what is looked at for /metrics takes one now and then
+        statement_timeout_s=60,
+    )
+    async with serve_here(settings) as here:
+        yield here, module_database, lot
 
 
 @pytest.fixture

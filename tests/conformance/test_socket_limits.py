@@ -11,7 +11,6 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.concurrency.serving import open_socket, serve_here, token_for
 from tests.conformance.transports import LEGACY_WS, Refused
-from tests.conformance.worlds import cloned_database, settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -19,19 +18,15 @@ MAXIMUM = 4
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(postgres_url, template_database, redis_server_url, tmp_path_factory):
-    with cloned_database(postgres_url, template_database) as database_url:
-        settings = settings_for(
-            database_url,
-            redis_server_url,
-            tmp_path_factory.mktemp("state"),
-            max_sockets=MAXIMUM,
-            max_sockets_per_address=2,
-            max_sockets_per_viewer=2,
-            trust_forwarded_for=True,
-        )
-        async with serve_here(settings) as here:
-            yield here
+async def server(served):
+    settings = served(
+        max_sockets=MAXIMUM,
+        max_sockets_per_address=2,
+        max_sockets_per_viewer=2,
+        trust_forwarded_for=True,
+    )
+    async with serve_here(settings) as here:
+        yield here
 
 
 async def refused(opened):

@@ -4,14 +4,11 @@ what ends one, and what is shared among those who ask the same."""
 import asyncio
 import json
 from contextlib import aclosing
-from functools import partial
 
 import pytest
-import pytest_asyncio
 
 from core.ids import new_id
 from subscriptions.cursors import decode_cursor, encode_cursor
-from tests.concurrency.racing import make_lots
 from tests.concurrency.serving import BID_PLACED, open_socket, serve_here, token_for
 from tests.conformance.stream_drivers import (
     EVENTS,
@@ -21,7 +18,6 @@ from tests.conformance.stream_drivers import (
     parts_of,
 )
 from tests.conformance.streaming import (
-    LOTS,
     PLACE_BID,
     asked,
     client,
@@ -33,7 +29,6 @@ from tests.conformance.streaming import (
     sequence,
     stream,
 )
-from tests.conformance.worlds import cloned_database, settings_for
 from web import streams, streams_operations
 from web.streams_framing import EventFraming, SubscriptionFraming
 
@@ -51,34 +46,6 @@ SIGN_UP = """mutation { signUp(input:
     {email: "%s@example.org", username: "%s", password: "correct horse"}) {
     ... on AuthSuccess { accessToken } } }"""
 SIGN_OUT = "mutation { signOut(input: {}) { __typename } }"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(postgres_url, template_database, redis_server_url, tmp_path_factory):
-    """A database with lots, and the settings of servers on it."""
-    with cloned_database(postgres_url, template_database) as database_url:
-        folder = tmp_path_factory.mktemp("state")
-        settings = partial(settings_for, database_url, redis_server_url, folder)
-        yield settings, await make_lots(database_url, 3, lots=LOTS)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(world):
-    settings, _ = world
-    async with serve_here(settings(profile="dev")) as here:
-        yield here
-
-
-@pytest.fixture
-def lot(world):
-    """One that no other test has."""
-    return world[1].pop()
-
-
-@pytest.fixture
-def token(server, lot):
-    """`token(1)`: of a bidder, or of nobody."""
-    return lambda n: {"Authorization": f"Bearer {token_for(server.ring, lot.bidders[n])}"}
 
 
 @pytest.fixture
@@ -281,7 +248,8 @@ async def test_who_asks_the_same_shares_an_execution_and_its_chunk(server, lot, 
             super().__init__(*given)
 
     def chunk(body, given=streams_operations.chunk):
-        chunks.append(body)
+        if b"bidPlaced" in body:  # the mark of where a stream begins may come as late as this
+            chunks.append(body)
         return given(body)
 
     monkeypatch.setattr(streams_operations, "Answer", Counted)
@@ -340,10 +308,9 @@ async def test_what_is_a_viewers_own_is_told_to_them_alone(server, lot, bid, tok
             await each.__aexit__(None, None, None)
 
 
-async def test_streams_have_their_place_among_sockets(world):
-    settings, lots = world
+async def test_streams_have_their_place_among_sockets(served, lots):
     lot = lots.pop()
-    made = settings(max_sockets=3, max_sockets_per_viewer=1)
+    made = served(max_sockets=3, max_sockets_per_viewer=1)
     async with serve_here(made) as server, client() as http:
         own = {"Authorization": f"Bearer {token_for(server.ring, lot.bidders[0])}"}
         async with open_socket(server.socket_url), followed(http, server, lot, headers=own):

@@ -5,17 +5,13 @@ import email.parser
 import email.policy
 import json
 from contextlib import aclosing
-from functools import partial
 
 import pytest
-import pytest_asyncio
 
-from tests.concurrency.racing import make_lots
-from tests.concurrency.serving import BID_PLACED, open_socket, serve_here, token_for
+from tests.concurrency.serving import BID_PLACED, open_socket, serve_here
 from tests.conformance.deferring import merged, merged_2022
 from tests.conformance.stream_drivers import EVENTS, TOKEN, events_of
-from tests.conformance.streaming import LOTS, asked, client, code, next_of, stream
-from tests.conformance.worlds import cloned_database, settings_for
+from tests.conformance.streaming import asked, client, code, next_of, stream
 from web import streams_single
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,34 +21,6 @@ LATER = """query ($id: ID!) { auction(id: $id) { id ... @defer(label: "rest") { 
 AT_ONCE = "query ($id: ID!) { auction(id: $id) { id bidCount status seller { username } tags } }"
 FAILING = """query ($id: ID!) { auction(id: $id) { id
     ... @defer { bids(first: 9999) { totalCount } } } }"""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(postgres_url, template_database, redis_server_url, tmp_path_factory):
-    """A database with lots, and the settings of servers on it."""
-    with cloned_database(postgres_url, template_database) as database_url:
-        folder = tmp_path_factory.mktemp("state")
-        settings = partial(settings_for, database_url, redis_server_url, folder)
-        yield settings, await make_lots(database_url, 3, lots=LOTS)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(world):
-    settings, _ = world
-    async with serve_here(settings(profile="dev")) as here:
-        yield here
-
-
-@pytest.fixture
-def lot(world):
-    """One that no other test has."""
-    return world[1].pop()
-
-
-@pytest.fixture
-def token(server, lot):
-    """`token(1)`: of a bidder, or of nobody."""
-    return lambda n: {"Authorization": f"Bearer {token_for(server.ring, lot.bidders[n])}"}
 
 
 @pytest.mark.parametrize(
@@ -174,9 +142,8 @@ async def test_a_reservation_is_its_makers_and_opened_once(server, token):
                 await asyncio.sleep(0.02)
 
 
-async def test_operations_of_a_stream_are_named_bounded_and_stopped(world, lot):
-    settings, _ = world
-    made = settings(max_operations_per_socket=2)
+async def test_operations_of_a_stream_are_named_bounded_and_stopped(served, lot):
+    made = served(max_operations_per_socket=2)
     async with serve_here(made) as server, client() as http:
         mine = await reserved(http, server)
         opened = http.stream("GET", server.url, headers={**mine, "Accept": EVENTS})
@@ -206,10 +173,9 @@ async def test_operations_of_a_stream_are_named_bounded_and_stopped(world, lot):
             assert "another server process" in answer.json()["errors"][0]["message"]
 
 
-async def test_a_reservation_that_nobody_opens_is_forgotten_with_its_work(world, lot, monkeypatch):
+async def test_a_reservation_that_nobody_opens_is_forgotten_with_its_work(served, lot, monkeypatch):
     monkeypatch.setattr(streams_single, "UNUSED_S", 0.5)
-    settings, _ = world
-    async with serve_here(settings(max_sockets=1)) as server, client() as http:
+    async with serve_here(served(max_sockets=1)) as server, client() as http:
         mine = await reserved(http, server)
         body = operation("a", BID_PLACED, auction=lot.public_id)
         assert (await http.post(server.url, json=body, headers=mine)).status_code == 202
@@ -219,9 +185,8 @@ async def test_a_reservation_that_nobody_opens_is_forgotten_with_its_work(world,
         await reserved(http, server)
 
 
-async def test_with_several_workers_there_is_no_stream_of_many(world):
-    settings, _ = world
-    async with serve_here(settings(workers=2)) as server, client() as http:
+async def test_with_several_workers_there_is_no_stream_of_many(served):
+    async with serve_here(served(workers=2)) as server, client() as http:
         answer = await http.put(server.url)
     assert answer.status_code == 404
     assert "single server process" in answer.json()["errors"][0]["message"]

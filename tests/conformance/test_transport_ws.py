@@ -9,9 +9,9 @@ from websockets.exceptions import ConnectionClosed
 
 from core.database import Database
 from core.ids import encode_id, new_id
-from core.settings import Settings
 from tests.concurrency.racing import checked_outcome, make_lots
 from tests.concurrency.serving import BID_PLACED, Follower, open_socket, serve_here, token_for
+from tests.conformance.worlds import settings_for
 
 CURSOR = "query($id: ID!) { auction(id: $id) { eventCursor } }"
 MINE = """query($id: ID!) { auction(id: $id) {
@@ -29,17 +29,8 @@ SIGN_OUT = "mutation { signOut(input: {}) { __typename } }"
 
 @pytest.fixture
 def settings(database_url, redis_url, redis_prefix, tmp_path):
-    return Settings(
-        profile="test",
-        database_url=database_url,
-        redis_url=redis_url,
-        bus_prefix=redis_prefix,
-        state_dir=tmp_path,
-        signing_algorithm="EdDSA",
-        jobs=False,
-        demo=False,
-        max_operations_per_socket=5,
-    )
+    changes = {"bus_prefix": redis_prefix, "max_operations_per_socket": 5}
+    return settings_for(database_url, redis_url, tmp_path, **changes)
 
 
 @pytest.fixture

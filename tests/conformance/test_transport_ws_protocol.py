@@ -19,6 +19,7 @@ from tests.concurrency.serving import (
     start_server,
     token_for,
 )
+from tests.conformance.worlds import values_for
 
 PLACE_BID = """mutation($input: PlaceBidInput!) { placeBid(input: $input) { __typename
     ... on PlaceBidSuccess { bid { sequence } } ... on Error { code } } }"""
@@ -27,17 +28,8 @@ LIMIT = 3
 
 @pytest.fixture
 def values(database_url, redis_url, redis_prefix, tmp_path):
-    return {
-        "profile": "test",
-        "database_url": database_url,
-        "redis_url": redis_url,
-        "bus_prefix": redis_prefix,
-        "state_dir": tmp_path,
-        "signing_algorithm": "EdDSA",
-        "jobs": False,
-        "demo": False,
-        "max_operations_per_socket": LIMIT,
-    }
+    changes = {"bus_prefix": redis_prefix, "max_operations_per_socket": LIMIT}
+    return values_for(database_url, redis_url, tmp_path, **changes)
 
 
 @pytest.fixture

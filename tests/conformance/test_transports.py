@@ -8,20 +8,17 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from core.database import Database
-from core.events import NewEvent
 from core.ids import encode_id, new_id
 from subscriptions.cursors import decode_cursor
 from tests.concurrency.racing import make_lots
 from tests.concurrency.serving import BID_PLACED, serve_here, token_for
 from tests.conformance.stream_drivers import STREAM_DRIVERS
+from tests.conformance.streaming import cursor_of, say
 from tests.conformance.transports import SOCKET_DRIVERS, Left, Refused
-from tests.conformance.worlds import cloned_database, settings_for
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 DRIVERS = [*SOCKET_DRIVERS, *STREAM_DRIVERS]
-CURSOR = "query($id: ID!) { auction(id: $id) { eventCursor } }"
 PLACE_BID = """mutation($input: PlaceBidInput!) { placeBid(input: $input) { __typename
     ... on PlaceBidSuccess { bid { sequence } } ... on Error { code } } }"""
 WIDE = " ".join(f"a{n}: cursor" for n in range(20))
@@ -35,32 +32,20 @@ MANY = 600
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(postgres_url, template_database, redis_server_url, tmp_path_factory):
-    """A database with lots, and the settings of servers on it."""
-    with cloned_database(postgres_url, template_database) as database_url:
-        settings = partial(
-            settings_for,
-            database_url,
-            redis_server_url,
-            tmp_path_factory.mktemp("state"),
-            subscriber_buffer=BUFFER,
-            heads_interval_s=0.2,
-        )
-        yield settings, await make_lots(database_url, 3, lots=LOTS * len(DRIVERS))
+async def lots(module_database):
+    return await make_lots(module_database, 3, lots=LOTS * len(DRIVERS))
+
+
+@pytest.fixture(scope="module")
+def settings(served):
+    """`settings()`: of a server with room for BUFFER events that a client has not read."""
+    return partial(served, subscriber_buffer=BUFFER, heads_interval_s=0.2)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(world):
-    settings, _ = world
+async def server(settings):
     async with serve_here(settings()) as here:
         yield here
-
-
-@pytest.fixture
-def lot(world):
-    """One that no other test has."""
-    _, lots = world
-    return lots.pop()
 
 
 @pytest.fixture(params=DRIVERS, ids=lambda driver: driver.name)
@@ -82,10 +67,6 @@ def bid(server, lot):
 
 def bid_input(lot, maximum):
     return {"auctionId": lot.public_id, "maximum": maximum, "idempotencyKey": new_id().hex}
-
-
-async def cursor_of(server, lot):
-    return (await server.ask(CURSOR, id=lot.public_id))["auction"]["eventCursor"]
 
 
 async def results(connection, query, variables=None, **options):
@@ -253,7 +234,7 @@ async def test_a_plan_is_told_to_who_asks(driver, server):
         assert "plan" in told["extensions"]
 
 
-async def test_operations_beside_each_other_get_each_its_own(driver, server, world, lot, bid):
+async def test_operations_beside_each_other_get_each_its_own(driver, server, lot, bid):
     async with driver.connect(server.url) as connection:
         variables = {"auction": lot.public_id, "after": await cursor_of(server, lot)}
 
@@ -321,21 +302,6 @@ async def test_who_does_not_read_is_ended_and_goes_on_after_the_last_cursor(driv
     assert decode_cursor(last, lot.topic) == places[0] + MANY + 1
 
 
-async def say(lot, count):
-    """Commit events that the server finds in the log."""
-    payload = {"endsAt": "2030-01-01T00:00:00+00:00", "status": "CANCELLED"}
-
-    async def work(tx):
-        for _ in range(count):
-            tx.collect(NewEvent(lot.topic, "AuctionCancelled", payload))
-
-    db = Database(lot.database_url)
-    try:
-        await db.transaction(work)
-    finally:
-        await db.close()
-
-
 async def left_behind(server, lot):
     """Return when the server has handed out all that was said: another client has it."""
     driver, variables = SOCKET_DRIVERS[0], {"auction": lot.public_id}
@@ -349,9 +315,7 @@ async def left_behind(server, lot):
             assert decode_cursor(event["cursor"], lot.topic) == head + 1
 
 
-async def test_a_server_that_goes_down_ends_streams_in_good_order(driver, world):
-    settings, lots = world
-    lot = lots.pop()
+async def test_a_server_that_goes_down_ends_streams_in_good_order(driver, settings, lot):
     async with serve_here(settings()) as server, driver.connect(server.url) as connection:
         stream = connection.subscribe(BID_PLACED, {"auction": lot.public_id})
         first = asyncio.create_task(anext(stream))

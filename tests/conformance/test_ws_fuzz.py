@@ -15,7 +15,6 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.concurrency.serving import open_socket, serve_here
-from tests.conformance.worlds import cloned_database, settings_for
 from tests.conformance.ws_table import BUSY, LEGACY, LIVE, NOT_DONE, QUERY, SERVED, TWO
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -60,19 +59,14 @@ INITS = st.sampled_from(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(postgres_url, template_database, redis_server_url, tmp_path_factory):
-    with cloned_database(postgres_url, template_database) as database_url:
-        state = tmp_path_factory.mktemp("state")
-        settings = settings_for(
-            database_url,
-            redis_server_url,
-            state,
-            max_body_bytes=MAX_MESSAGE_BYTES,
-            max_operations_per_socket=2,
-            socket_init_s=1,
-        )
-        async with serve_here(settings) as here:
-            yield here
+async def server(served):
+    settings = served(
+        max_body_bytes=MAX_MESSAGE_BYTES,
+        max_operations_per_socket=2,
+        socket_init_s=1,
+    )
+    async with serve_here(settings) as here:
+        yield here
 
 
 @given(

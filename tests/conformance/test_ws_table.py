@@ -5,7 +5,6 @@ import asyncio
 import json
 import sys
 from contextlib import suppress
-from functools import partial
 from uuid import uuid4
 
 import httpx
@@ -15,7 +14,6 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.concurrency.serving import open_socket, serve_here, token_for
-from tests.conformance.worlds import cloned_database, settings_for
 from tests.conformance.ws_table import (
     BUSY,
     ERROR,
@@ -33,14 +31,6 @@ from tests.conformance.ws_table import (
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GAUGES = ("mela_websockets_open", "mela_subscriptions_active")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def served(postgres_url, template_database, redis_server_url, tmp_path_factory):
-    """`served(**changes)`: settings of a server on one database."""
-    with cloned_database(postgres_url, template_database) as database_url:
-        state = tmp_path_factory.mktemp("state")
-        yield partial(settings_for, database_url, redis_server_url, state)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -12,7 +12,7 @@ import itertools
 import json
 import socket
 from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -82,6 +82,46 @@ class Words:
     end: str
 
 
+class Inbox:
+    """What comes on a connection for its many operations. `read` gives the next of it, of whichever
+    operation, and `id_of` tells of which."""
+
+    def __init__(self, read: Callable[[], Awaitable[Any]], *, id_of: Callable[[Any], str]) -> None:
+        self._read, self._id_of = read, id_of
+        self._found: defaultdict[str, deque[Any]] = defaultdict(deque)
+        self._turn: asyncio.Future[None] | None = None
+
+    async def next(self, id: str) -> Any:
+        """The next of an operation. Whoever waits first reads for all."""
+        while not self._found[id]:
+            if self._turn is not None:
+                await asyncio.shield(self._turn)
+                continue
+            turn = self._turn = asyncio.get_running_loop().create_future()
+            try:
+                message = await self._read()
+                self._found[self._id_of(message)].append(message)
+            finally:
+                self._turn = None
+                turn.set_result(None)
+        return self._found[id].popleft()
+
+
+def body_of(
+    query: str,
+    variables: Mapping[str, object] | None,
+    operation_name: str | None,
+    extensions: Mapping[str, object] | None,
+) -> dict[str, Any]:
+    """The JSON of a request."""
+    return {
+        "query": query,
+        "variables": variables and dict(variables),
+        "operationName": operation_name,
+        "extensions": extensions and dict(extensions),
+    }
+
+
 class SocketConnection:
     """A WebSocket whose connection has been acknowledged, many operations beside each other."""
 
@@ -89,8 +129,7 @@ class SocketConnection:
         self._connection = connection
         self._words = words
         self._ids = itertools.count(1)
-        self._inbox: defaultdict[str, deque[Any]] = defaultdict(deque)
-        self._turn: asyncio.Future[None] | None = None
+        self._inbox = Inbox(self.receive, id_of=lambda message: message["id"])
 
     async def send(self, **message: object) -> None:
         """A message, of any type."""
@@ -121,16 +160,11 @@ class SocketConnection:
     ) -> AsyncGenerator[Result, None]:
         """See `Connection.subscribe`."""
         id = f"operation {next(self._ids)}"
-        payload = {
-            "query": query,
-            "variables": None if variables is None else dict(variables),
-            "operationName": operation_name,
-            "extensions": None if extensions is None else dict(extensions),
-        }
+        payload = body_of(query, variables, operation_name, extensions)
         await self.send(id=id, type=self._words.begin, payload=payload)
         over = False
         try:
-            while (message := await self._next(id))["type"] == self._words.result:
+            while (message := await self._inbox.next(id))["type"] == self._words.result:
                 yield message["payload"]
             over = True
             if message["type"] == "error":
@@ -145,21 +179,6 @@ class SocketConnection:
             if not over:
                 with suppress(Left, Lost):
                     await self.send(id=id, type=self._words.end)
-
-    async def _next(self, id: str) -> Any:
-        """The next message of an operation. Whoever waits first reads for all."""
-        while not self._inbox[id]:
-            if self._turn is not None:
-                await asyncio.shield(self._turn)
-                continue
-            turn = self._turn = asyncio.get_running_loop().create_future()
-            try:
-                message = await self.receive()
-                self._inbox[message["id"]].append(message)
-            finally:
-                self._turn = None
-                turn.set_result(None)
-        return self._inbox[id].popleft()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 
+import httpx
+
 from core.settings import Settings
 from tests.conftest import execute, with_path
 
@@ -24,10 +26,10 @@ def cloned_database(postgres_url: str, template: str) -> Iterator[str]:
         execute(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def settings_for(
+def values_for(
     database_url: str, redis_url: str, state_dir: object, **changes: object
-) -> Settings:
-    """Settings of a test's server. Modules share a Redis: names are kept apart by a prefix."""
+) -> dict[str, object]:
+    """What a test's server is set to. Modules share a Redis: names are kept apart by a prefix."""
     given: dict[str, object] = {
         "profile": "test",
         "database_url": database_url,
@@ -38,4 +40,22 @@ def settings_for(
         "jobs": False,
         "demo": False,
     }
-    return Settings(**(given | changes))  # type: ignore[arg-type]
+    return given | changes
+
+
+def settings_for(
+    database_url: str, redis_url: str, state_dir: object, **changes: object
+) -> Settings:
+    """`values_for` as settings."""
+    return Settings(**values_for(database_url, redis_url, state_dir, **changes))  # type: ignore[arg-type]
+
+
+def shaped(response: httpx.Response) -> list[str]:
+    """The codes of an answer's errors, each of our shape, and no `data` beside them."""
+    body = response.json()
+    assert set(body) == {"errors"}, body
+    for error in body["errors"]:
+        extensions = error["extensions"]
+        assert set(extensions) == {"code", "requestId", "timestamp", "details"}, error
+        assert extensions["requestId"] == response.headers["x-request-id"]
+    return [error["extensions"]["code"] for error in body["errors"]]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from core.settings import Settings
-from jobs.console import print_seed_summary, replay_ebay, seed_progress
+from jobs.console import progress_bars, replay_shown, seed_shown
+from services.auctions.recorded import read_recorded
+from services.auctions.replay import ReplayReport, replay_at_once
 from services.seed.world import seed_world
 
-THREE = Path(__file__).parents[1] / "services" / "fixtures" / "three-auctions.csv"
+ROOT = Path(__file__).resolve().parents[2]
+THREE = ROOT / "tests" / "services" / "fixtures" / "three-auctions.csv"
 
 
 def terminal() -> Console:
@@ -24,18 +28,17 @@ def shown(console: Console) -> str:
     return console.file.getvalue()
 
 
-async def run(url: str, file: Path, speed: str, console: Console, limit: int | None = None):
-    settings = Settings(profile="test", database_url=url)
-    return await replay_ebay(
-        settings, file, speed=speed, headroom=False, limit=limit, console=console
-    )
+async def replayed(url: str, limit: int | None = None) -> tuple[ReplayReport, str]:
+    console = terminal()
+    with progress_bars(console) as tell:
+        report = await replay_at_once(url, read_recorded(THREE)[:limit], progress=tell)
+    console.print(replay_shown(report))
+    return report, shown(console)
 
 
 async def test_a_replay_ends_with_the_share_and_the_reasons(database_url):
-    console = terminal()
-    report = await run(database_url, THREE, "max", console)
+    report, text = await replayed(database_url)
     assert report.at_recorded_price == 2
-    text = shown(console)
     assert "closed at the recorded price  2 of 3 (66.7%)" in text
     assert "as the rules in memory say    3 of 3" in text
     assert "bids placed                   6" in text
@@ -48,43 +51,42 @@ async def test_a_replay_ends_with_the_share_and_the_reasons(database_url):
     assert "3/3" in text
 
 
-async def test_a_live_replay_brings_its_own_jobs(database_url):
-    console = terminal()
-    report = await run(database_url, THREE, "40000", console, limit=1)
-    assert (report.at_recorded_price, report.closed_late) == (1, 0)
-    assert "closed at the recorded price  1 of 1 (100.0%)" in shown(console)
-    assert "Closed elsewhere" not in shown(console)
+async def test_of_lots_that_all_closed_as_recorded_no_other_is_told(database_url):
+    report, text = await replayed(database_url, limit=1)
+    assert report.at_recorded_price == 1
+    assert "closed at the recorded price  1 of 1 (100.0%)" in text
+    assert "Closed elsewhere" not in text
 
 
 @pytest.mark.parametrize(
-    ("content", "speed", "message"),
+    ("speed", "message"),
     [
-        ("auctionid,bid\n", "max", "a.csv, line 1: missing columns: bidtime"),
-        (None, "fast", "the speed is max or a number, not 'fast'"),
-        (None, "0.1", "the speed must be from 1 to 100,000, or max"),
+        ("max", "a.csv, line 1: missing columns: bidtime"),
+        ("fast", "--speed must be max or a number from 1 to 100,000, not fast"),
+        ("0.1", "--speed must be max or a number from 1 to 100,000, not 0.1"),
     ],
 )
-async def test_a_bad_file_or_speed_is_said_in_a_line(
-    database_url, tmp_path, content, speed, message
-):
-    file = THREE
-    if content is not None:
-        file = tmp_path / "a.csv"
-        file.write_text(content)
-    console = terminal()
-    with pytest.raises(SystemExit) as end:
-        await run(database_url, file, speed, console)
-    assert end.value.code == 1
-    assert f"mela: {message}" in shown(console)
+async def test_a_bad_file_or_speed_is_said_in_a_line(tmp_path, speed, message):
+    file = tmp_path / "a.csv"
+    file.write_text("auctionid,bid\n")
+    command = ["-c", "from cli import main; main()", "replay", "ebay", str(file), "--speed", speed]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, *command, "--state-dir", str(tmp_path / "state")),
+        cwd=ROOT,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    assert (process.returncode, said.decode().count("\n")) == (1, 1)
+    assert said.decode().startswith(f"mela: {message}")
 
 
 async def test_a_seeded_world_is_summed_up(database_url):
     console = terminal()
-    with seed_progress(console) as tell:
+    with progress_bars(console) as tell:
         summary = await seed_world(
             database_url, scale=0.02, seed=1, password_hash="!", progress=tell
         )
-    print_seed_summary(console, summary)
+    console.print(seed_shown(summary))
     text = shown(console)
     assert "people    100, following" in text
     assert "stalls    10 with 60 products" in text

@@ -3,8 +3,9 @@
 from functools import partial
 
 from jobs.worker import run_worker
-from services.content.availability import OfferReport, apply_reports
+from services.content.availability import apply_reports
 from services.content.new_titles import TELL_NEW_TITLE
+from services.content.offers import OfferReport
 from services.content.platforms import PlatformDetails, upsert_platform
 
 

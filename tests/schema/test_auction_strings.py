@@ -1,20 +1,11 @@
 """Naughty strings through the whole application over HTTP: each comes out as it went in, or is
 refused by name. The list is not kept here; without it these tests skip."""
 
-import asyncio
-import json
-import os
-from pathlib import Path
-
 import pytest
 
 from core.ids import encode_id
+from tests.data import NAUGHTY, at_once, naughty_strings
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("MELA_TEST_DATA", ROOT.parent / "shared" / "data"))
-LIST = DATA / "strings" / "blns.json"
-NUMBER = 515
-AT_ONCE = 4
 STALLS_EACH = 9
 PER_REQUEST = 25
 
@@ -55,24 +46,7 @@ SOLD_BY = "query ($id: ID!) { auctions(filter: {seller: $id}) { totalCount } }"
 
 @pytest.fixture(scope="module")
 def strings() -> list[str]:
-    if not LIST.is_file():
-        pytest.skip("the list of naughty strings (blns.json) is not beside the repository")
-    found = json.loads(LIST.read_text(encoding="utf-8"))
-    assert len(found) == NUMBER
-    return found
-
-
-async def at_once(work, strings):
-    """`await work(number, string)` for each, a few at a time; the answers in order."""
-    slots = asyncio.Semaphore(AT_ONCE)
-
-    async def one(number, string):
-        async with slots:
-            return await work(number, string)
-
-    async with asyncio.TaskGroup() as group:  # the first failure ends the others
-        tasks = [group.create_task(one(n, s)) for n, s in enumerate(strings)]
-    return [task.result() for task in tasks]
+    return naughty_strings()
 
 
 def short(string: str) -> list[str]:
@@ -100,7 +74,7 @@ def of_product(string: str) -> dict[str, object]:
 async def test_each_string_comes_out_as_it_went_in_or_is_refused_by_name(
     strings, post, make_user, open_stall, open_lot
 ):
-    makers = [await make_user(roles=("ARTISAN",)) for _ in range(0, NUMBER, STALLS_EACH)]
+    makers = [await make_user(roles=("ARTISAN",)) for _ in range(0, NAUGHTY, STALLS_EACH)]
     shops = [encode_id("stl", await open_stall(maker)) for maker in makers]
     lot = await open_lot(starting_price_minor=1)
     made = {}
@@ -174,7 +148,7 @@ async def test_each_string_finds_nothing_or_is_refused_clearly(strings, post, op
         assert error["extensions"]["code"] == "BAD_USER_INPUT", (string, error)
 
     await at_once(find, strings)
-    for start in range(0, NUMBER, PER_REQUEST):
+    for start in range(0, NAUGHTY, PER_REQUEST):
         await refuse_cursors(post, lot.seller.public_id, strings[start : start + PER_REQUEST])
 
 

@@ -8,7 +8,6 @@ from functools import partial
 import pytest
 from sqlalchemy import text
 
-from core.database import Database
 from core.errors import Forbidden, NotFound
 from core.ids import new_id
 from models.auctions import Auction, Product, Stall
@@ -23,13 +22,6 @@ START = datetime(2100, 1, 1, tzinfo=UTC)
 END = START + timedelta(hours=1)
 DURING = START + timedelta(minutes=30)
 INSTANT = timedelta(microseconds=1)
-
-
-@pytest.fixture
-async def db(database_url):
-    database = Database(database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

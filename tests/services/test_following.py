@@ -14,13 +14,6 @@ from services.following import Followed, follow_log, pass_over
 
 
 @pytest.fixture
-async def db(database_url):
-    database = Database(database_url)
-    yield database
-    await database.close()
-
-
-@pytest.fixture
 def happen(db):
     async def happen(*topics, type="Happened"):
         async def work(tx):

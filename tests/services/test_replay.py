@@ -27,9 +27,9 @@ from services.auctions.recorded import (
 )
 from services.auctions.replay import replay_at_once, replay_live
 from services.auctions.replay_stage import ScratchRefused, stage_people
+from tests.data import REAL_AUCTIONS
 
 THREE = Path(__file__).parent / "fixtures" / "three-auctions.csv"
-REAL = Path(__file__).parents[3] / "shared" / "data" / "auctions" / "ebay-palm-pilot.csv.gz"
 FAST = 40_000.0
 """A day in 2.2 seconds."""
 
@@ -250,9 +250,9 @@ async def test_recorded_names_of_any_form_get_an_account(market, database_url):
 
 @pytest.fixture
 def real() -> list:
-    if not REAL.exists():
+    if not REAL_AUCTIONS.exists():
         pytest.skip("the recorded eBay auctions are not beside the repository (../shared/data)")
-    return read_recorded(REAL)
+    return read_recorded(REAL_AUCTIONS)
 
 
 @pytest.mark.slow

@@ -1,20 +1,11 @@
 """The demo's posts: there, on shelves, answered, and counted as the rules count."""
 
-import pytest
 from sqlalchemy import text
 
-from core.database import Database
 from models.content.posts import REACTION_KINDS
 from services.seed.demo import DEMO_USERNAME, seed_demo
 from services.seed.posts import SHELVES, STORIES
 from services.users.passwords import Passwords
-
-
-@pytest.fixture
-async def db(database_url):
-    made = Database(database_url)
-    yield made
-    await made.close()
 
 
 async def test_the_demo_has_posts_that_are_answered_and_counted(db, database_url, tmp_path):

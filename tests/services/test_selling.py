@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import text
 
 from core.clock import utc_now
-from core.database import Database
 from core.errors import Forbidden, InvalidInput, NotFound
 from core.ids import new_id
 from core.money import INT64_MAX
@@ -23,19 +22,6 @@ DETAILS = ProductDetails(
     kind="PHYSICAL", name="Bowl", category="Pottery", asset="USD", region="FR", tags=["blue"],
     description="Blue.\nOld.", inventory_count=20,
 )  # fmt: skip
-
-
-@pytest.fixture
-async def db(database_url):
-    published = []
-
-    async def publish(events):
-        published.extend(events)
-
-    database = Database(database_url, after_commit=publish)
-    database.published = published
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.content.availability import LEAVING_WITHIN, Offer, OfferReport, changes_of
+from services.content.availability import LEAVING_WITHIN, changes_of
+from services.content.offers import Offer, OfferReport
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = UUID(int=1)

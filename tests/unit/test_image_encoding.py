@@ -5,15 +5,15 @@ import struct
 import tempfile
 import zipfile
 import zlib
-from pathlib import Path
 
 import pytest
 from PIL import Image, PngImagePlugin
 
 from core.errors import InvalidInput
 from services.content.image_encoding import MAX_PIXELS, encode_image
+from tests.data import DATA
 
-PHOTOS = Path(__file__).resolve().parents[2] / "../shared/data/geo/photos"
+PHOTOS = DATA / "geo" / "photos"
 MAX_BYTES = 10 * 1024**2
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 GPS, ORIENTATION, MAKER = 0x8825, 0x0112, 0x010F

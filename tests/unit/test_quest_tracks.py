@@ -5,7 +5,6 @@ import io
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
-from pathlib import Path
 
 import gpxpy
 import pytest
@@ -15,8 +14,9 @@ from services.quests.authenticity import judge
 from services.quests.checks import hash_bits, run_checks
 from services.quests.facts import EvidenceFacts, EvidenceTerms, Fix, PhotoFacts
 from services.quests.photos import examine_photo
+from tests.data import DATA
 
-GEO = Path(__file__).resolve().parents[2] / "../shared/data/geo"
+GEO = DATA / "geo"
 needs_tracks = pytest.mark.skipif(
     not (GEO / "gpx").is_dir(), reason="the recorded tracks are not on this machine"
 )

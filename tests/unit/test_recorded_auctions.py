@@ -25,9 +25,9 @@ from services.auctions.recorded import (
     uncapped_price_minor,
     with_headroom,
 )
+from tests.data import REAL_AUCTIONS
 
 SMALL = Path(__file__).parent / "fixtures" / "recorded-auctions.csv"
-REAL = Path(__file__).parents[3] / "shared" / "data" / "auctions" / "ebay-palm-pilot.csv.gz"
 HEADER = "auctionid,bid,bidtime,bidder,bidderrate,openbid,price"
 
 
@@ -215,9 +215,9 @@ def test_a_bid_refused_as_too_low_is_left_out_of_the_replay():
 
 @pytest.fixture(scope="module")
 def real() -> list[RecordedAuction]:
-    if not REAL.exists():
+    if not REAL_AUCTIONS.exists():
         pytest.skip("the recorded eBay auctions are not beside the repository (../shared/data)")
-    return read_recorded(REAL)
+    return read_recorded(REAL_AUCTIONS)
 
 
 def test_331_of_343_recorded_auctions_close_at_their_price_and_the_rest_are_explained(real):

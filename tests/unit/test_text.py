@@ -1,16 +1,12 @@
 """Text comes out exactly as it went in, or is refused with a reason that names the field."""
 
-import json
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InvalidInput
 from core.text import clean_text
-
-NAUGHTY = Path(__file__).parents[3] / "shared" / "data" / "strings" / "blns.json"
+from tests.data import naughty_strings
 
 
 def refusal(value, **limits):
@@ -85,9 +81,8 @@ def test_any_text_is_storable_and_unchanged_or_refused(value):
     assert kept.encode().decode() == value
 
 
-@pytest.mark.skipif(not NAUGHTY.exists(), reason="the list of naughty strings is not here")
 def test_every_naughty_string_comes_out_unchanged_or_is_refused():
-    strings = json.loads(NAUGHTY.read_text())
+    strings = naughty_strings()
     refused = 0
     for value in strings:
         try:

@@ -7,12 +7,13 @@
 //
 // With --plan it runs a query beside the panel of plans, and nothing else.
 import { mkdtemp, rm } from 'node:fs/promises';
-import { accessSync, constants } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { chromium } from 'playwright-core';
+
+import { findChromium } from './chromium.mjs';
 
 const FLAGS = [
   '--disable-gpu',
@@ -36,21 +37,6 @@ const { values: options } = parseArgs({
     plan: { type: 'boolean', default: false },
   },
 });
-
-function findChromium() {
-  if (process.env.MELA_CHROMIUM) return process.env.MELA_CHROMIUM;
-  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
-    for (const folder of process.env.PATH.split(delimiter)) {
-      try {
-        accessSync(join(folder, name), constants.X_OK);
-        return join(folder, name);
-      } catch {
-        // Not in this folder.
-      }
-    }
-  }
-  throw new Error('No Chromium was found: install it, or name it in MELA_CHROMIUM.');
-}
 
 function listen(context, page) {
   const seen = { requests: [], sockets: [], errors: [], external: [] };

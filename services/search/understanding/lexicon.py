@@ -164,43 +164,8 @@ ASSETS: Mapping[str, str] = {
 _TO_TWELVE = "one two three four five six seven eight nine ten eleven twelve"
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety hundred"
 NUMBERS: Mapping[str, int] = {
-    **{
-        word: value
-        for value, word in enumerate(
-            [
-                "one",
-                "two",
-                "three",
-                "four",
-                "five",
-                "six",
-                "seven",
-                "eight",
-                "nine",
-                "ten",
-                "eleven",
-                "twelve",
-            ],
-            start=1,
-        )
-    },
-    **{
-        word: value * 10
-        for value, word in enumerate(
-            [
-                "twenty",
-                "thirty",
-                "forty",
-                "fifty",
-                "sixty",
-                "seventy",
-                "eighty",
-                "ninety",
-                "hundred",
-            ],
-            start=2,
-        )
-    },
+    **{word: value for value, word in enumerate(_TO_TWELVE.split(), start=1)},
+    **{word: value * 10 for value, word in enumerate(_TENS.split(), start=2)},
     "fifteen": 15,
     "an": 1,
     "a": 1,

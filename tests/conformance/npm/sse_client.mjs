@@ -4,11 +4,9 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "graphql-sse";
 import { meros } from "meros/browser";
+import { all, BIDS, numbers, PLACE, some } from "./results.mjs";
 
 const [url, auction, ...tokens] = process.argv.slice(2);
-const BIDS = `subscription ($auction: ID!, $after: Cursor) {
-  bidPlaced(auctionId: $auction, after: $after) { cursor bid { sequence } } }`;
-const PLACE = `mutation ($input: PlaceBidInput!) { placeBid(input: $input) { __typename } }`;
 const LOT = `query ($id: ID!) { auction(id: $id) { eventCursor bidCount } }`;
 const DEFERRED = `query ($id: ID!) { auction(id: $id) { id ...Rest @defer(label: "rest") } }
   fragment Rest on Auction { status bidCount seller { username } }`;
@@ -16,20 +14,6 @@ let amount = 10;
 
 const client = (singleConnection, options = {}) =>
   createClient({ url, singleConnection, retryAttempts: 0, ...options });
-
-async function all(results) {
-  const found = [];
-  for await (const result of results) found.push(result);
-  return found;
-}
-
-async function some(results, count) {
-  const found = [];
-  for (let n = 0; n < count; n++) found.push((await results.next()).value.data.bidPlaced);
-  return found;
-}
-
-const numbers = (events) => events.map(({ bid }) => bid.sequence);
 
 async function post(body, headers = {}) {
   return fetch(url, {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { inspect } from "node:util";
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
+import { all, BIDS, numbers, PLACE, some } from "./results.mjs";
 
 let [url, auction, token] = process.argv.slice(2);
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -15,10 +16,6 @@ async function want(what) {
   process.stdout.write(`${JSON.stringify({ want: what })}\n`);
   return JSON.parse((await lines.next()).value);
 }
-
-const BIDS = `subscription ($auction: ID!, $after: Cursor) {
-  bidPlaced(auctionId: $auction, after: $after) { cursor bid { sequence } } }`;
-const PLACE = `mutation ($input: PlaceBidInput!) { placeBid(input: $input) { __typename } }`;
 
 /** A client, with what it said of its connection. */
 function client(options = {}) {
@@ -29,20 +26,6 @@ function client(options = {}) {
   const times = (event) => heard.filter(([name]) => name === event).length;
   return { ...made, heard, times };
 }
-
-async function all(results) {
-  const found = [];
-  for await (const result of results) found.push(result);
-  return found;
-}
-
-async function some(results, count) {
-  const found = [];
-  for (let n = 0; n < count; n++) found.push((await results.next()).value.data.bidPlaced);
-  return found;
-}
-
-const numbers = (events) => events.map(({ bid }) => bid.sequence);
 
 /** Where the auction's stream stands. */
 async function cursor() {

@@ -7,8 +7,9 @@ import orjson
 import pytest
 
 from core.ids import encode_id
-from services.content.availability import OfferReport, apply_reports
+from services.content.availability import apply_reports
 from services.content.importing import import_titles
+from services.content.offers import OfferReport
 from services.content.platforms import PlatformDetails, upsert_platform
 
 

@@ -1,18 +1,10 @@
 """Naughty strings, HTML among them, as posts and comments over HTTP: each comes out as it went in,
 or is refused by name. The list is not kept here; without it these tests skip."""
 
-import asyncio
-import json
-import os
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-DATA = Path(os.environ.get("MELA_TEST_DATA", ROOT.parent / "shared" / "data"))
-LIST = DATA / "strings" / "blns.json"
-NUMBER = 515
-AT_ONCE = 4
+from tests.data import NAUGHTY, at_once, naughty_strings
+
 POSTS_EACH = 9
 
 WRITE = """
@@ -40,24 +32,7 @@ query ($s: String!, $id: ID!) {
 
 @pytest.fixture(scope="module")
 def strings() -> list[str]:
-    if not LIST.is_file():
-        pytest.skip("the list of naughty strings (blns.json) is not beside the repository")
-    found = json.loads(LIST.read_text(encoding="utf-8"))
-    assert len(found) == NUMBER
-    return found
-
-
-async def at_once(work, items):
-    """`await work(number, item)` for each, a few at a time."""
-    slots = asyncio.Semaphore(AT_ONCE)
-
-    async def one(number, item):
-        async with slots:
-            await work(number, item)
-
-    async with asyncio.TaskGroup() as group:  # the first failure ends the others
-        for number, item in enumerate(items):
-            group.create_task(one(number, item))
+    return naughty_strings()
 
 
 def as_post(string):
@@ -81,7 +56,7 @@ def as_post(string):
 
 @pytest.mark.timeout(240)
 async def test_each_string_comes_out_as_it_went_in_or_is_refused_by_name(strings, post, make_user):
-    authors = [await make_user() for _ in range(0, NUMBER, POSTS_EACH)]
+    authors = [await make_user() for _ in range(0, NAUGHTY, POSTS_EACH)]
     written, said = {}, {}
 
     async def write(number, string):

@@ -3,7 +3,6 @@
 import pytest
 
 from core.ids import encode_id
-from tests.services.search.index_world import IndexWorld
 
 SEARCH = """
 query ($q: String!, $filters: SearchFilterInput) {
@@ -12,14 +11,6 @@ query ($q: String!, $filters: SearchFilterInput) {
     facets { name values { value label count } }
     edges { node { node { ... on Auction { id status } } } } } }
 """
-
-
-@pytest.fixture
-async def world(settings):
-    made = IndexWorld(settings.database_url.get_secret_value())
-    await made.begin()
-    yield made
-    await made.db.close()
 
 
 @pytest.fixture

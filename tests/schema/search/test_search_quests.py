@@ -5,7 +5,6 @@ import pytest
 
 from core.ids import encode_id
 from jobs.search import catch_up_index
-from tests.services.search.index_world import IndexWorld
 
 SEARCH = """
 query ($q: String!, $types: [SearchResultType!], $filters: SearchFilterInput) {
@@ -17,14 +16,6 @@ query ($q: String!, $types: [SearchResultType!], $filters: SearchFilterInput) {
 SUGGEST = """
 query ($prefix: String!) { suggest(prefix: $prefix, types: [QUEST]) { text type nodeId } }
 """
-
-
-@pytest.fixture
-async def world(settings):
-    made = IndexWorld(settings.database_url.get_secret_value())
-    await made.begin()
-    yield made
-    await made.db.close()
 
 
 @pytest.fixture

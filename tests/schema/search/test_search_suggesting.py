@@ -1,16 +1,14 @@
 """`suggest`, `popularSearches` and `interpretation` as clients see them."""
 
-import json
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from core.ids import encode_id, new_id
 from services.search.indexing import index_entities
 from services.search.popular import SEARCHERS_MIN, count_query
+from tests.data import naughty_strings
 
-LIST = Path(__file__).parents[4] / "shared/data/strings/blns.json"
 SUGGEST = """
 query ($prefix: String!, $types: [SearchResultType!], $first: Int! = 10) {
   suggest(prefix: $prefix, types: $types, first: $first) { text type nodeId } }
@@ -109,11 +107,10 @@ async def test_filters_that_leave_nothing_only_reorder(ask, title):
     assert [each["certain"] for each in found["interpretation"]["entities"]] == [False]
 
 
-@pytest.mark.skipif(not LIST.is_file(), reason="needs the naughty strings beside the repository")
 async def test_strings_that_break_software_are_text(ask, title):
     await title("Ran")
     asked = 0
-    for string in json.loads(LIST.read_text(encoding="utf-8")):
+    for string in naughty_strings():
         if len(string) <= 500 and "\0" not in string:
             assert isinstance((await ask(SUGGEST, prefix=string))["suggest"], list)
             asked += 1

@@ -2,42 +2,15 @@
 
 import gzip
 import itertools
-from functools import partial
 
 import asyncpg
 import orjson
 import pytest
 from sqlalchemy import text
 
-from core.database import Database
 from core.ids import new_id
 from services.content.importing import import_titles
-
-
-@pytest.fixture
-async def db(database_url):
-    published = []
-
-    async def publish(events):
-        published.extend(events)
-
-    database = Database(database_url, after_commit=publish)
-    database.published = published
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-def sql(db):
-    """`await sql("SELECT …", name=value)`: the rows; `UPDATE …` works as well."""
-
-    async def run(statement, **parameters):
-        async with db.engine.begin() as connection:
-            result = await connection.execute(text(statement), parameters)
-            return result.all() if result.returns_rows else []
-
-    return run
-
+from services.content.platforms import PlatformDetails, upsert_platform
 
 TABLES = (
     "title person credit genre title_genre platform availability rating rating_stats review"
@@ -142,10 +115,10 @@ def titles(load, sql):
 
 
 @pytest.fixture
-def do(db):
-    """`await do(service, **arguments)`: one unit of work of a service."""
+def platform(do):
+    """`await platform("moon")`: its id."""
 
-    async def run(service, **arguments):
-        return await db.transaction(partial(service, **arguments))
+    async def make(slug="moon"):
+        return await do(upsert_platform, details=PlatformDetails(slug, slug.title()))
 
-    return run
+    return make

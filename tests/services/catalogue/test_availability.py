@@ -8,18 +8,10 @@ import pytest
 from core.errors import InvalidInput, NotFound
 from core.ids import new_id
 from jobs.catalogue import apply_all, tell_watchers_of, watch_ends
-from services.content.availability import OfferReport, apply_reports
+from services.content.availability import apply_reports
 from services.content.availability_ends import WATCHERS_PAGE, apply_snapshot
-from services.content.platforms import PlatformDetails, upsert_platform
+from services.content.offers import OfferReport
 from services.content.viewing import add_to_watchlist
-
-
-@pytest.fixture
-def platform(do):
-    async def make(slug="moon"):
-        return await do(upsert_platform, details=PlatformDetails(slug, slug.title()))
-
-    return make
 
 
 @pytest.fixture

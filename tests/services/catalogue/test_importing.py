@@ -1,15 +1,14 @@
 """Importing titles: what is taken, what is one and what two, what is refused and why, how fast."""
 
-from pathlib import Path
-
 import orjson
 import pytest
 
 from services.content import records as reading
 from services.content.importing import import_titles
 from services.content.records import ImportFailed, open_source, records
+from tests.data import DATA
 
-FILMS = Path(__file__).resolve().parents[3] / "../shared/data/titles/wikipedia-movies.jsonl.gz"
+FILMS = DATA / "titles" / "wikipedia-movies.jsonl.gz"
 
 LENA = {
     "title": "Lena's Kiln",

@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 from core.ids import encode_id
 from jobs.catalogue import apply_all, tell_new_title_of
 from models.content.availability import TIERS
-from services.content.availability import OfferReport, apply_reports
+from services.content.availability import apply_reports
 from services.content.new_titles import (
     FIRST,
     NEW_TITLES_A_DAY,
@@ -17,19 +17,11 @@ from services.content.new_titles import (
     VIEWERS_PAGE,
     tell_new_title,
 )
-from services.content.platforms import PlatformDetails, upsert_platform
+from services.content.offers import OfferReport
 from services.content.preferences import update_preferences
 from services.content.ratings import rate_title
 from services.content.viewing import add_to_watchlist, record_view
 from services.users.notifications import TOLD_MAX, set_preferences
-
-
-@pytest.fixture
-def platform(do):
-    async def make(slug="moon"):
-        return await do(upsert_platform, details=PlatformDetails(slug, slug.title()))
-
-    return make
 
 
 @pytest.fixture

@@ -2,13 +2,10 @@
 
 import itertools
 from dataclasses import dataclass, field
-from functools import partial
 
 import orjson
 import pytest
-from sqlalchemy import text
 
-from core.database import Database
 from core.ids import new_id
 from core.ports import PlatformAnswer, PlatformLimits, PlatformOffer
 from jobs.catalogue import tell_watchers_of
@@ -16,41 +13,6 @@ from jobs.platforms import poll_batch
 from services.content.feeds import FeedDetails, set_feed
 from services.content.importing import import_titles
 from services.content.platforms import PlatformDetails, upsert_platform
-
-
-@pytest.fixture
-async def db(database_url):
-    published = []
-
-    async def publish(events):
-        published.extend(events)
-
-    database = Database(database_url, after_commit=publish)
-    database.published = published
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-def sql(db):
-    """`await sql("SELECT …", name=value)`: the rows; `UPDATE …` works as well."""
-
-    async def run(statement, **parameters):
-        async with db.engine.begin() as connection:
-            result = await connection.execute(text(statement), parameters)
-            return result.all() if result.returns_rows else []
-
-    return run
-
-
-@pytest.fixture
-def do(db):
-    """`await do(service, **arguments)`: one unit of work of a service."""
-
-    async def run(service, **arguments):
-        return await db.transaction(partial(service, **arguments))
-
-    return run
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from core.errors import (
 )
 from core.ids import new_id
 from jobs.platforms import POLLS, poll_batch, start_polls
-from services.content.availability import OfferReport, apply_reports
+from services.content.availability import apply_reports
+from services.content.offers import OfferReport
 from services.content.polling import BATCH, sync_platform
 from services.content.priorities import (
     Wanted,

@@ -16,7 +16,8 @@ from core.ids import encode_id, new_id
 from core.settings import Settings
 from jobs.platforms import start_polls
 from jobs.retention import delete_expired
-from services.content.availability import OfferReport, apply_reports
+from services.content.availability import apply_reports
+from services.content.offers import OfferReport
 from services.content.viewing import add_to_watchlist
 from web.availability_webhooks import availability_webhook_routes
 

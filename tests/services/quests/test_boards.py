@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from sqlalchemy import event, text
 
 from core.clock import utc_now
-from core.database import Database, PoolSettings
 from core.errors import BadUserInput
 from core.ids import new_id
 from services.quests.board_feeding import by_statement, feed, leaderboard, rebuild
@@ -42,13 +41,6 @@ EVERY_BOARD = [
         ("CATEGORY", "parks"),
     )
 ]
-
-
-@pytest.fixture
-async def db(database_url):
-    made = Database(database_url, pool=PoolSettings(maximum=3))
-    yield made
-    await made.close()
 
 
 @pytest.fixture

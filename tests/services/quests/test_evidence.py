@@ -10,7 +10,6 @@ from PIL import Image
 
 from adapters.storage import open_storage
 from core.clock import utc_now
-from core.database import Database
 from core.errors import IdempotencyConflict, InvalidInput, NotFound
 from core.ids import new_id
 from services.quests.errors import (
@@ -22,19 +21,6 @@ from services.quests.errors import (
 from services.quests.evidence import remove_lost_evidence
 from services.quests.pieces import ToldLocation
 from tests.services.quests.evidence_world import HERE, EvidenceWorld, photo, taken
-
-
-@pytest.fixture
-async def db(database_url):
-    published = []
-
-    async def publish(events):
-        published.extend(events)
-
-    database = Database(database_url, after_commit=publish)
-    database.published = published
-    yield database
-    await database.close()
 
 
 @pytest.fixture

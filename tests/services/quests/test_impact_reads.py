@@ -5,19 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
-from core.database import Database, PoolSettings
 from services.quests.budgets import fill_budget
 from services.quests.forecasting import Forecaster, forecast
 from services.quests.sponsoring import Budget, budgets, performances
 from services.quests.summaries import CategorySum, impact_summary, monthly_impact
 from tests.services.quests.impact_world import NOON, ImpactWorld
-
-
-@pytest.fixture
-async def db(database_url):
-    made = Database(database_url, pool=PoolSettings(maximum=3))
-    yield made
-    await made.close()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import event, text
 
 from core.clock import utc_now
-from core.database import Database, PoolSettings
 from services.quests.contract import Place
 from services.quests.recommending import Past, recommended_difficulty
 from services.quests.recommending_reads import (
@@ -15,13 +14,6 @@ from services.quests.recommending_reads import (
     suggested_difficulties,
 )
 from tests.services.quests.impact_world import NOON, ImpactWorld
-
-
-@pytest.fixture
-async def db(database_url):
-    made = Database(database_url, pool=PoolSettings(maximum=3))
-    yield made
-    await made.close()
 
 
 @pytest.fixture

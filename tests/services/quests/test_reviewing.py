@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from adapters.storage import open_storage
-from core.database import Database
 from core.errors import Forbidden, InvalidInput, NotFound
 from core.ids import encode_id, new_id
 from services.quests.errors import (
@@ -17,19 +16,6 @@ from services.quests.errors import (
 )
 from services.quests.reviewing import ask_where_too_few
 from tests.services.quests.evidence_world import EvidenceWorld
-
-
-@pytest.fixture
-async def db(database_url):
-    published = []
-
-    async def publish(events):
-        published.extend(events)
-
-    database = Database(database_url, after_commit=publish)
-    database.published = published
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -1,19 +1,7 @@
 """The demo's quests: open, in zones, played by whoever reads."""
 
-import pytest
-
-from core.database import Database
 from services.seed.quests import seed_quests
 from tests.services.quests.quest_world import Quests
-
-
-@pytest.fixture
-async def db(database_url):
-    db = Database(database_url)
-    try:
-        yield db
-    finally:
-        await db.close()
 
 
 async def test_the_reader_can_take_every_seeded_quest_on(db):

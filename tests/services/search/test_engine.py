@@ -2,10 +2,9 @@
 want it, and found without either."""
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from adapters.embedder import FunctionEmbedder
-from core.database import Database
 from core.ids import new_id
 from core.settings import Settings
 from jobs.search_vectors import encode
@@ -30,23 +29,6 @@ def meaning(texts):
 
 
 MODEL = FunctionEmbedder("words-1", 3, meaning)
-
-
-@pytest.fixture
-async def db(database_url):
-    database = Database(database_url)
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-def sql(db):
-    async def run(statement, **given):
-        async with db.engine.begin() as session:
-            result = await session.execute(text(statement), given)
-            return result.all() if result.returns_rows else []
-
-    return run
 
 
 @pytest.fixture

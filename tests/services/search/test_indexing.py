@@ -13,9 +13,10 @@ from core.ids import new_id
 from core.settings import Settings
 from jobs.search import catch_up_index, run_indexer, sweep_index, sweep_offers
 from services.auctions.closing import open_auction
-from services.content.availability import OfferReport, apply_reports
+from services.content.availability import apply_reports
 from services.content.drafts import draft_of
 from services.content.importing import take_batch
+from services.content.offers import OfferReport
 from services.content.platforms import PlatformDetails, upsert_platform
 from services.search import searching
 from services.search.contract import SearchQuery

@@ -2,8 +2,6 @@
 of known items among some thousand films. The whole of them: `mela search known-items`."""
 
 import gzip
-import os
-from pathlib import Path
 
 import orjson
 import pytest
@@ -14,10 +12,10 @@ from services.content.importing import import_titles
 from services.search.evaluating import Collection, bm25_rankings, measure, read_collection
 from services.search.known_items import sentence_cases, typo_cases
 from services.search.reindexing import reindex
+from tests.data import DATA
 
-SHARED = Path(os.environ.get("MELA_TEST_DATA", Path(__file__).resolve().parents[4] / "shared/data"))
-CRANFIELD = SHARED / "search" / "cranfield"
-FILMS = SHARED / "titles" / "wikipedia-movies.jsonl.gz"
+CRANFIELD = DATA / "search" / "cranfield"
+FILMS = DATA / "titles" / "wikipedia-movies.jsonl.gz"
 BM25_NDCG = 0.512
 SOME_FILMS = 1_200
 CASES = 100

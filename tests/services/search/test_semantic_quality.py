@@ -1,9 +1,6 @@
 """What the model adds, on a public collection: only where it is installed and the collection is
 there; elsewhere this says so."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from adapters.embedder import open_embedder
@@ -11,9 +8,8 @@ from core.preflight import semantic_installed
 from core.settings import Settings
 from jobs.search_evaluating import evaluate
 from services.search.evaluating import read_collection
+from tests.data import DATA
 
-ROOT = Path(__file__).parents[3]
-DATA = Path(os.environ.get("MELA_TEST_DATA", ROOT.parent / "shared" / "data"))
 CRANFIELD = DATA / "search" / "cranfield"
 LEAST = 0.55
 

@@ -61,16 +61,6 @@ async def db(shared_url):
 
 
 @pytest.fixture
-def sql(db):
-    async def run(statement, **parameters):
-        async with db.engine.begin() as connection:
-            result = await connection.execute(text(statement), parameters)
-            return result.all() if result.returns_rows else []
-
-    return run
-
-
-@pytest.fixture
 def make_user(sql):
     async def make():
         user_id = new_id()

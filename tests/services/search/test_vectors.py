@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import text
 
 from adapters.embedder import FunctionEmbedder
-from core.database import Database
 from core.ids import new_id
 from jobs.search_vectors import encode, index_name, run_encoder
 from services.search.encoding import Encoder, encoded
@@ -45,13 +44,6 @@ def model():
         return meaning(texts)
 
     return SimpleNamespace(asked=asked, embedder=FunctionEmbedder("words-1", len(WORDS), call))
-
-
-@pytest.fixture
-async def db(database_url):
-    database = Database(database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -207,19 +207,6 @@ class Market:
         return found
 
 
-@pytest.fixture
-async def db(database_url):
-    published = []
-
-    async def publish(events):
-        published.extend(events)
-
-    database = Database(database_url, after_commit=publish)
-    database.published = published
-    yield database
-    await database.close()
-
-
 @pytest.fixture(scope="session")
 def note_keys(tmp_path_factory):
     return ensure_note_keys(tmp_path_factory.mktemp("note-keys"))

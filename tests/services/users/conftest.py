@@ -7,7 +7,6 @@ import time
 import pytest
 from sqlalchemy import select
 
-from core.database import Database
 from models.user_tables import security_events
 from services.users.accounts import NewAccount, sign_up
 from services.users.passwords import Passwords
@@ -17,19 +16,6 @@ from services.users.throttle import Throttle
 
 PASSWORD = "correct horse battery"
 WEEK_S = 7 * 24 * 3600
-
-
-@pytest.fixture
-async def db(database_url):
-    published = []
-
-    async def publish(events):
-        published.extend(events)
-
-    database = Database(database_url, after_commit=publish)
-    database.published = published
-    yield database
-    await database.close()
 
 
 @pytest.fixture(scope="session")

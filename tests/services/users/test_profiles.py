@@ -1,8 +1,5 @@
 """What people tell of themselves: kept exactly, or refused by field and reason."""
 
-import json
-from pathlib import Path
-
 import pytest
 from sqlalchemy import select
 
@@ -10,8 +7,7 @@ from core.errors import InvalidInput, NotFound
 from core.ids import new_id
 from models.user_tables import accounts, profiles
 from services.users.profiles import update_profile
-
-NAUGHTY = Path(__file__).parents[4] / "shared" / "data" / "strings" / "blns.json"
+from tests.data import naughty_strings
 
 
 @pytest.fixture
@@ -123,11 +119,10 @@ async def test_somebody_must_be_there(change):
         await change(new_id(), bio="hello")
 
 
-@pytest.mark.skipif(not NAUGHTY.exists(), reason="the list of naughty strings is not here")
 async def test_naughty_strings_survive_the_database_or_are_refused(make_user, change, read):
     ada = await make_user()
     kept = 0
-    for value in json.loads(NAUGHTY.read_text()):
+    for value in naughty_strings():
         try:
             await change(ada, bio=value)
         except InvalidInput:

@@ -1,7 +1,6 @@
 """Sessions: signing in, rotating refresh tokens, copies of them, revocation."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, insert, select, text, update
@@ -15,7 +14,6 @@ from services.users.errors import InvalidCredentials, TokenReused
 from services.users.revocations import Revocations
 from services.users.sessions import (
     Client,
-    purge_refresh_tokens,
     refresh,
     revoke_session,
     revoke_sessions,
@@ -306,21 +304,3 @@ async def test_signing_in_forgives_the_tries_before(make_user, enter):
             with pytest.raises(InvalidCredentials):
                 await enter("ada", "not it at all")
         await enter("ada")
-
-
-async def test_old_refresh_tokens_are_purged_in_batches_and_young_ones_kept(
-    db, make_user, open_for
-):
-    ada = await make_user("ada")
-    for _ in range(3):
-        await open_for(ada)
-    async with db.engine.begin() as connection:
-        await connection.execute(
-            update(refresh_tokens).values(expires_at=func.now() - timedelta(days=2))
-        )
-    kept = await open_for(ada)
-    assert await db.transaction(lambda tx: purge_refresh_tokens(tx, limit=2)) == 2
-    assert await db.transaction(lambda tx: purge_refresh_tokens(tx, limit=2)) == 1
-    async with db.read() as session:
-        left = (await session.execute(select(refresh_tokens.c.session_id))).scalars().all()
-    assert left == [kept.session_id]

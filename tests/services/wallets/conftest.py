@@ -82,19 +82,6 @@ class Money:
 
 
 @pytest.fixture
-async def db(database_url):
-    published = []
-
-    async def publish(events):
-        published.extend(events)
-
-    database = Database(database_url, after_commit=publish)
-    database.published = published
-    yield database
-    await database.close()
-
-
-@pytest.fixture
 def make_money():
     """`make_money(db)`: the ledger of another database handle."""
     return lambda db: Money(db, itertools.count(1))

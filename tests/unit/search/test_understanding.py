@@ -1,6 +1,5 @@
 """Queries in plain words: what each is taken for, and what is never lost or guessed wrongly."""
 
-import json
 import re
 import time
 import unicodedata
@@ -19,10 +18,10 @@ from services.search.understanding.interpreting import interpret
 from services.search.understanding.joining import joined, loosened, narrowed
 from services.search.understanding.readings import Names, Person
 from services.search.understanding.words import words_of
+from tests.data import naughty_strings
 
 NOW = datetime(2026, 11, 21, 15, tzinfo=UTC)  # a Saturday
 HERE = Path(__file__).parent
-NAUGHTY = Path(__file__).parents[4] / "shared/data/strings/blns.json"
 GENRES = [
     "Drama",
     "Comedy",
@@ -177,13 +176,8 @@ def _words(text):
     return set(re.findall(r"\w+", unicodedata.normalize("NFC", text)))
 
 
-def naughty():
-    return json.loads(NAUGHTY.read_text()) if NAUGHTY.exists() else []
-
-
-@pytest.mark.skipif(not NAUGHTY.exists(), reason="needs the naughty strings beside the repository")
 def test_strings_that_break_software_are_text_and_lose_nothing():
-    for query in naughty():
+    for query in naughty_strings():
         asked, kept = kept_words(query)
         assert asked <= kept, query
 
