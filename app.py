@@ -12,11 +12,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import ASGIApp
 
 from adapters.couriers import make_couriers
@@ -65,7 +63,7 @@ from web.health import health_routes
 from web.images import image_routes
 from web.metrics import metrics_routes
 from web.middleware import wrap
-from web.route_errors import crashed, not_routed
+from web.route_errors import Routed
 from web.webhooks import webhook_routes
 
 DEMO_LOT_S = 3.0
@@ -101,9 +99,9 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
         return await _graphiql_config(settings)
 
     routes = [
-        Route("/", home),
         Route("/graphql", endpoint),
         WebSocketRoute("/graphql", endpoint),
+        Route("/", home),
         Route("/.well-known/jwks.json", jwks),
         *health_routes(
             database=database_probe(server.db),
@@ -118,12 +116,8 @@ def create_app(settings: Settings, domains: Iterable[str] | None = None) -> ASGI
         *availability_webhook_routes(server),
         *(graphiql_routes(graphiql_config) if settings.profile != "prod" else ()),
     ]
-    app = Starlette(
-        routes=routes,
-        exception_handlers={HTTPException: not_routed, Exception: crashed},
-        lifespan=_lifespan(server, running, schema),
-    )
-    return wrap(app, settings)
+    router = Router(routes, lifespan=_lifespan(server, running, schema))
+    return wrap(Routed(router), settings)
 
 
 def make_schema(settings: Settings, domains: Iterable[str] | None) -> MelaSchema:
@@ -241,9 +235,9 @@ def limits_of(settings: Settings) -> Limits:
 
 def _lifespan(
     server: Server, running: _Running, schema: MelaSchema
-) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+) -> Callable[[Routed], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Routed) -> AsyncIterator[None]:
         settings = server.settings
         async with AsyncExitStack() as stack:
             # What is entered first is left last: the database outlives all that uses it.

@@ -197,7 +197,7 @@ def _others_idle(line: Line) -> str:
 def _aims_inside(inside: Mapping[str, Any]) -> list[Aim]:
     field, me, each = (inside[k] for k in ("executor_us_per_field", "me_us", "entities_us_each"))
     sent = {key: found["sent"] for key, found in inside["statements"].items()}
-    beyond = sum(found["sent"] - found["nodes"] for found in inside["statements"].values())
+    beyond = sum(max(0, found["sent"] - found["nodes"]) for found in inside["statements"].values())
     read, core = me["read"]["levels"], "graphql-core"
     return [
         Aim(

@@ -34,7 +34,7 @@ from core.events import CommittedEvent, NewEvent
 from core.ids import new_id
 from core.jsontext import to_json
 from core.metrics import count_transaction_retried
-from core.reading import fetch, refuse_to_wait
+from core.reading import Reader, refuse_to_wait
 
 log = structlog.get_logger(__name__)
 
@@ -126,6 +126,7 @@ class Database:
         self.pool = pool or PoolSettings()
         self.after_commit = after_commit
         self.engine = _engine(url, self.pool)
+        self._reader = Reader(self.engine)
         self._reads = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @asynccontextmanager
@@ -136,7 +137,7 @@ class Database:
 
     async def fetch(self, statement: str, arguments: Sequence[Any]) -> list[Any]:
         """The driver's records of a statement that is PostgreSQL's text; see `core.reading`."""
-        return await fetch(self.engine, statement, arguments)
+        return await self._reader.fetch(statement, arguments)
 
     async def transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in one transaction, commit, publish its events, return its result.
@@ -173,6 +174,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection; sessions in flight fail."""
+        self._reader.let_go()
         await self.engine.dispose()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from asyncpg.pgproto.pgproto import UUID as DriverUUID
+from uuid_utils import uuid7 as _new_uuid
 from uuid_utils.compat import uuid7
 
 from core.errors import BadUserInput
@@ -20,6 +21,11 @@ _PUBLIC_ID = re.compile(r"([a-z]{3})_([0-9a-f]{32})")
 def new_id() -> UUID:
     """A UUIDv7: ordered by time to the millisecond, so that indexes grow at one end."""
     return uuid7()
+
+
+def new_name() -> str:
+    """A UUIDv7 as text, for what is named and kept nowhere."""
+    return str(_new_uuid())
 
 
 def encode_id(prefix: str, key: UUID) -> str:

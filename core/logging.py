@@ -9,6 +9,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from contextvars import Context, ContextVar
 from typing import Any, Final, TextIO
 
 import orjson
@@ -34,6 +35,18 @@ LIBRARIES: Final = {
 }
 
 
+def _request_id() -> ContextVar[Any]:
+    context = Context()
+    context.run(structlog.contextvars.bind_contextvars, request_id="")
+    [made] = context
+    return made
+
+
+REQUEST_ID: Final = _request_id()
+"""structlog's own variable for what is bound as `request_id`: it binds by making dictionaries, and
+looks up by copying all that is bound."""
+
+
 def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> None:
     """Route every logger of this process to standard error (or `stream`); call it once a process.
 
@@ -57,8 +70,8 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
 
 def current_request_id() -> str | None:
     """The id of the request or socket that this code runs for, if it runs for one."""
-    found: str | None = structlog.contextvars.get_contextvars().get("request_id")
-    return found
+    found = REQUEST_ID.get()
+    return found if isinstance(found, str) else None
 
 
 class _WithoutQuery(logging.Filter):

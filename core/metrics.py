@@ -114,17 +114,16 @@ HELP: Final = {
 
 def observe_request(route: str, method: str, status: int, took_s: float) -> None:
     """`route` is a pattern (`/files/{id}`), never the path that was asked for."""
-    route = _bounded("route", route)
-    method = method if method in METHODS else "other"
-    _child("mela_http_requests", route, method, f"{status // 100}xx").inc()
-    _child("mela_http_request_seconds", route, method).observe(took_s)
+    counter, times = _of_requests(route, method if method in METHODS else "other", status // 100)
+    counter.inc()
+    times.observe(took_s)
 
 
 def observe_operation(kind: str, outcome: str, took_s: float) -> None:
     """`kind`: query, mutation or subscription; `outcome`: "ok" or an error code. No names."""
-    kind = kind if kind in OPERATION_KINDS else "other"
-    _child("mela_graphql_operations", kind, _bounded("operation", outcome)).inc()
-    _child("mela_graphql_operation_seconds", kind).observe(took_s)
+    counter, times = _of_operations(kind if kind in OPERATION_KINDS else "other", outcome)
+    counter.inc()
+    times.observe(took_s)
 
 
 def add_sockets(change: int) -> None:
@@ -258,6 +257,19 @@ def _bounded(label: str, value: str) -> str:
         return "other"
     seen.add(value)
     return value
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_requests(route: str, method: str, hundreds: int) -> tuple[Any, Any]:
+    route = _bounded("route", route)
+    counter = _child("mela_http_requests", route, method, f"{hundreds}xx")
+    return counter, _child("mela_http_request_seconds", route, method)
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_operations(kind: str, outcome: str) -> tuple[Any, Any]:
+    counter = _child("mela_graphql_operations", kind, _bounded("operation", outcome))
+    return counter, _child("mela_graphql_operation_seconds", kind)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -7,6 +7,8 @@ import binascii
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -67,19 +69,47 @@ def page_request(
 
 def encode_cursor(order: OrderKey, values: Sequence[CursorValue]) -> str:
     """An opaque, URL-safe position in this ordering."""
-    packed = orjson.dumps([order.name, *map(_pack, values)])
-    # As `urlsafe_b64encode` and `rstrip`, in half the time: a page has a cursor for each row.
+    return _to_text(orjson.dumps([order.name, *map(_pack, values)]))
+
+
+def _to_text(packed: bytes) -> str:
+    # As `urlsafe_b64encode` and `rstrip`, in half the time.
     return binascii.b2a_base64(packed, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
-def encode_cursors(order: OrderKey, positions: Sequence[Sequence[CursorValue]]) -> list[str]:
-    """As `encode_cursor`, of many."""
-    dumps, to_text = orjson.dumps, binascii.b2a_base64
-    columns = [list(map(_pack, column)) for column in zip(*positions, strict=True)]
-    return [
-        to_text(dumps((order.name, *values)), newline=False).translate(_URL_SAFE, b"=").decode()
-        for values in zip(*columns, strict=True)
-    ]
+def encode_cursors(order: OrderKey, columns: Sequence[Sequence[CursorValue]]) -> list[str]:
+    """As `encode_cursor`, of many positions, given as their columns."""
+    packed = list(map(_numbers_or_keys, columns))
+    if not packed or None in packed or "]" in order.name:
+        return [encode_cursor(order, values) for values in zip(*columns, strict=True)]
+    names = repeat(order.name, len(columns[0]))
+    rows = list(zip(names, *filter(None, packed), strict=True))
+    # No value has a bracket in it, so that the text of all of them comes apart again.
+    return _to_texts(orjson.dumps(rows)[2:-2].split(b"],["))
+
+
+def _to_texts(rows: Sequence[bytes]) -> list[str]:
+    """The base64 of each row in brackets: where all are of one length, cut from that of all, each
+    filled up to where its own would have ended."""
+    if len(set(map(len, rows))) != 1:
+        return [_to_text(b"[%b]" % row) for row in rows]
+    length = len(rows[0]) + len("[]")
+    width, used = (length + 2) // 3 * 4, (length * 4 + 2) // 3
+    filler = b"\0" * (-length % 3)
+    packed = binascii.b2a_base64(b"[%b]" % (b"]%b[" % filler).join(rows), newline=False)
+    text = packed.replace(b"+", b"-").replace(b"/", b"_").decode()  # the quickest of so many
+    return [text[at : at + used] for at in range(0, len(rows) * width, width)]
+
+
+def _numbers_or_keys(column: Sequence[Any]) -> list[int] | list[str] | None:
+    """As `_pack`, of a column of moments, ids or numbers; None of anything else."""
+    kinds = set(map(type, column))
+    kind = kinds.pop() if len(kinds) == 1 else object
+    if kind is int:
+        return list(column)
+    if kind is datetime:
+        return [(moment - _EPOCH) // _MICROSECOND for moment in column]
+    return [key.hex for key in column] if issubclass(kind, UUID) else None
 
 
 def decode_cursor(order: OrderKey, cursor: str) -> tuple[CursorValue, ...]:

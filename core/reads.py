@@ -9,10 +9,19 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from types import FunctionType, ModuleType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 Reads = frozenset[str] | None
 """Names of attributes; None where nobody knows which."""
+
+
+class Lead(NamedTuple):
+    """A row's attribute `key` leads through `loader` to a row that is shown as the type."""
+
+    key: str
+    loader: Any
+    shown_as: str | None
+
 
 AS_TEXT = "::text"
 """Behind the name of an attribute of which nothing but its text is wanted: its loader may let the

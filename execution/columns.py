@@ -122,6 +122,8 @@ def _leaves(shape: Shape, values: Values) -> Values:
     if shape.is_plain is not None and shape.is_plain(values):
         return values
     kinds = set(map(type, values))
+    if kinds <= shape.as_they_are:
+        return values
     if not all(map(is_inert, kinds)):
         raise Unusual
     if (made := serialised(shape.type, values)) is not None:
@@ -201,6 +203,9 @@ def still_rows(run: Run, plan: SelectionPlan, rows: Values, above: At) -> Values
     """The objects of a selection that is read from rows alone. Raises where something is not
     plain."""
     projection = projection_of(run, plan, rows)
+    if projection is None and len(rows) == 1:
+        plan.runs += 1
+        return [_still_row(run, plan, rows[0], above)]
     late = None if projection is None else projection.late
     columns: list[Values] = []
     for i, field in enumerate(plan.fields):
@@ -215,6 +220,21 @@ def still_rows(run: Run, plan: SelectionPlan, rows: Values, above: At) -> Values
     if projection is not None:
         return projection.make(rows, *columns)
     return made_rows(plan, columns, len(rows))
+
+
+def _still_row(run: Run, plan: SelectionPlan, row: Any, above: At) -> dict[str, Any]:
+    """As `still_rows`, of one: columns would be dearer than what is in them."""
+    made = {}
+    for field in plan.fields:
+        if field.kind is Kind.TYPENAME:
+            made[field.key] = plan.type.name
+            continue
+        value = field.read(row)
+        if type(value) not in field.shape.as_they_are:
+            at = below(above, field.key, field.order, plan.type.name)
+            [value] = _complete(run, field, field.shape, [value], at)
+        made[field.key] = value
+    return made
 
 
 def made_rows(plan: SelectionPlan, columns: list[Values], count: int) -> Values:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
 from core.errors import TimedOut
+from core.waiting import TimeLimit
 
 T = TypeVar("T")
 
@@ -17,10 +17,13 @@ async def within(limit_s: float | None, work: Awaitable[T], *, changes: bool) ->
 
     Raises `TimedOut`; the work has then been cancelled and has ended, its statements too.
     """
+    if limit_s is None:
+        return await work
+    limit = TimeLimit(limit_s)
     try:
-        async with asyncio.timeout(limit_s) as clock:
+        with limit:
             return await work
     except TimeoutError as error:
-        if limit_s is not None and clock.expired():
+        if limit.expired:
             raise TimedOut(limit_s=limit_s, changes=changes) from error
         raise

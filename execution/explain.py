@@ -23,12 +23,14 @@ MAX_NODES = 500
 @dataclass(frozen=True, slots=True)
 class Loading:
     """How a field that follows a key is loaded: by which loader, which columns of its rows (None:
-    all), by which statement (None: not known beforehand). `paged` where it loads lists."""
+    all), by which statement (None: not known beforehand). `paged` where it loads lists; `beside`
+    where its rows come with those that lead to them, if these are few."""
 
     loader: str
     paged: bool = False
     columns: tuple[str, ...] | None = None
     statement: str | None = None
+    beside: bool = False
 
 
 Describe = Callable[[Any, Mapping[str, Any], Any], Loading]
@@ -184,6 +186,7 @@ def _node_json(node: PlanNode) -> dict[str, Any]:
         told["loader"] = node.loading.loader
         told["columns"] = None if columns is None else list(columns)
         told["statement"] = node.loading.statement
+        told["beside"] = node.loading.beside
     if node.children:
         told["children"] = [_node_json(child) for child in node.children]
     return told

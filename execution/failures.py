@@ -61,11 +61,8 @@ def path_of(where: Where | None) -> list[str | int]:
 
 def core_path(where: Where) -> Path:
     """The same as graphql-core's linked path, for resolvers that look at it."""
-    made: Path | None = None
-    for step in _steps(where):
-        made = Path(made, step[1], step[3])
-    assert made is not None
-    return made
+    above = where[0]
+    return Path(None if above is None else core_path(above), where[1], where[3])
 
 
 def _steps(where: Where | None) -> Iterator[Where]:

@@ -187,7 +187,8 @@ class LevelExecutor(ReticentExecutor):
         loaders = getattr(self.context_value, "loaders", None)
         if loaders is not None and self.operation.operation is OperationType.QUERY:
             fragments = tuple(self.fragment_definitions.values())
-            loaders.needs = self.plans.needs(self.schema, self.operation, fragments)
+            needed = self.plans.needed(self.schema, self.operation, fragments)
+            loaders.needs, loaders.leads = needed
 
     async def _root(self, plan: SelectionPlan, root_value: Any, serially: bool) -> Any:
         self._tell_needs()

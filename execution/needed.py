@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
+    DirectiveNode,
     FieldNode,
     FragmentDefinitionNode,
     GraphQLSchema,
@@ -22,7 +23,7 @@ from graphql import (
     visit,
 )
 
-from core.reads import AS_TEXT, Reads, reads_of
+from core.reads import AS_TEXT, Lead, Reads, reads_of
 from execution.guards import Guard
 from execution.serialising import takes_text
 from execution.sharing import DEFINITION
@@ -31,18 +32,30 @@ Needs = Mapping[str, Reads]
 """By type: the attributes that are read of its rows; None, or no word of it, where that is not
 known."""
 
+Leads = Mapping[str, Sequence[Lead]]
+"""By type: where its fields lead by keys of its rows."""
 
-def needs_of(
+
+class Needed(NamedTuple):
+    """What an operation reads of the rows behind each type."""
+
+    needs: Needs
+    leads: Leads
+
+
+def needed_of(
     schema: GraphQLSchema,
     operation: OperationDefinitionNode,
     fragments: Sequence[FragmentDefinitionNode],
-) -> Needs:
-    """What the operation needs, whatever @skip and @include leave out of it."""
+) -> Needed:
+    """What the operation needs, whatever @skip and @include leave out of it; and where it certainly
+    leads, which is nowhere where they may."""
     info = TypeInfo(schema)
     look = _Look(schema, info)
     for definition in (operation, *fragments):
         visit(definition, TypeInfoVisitor(info, look))
-    return look.needs
+    leads = {} if look.switched else {name: tuple(found) for name, found in look.leads.items()}
+    return Needed(look.needs, leads)
 
 
 @lru_cache(maxsize=4_000)
@@ -76,13 +89,28 @@ def reads_of_field(definition: Any) -> Reads:
     return reads_of(resolver.wrapped_func, row.name)
 
 
+def lead_of_field(definition: Any) -> Lead | None:
+    """Where the field leads by a key of its row, whoever asks and whatever its arguments."""
+    found = (definition.extensions or {}).get(DEFINITION)
+    keyed = None if found is None else found.metadata.get("keyed")
+    if found is None or keyed is None or found.extensions or keyed.viewer or definition.args:
+        return None
+    return Lead(keyed.key, keyed.loader, shown_as(definition.type))
+
+
 class _Look(Visitor):
-    """Collects the needs of each type that a field is selected on."""
+    """Collects the needs of each type that a field is selected on, and where its fields lead."""
 
     def __init__(self, schema: GraphQLSchema, info: TypeInfo) -> None:
         super().__init__()
         self.schema, self.info = schema, info
         self.needs: dict[str, Reads] = {}
+        self.leads: dict[str, dict[Lead, None]] = {}
+        self.switched = False
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        if node.name.value in ("skip", "include"):
+            self.switched = True
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
         parent: Any = self.info.get_parent_type()
@@ -100,5 +128,8 @@ class _Look(Visitor):
             self.needs.setdefault(type_.name, before)
             return
         definition = self.schema.get_field(type_, name)
+        lead = None if definition is None else lead_of_field(definition)
+        if lead is not None:
+            self.leads.setdefault(type_.name, {})[lead] = None
         reads = None if definition is None else reads_of_field(definition)
         self.needs[type_.name] = None if reads is None else before | reads

@@ -36,6 +36,7 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetailsList
 
 from core.reads import Whole, whole_of
+from execution.direct import Direct, direct_of, has_variables
 from execution.guards import Guard
 from execution.sharing import DEFINITION
 
@@ -84,6 +85,8 @@ class Shape:
     inner: Shape | None = None
     is_plain: Callable[[list[Any]], bool] | None = None
     """Whether a whole column of leaves may stand in the response as it is; None: not known."""
+    as_they_are: frozenset[type] = frozenset()
+    """Classes of values each of which may stand in the response as it is."""
 
 
 def _nothing(row: Any) -> None:
@@ -122,7 +125,15 @@ class FieldPlan:
     all who refer to it; None until somebody looked."""
     guards: tuple[Guard, ...] = ()
     keyed: Any = None
+    direct: Direct | None = None
+    """How to call the resolver without Strawberry's preparations, where that is the same."""
     has_arguments: bool = False
+    is_literal: bool = False
+    """Whether no argument holds a variable."""
+    coerced: Mapping[str, Any] | None = None
+    """Its arguments, where all executions of the plan have the same and nobody can change them."""
+    given: dict[str, Any] | None = None
+    """The same as the resolver gets them, called directly; to be copied."""
     selections: dict[GraphQLObjectType, SelectionPlan] = field(default_factory=dict)
 
 
@@ -158,7 +169,8 @@ def shape_of(type: GraphQLOutputType) -> Shape:
     if is_list_type(type):
         return Shape(Form.LIST, nullable, type, shape_of(type.of_type))
     if is_leaf_type(type):
-        return Shape(Form.LEAF, nullable, type, is_plain=_plain_check(type, nullable=nullable))
+        check, kinds = _plain_check(type, nullable=nullable), _as_they_are(type, nullable=nullable)
+        return Shape(Form.LEAF, nullable, type, is_plain=check, as_they_are=kinds)
     return Shape(Form.ABSTRACT if is_abstract_type(type) else Form.OBJECT, nullable, type)
 
 
@@ -183,13 +195,14 @@ def _fields(
             coordinate=f"{type}.{name}",
             shape=shape_of(definition.type),
             has_arguments=bool(definition.args or details[0].node.arguments),
+            is_literal=not any(has_variables(a.value) for a in details[0].node.arguments or ()),
         )
-        _classify(plan, name)
+        _classify(schema, plan, name)
         yield plan
         order += 1
 
 
-def _classify(plan: FieldPlan, name: str) -> None:
+def _classify(schema: GraphQLSchema, plan: FieldPlan, name: str) -> None:
     """Say how the field gets its values; a resolver where nothing better is known."""
     if name == "__typename":
         plan.kind = Kind.TYPENAME
@@ -208,6 +221,8 @@ def _classify(plan: FieldPlan, name: str) -> None:
     elif _sees_row_alone(found, plan.shape):
         plan.kind, plan.read = Kind.COMPUTED, found.base_resolver.wrapped_func
         plan.whole = whole_of(plan.read)
+    else:
+        plan.direct = direct_of(schema, plan.definition, found)
 
 
 def _sees_row_alone(found: Any, shape: Shape) -> bool:
@@ -240,6 +255,16 @@ def _plain_check(type_: Any, *, nullable: bool) -> Callable[[list[Any]], bool] |
             and all(isfinite(value) for value in column if value is not None)
         )
     return lambda column: _all_of(column, allowed)
+
+
+def _as_they_are(type_: Any, *, nullable: bool) -> frozenset[type]:
+    """See `Shape.as_they_are`. A number may still be too large, or none."""
+    own = PLAIN.get(type_)
+    if own is None and getattr(type_, "coerce_output_value", None) is str:
+        own = str
+    if own not in (str, bool):
+        return frozenset()
+    return frozenset({own, type(None)} if nullable else {own})
 
 
 def _all_of(column: list[Any], allowed: set[type]) -> bool:

@@ -36,6 +36,12 @@ class RateGuard(FieldExtension):
     async def resolve_async(
         self, next_: Callable[..., Any], source: Any, info: Any, **kwargs: Any
     ) -> Any:
+        await self.take_turn(info)
+        found = next_(source, info, **kwargs)
+        return await found if isawaitable(found) else found
+
+    async def take_turn(self, info: Any) -> None:
+        """Take a turn, for who asks. Raises `RateLimited`."""
         context = info.context
         spending = getattr(getattr(context, "server", None), "spending", None)
         if spending is not None:
@@ -47,5 +53,3 @@ class RateGuard(FieldExtension):
                 context.viewer,
                 context.address,
             )
-        found = next_(source, info, **kwargs)
-        return await found if isawaitable(found) else found

@@ -3,16 +3,20 @@ has failed so far."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from graphql import located_error
 from graphql.execution.values import get_argument_values
 from graphql.type import GraphQLObjectType
 
+from execution.direct import Direct, never_change
 from execution.failures import Failed, Failures, Where, core_path, order_of, path_of
 from execution.plan import FieldPlan, SelectionPlan, plan_selection
+
+NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -30,18 +34,46 @@ class Run:
             plan.definition, plan.nodes, plan.parent, core_path(where)
         )
 
-    def arguments(self, plan: FieldPlan) -> dict[str, Any]:
+    def arguments(self, plan: FieldPlan) -> Mapping[str, Any]:
         """The field's arguments, coerced; raises as graphql-core does."""
         if not plan.has_arguments:
-            return {}
+            return NONE
+        if plan.coerced is not None:
+            return plan.coerced
         first = plan.details[0]
-        return get_argument_values(
+        values = get_argument_values(
             plan.definition,
             first.node,
             self.core.variable_values,
             first.fragment_variable_values,
             self.core.hide_suggestions,
         )
+        if plan.is_literal and never_change(values):
+            plan.coerced = MappingProxyType(values)
+        return values
+
+    def direct(
+        self,
+        plan: FieldPlan,
+        direct: Direct,
+        where: Where,
+        source: Any,
+        arguments: Mapping[str, Any],
+    ) -> Any:
+        """What the field's resolver gives, called directly, or its failure here."""
+        try:
+            info = None
+            if direct.needs_info:
+                info = direct.info_class(_raw_info=self.info(plan, where), _field=direct.field)
+            given = plan.given
+            if given is None:
+                given = direct.given(arguments, info)
+                if plan.coerced is not None and never_change(given):
+                    plan.given = given
+            value = direct.call(source, info, given.copy())
+        except Exception as error:
+            return self.fail(plan, where, error)
+        return self.fail(plan, where, value) if isinstance(value, Exception) else value
 
     def below(self, plan: FieldPlan, type_: GraphQLObjectType) -> SelectionPlan:
         """What is selected of objects of this type in the field."""

@@ -166,9 +166,12 @@ class DocumentStore:
 
     def _weigh(self, prepared: Prepared) -> None:
         """Count what a document takes by now: its plans grow as it is run."""
-        fields = sum(map(self.plans.fields, prepared.whole.operations))
-        tokens = prepared.tokens * (2 if prepared.incremental else 1)
-        weight = tokens * TOKEN_BYTES + fields * FIELD_BYTES
+        tokens, whole = prepared.tokens, prepared
+        if prepared.incremental:
+            tokens, whole = 2 * tokens, prepared.whole
+        weight = tokens * TOKEN_BYTES
+        for operation in whole.operations:
+            weight += self.plans.fields(operation) * FIELD_BYTES
         if weight == prepared.bytes:
             return
         self.bytes += weight - prepared.bytes

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from types import CoroutineType
 from typing import Any
 
 from graphql import GraphQLError
@@ -111,6 +112,11 @@ async def _values(run: Run, field: FieldPlan, sources: Values, at: At) -> Values
         arguments = run.arguments(field)
     except Exception as error:
         return [run.fail(field, at(i), error) for i in range(len(sources))]
+    if (direct := field.direct) is not None:
+        values = [
+            run.direct(field, direct, at(i), source, arguments) for i, source in enumerate(sources)
+        ]
+        return await _awaited(run, field, values, at)
     resolve = field.definition.resolve or run.core.field_resolver
     values = []
     for i, source in enumerate(sources):
@@ -170,6 +176,9 @@ async def _shared(run: Run, field: FieldPlan, sources: Values, at: At) -> Values
 
 async def _awaited(run: Run, field: FieldPlan, values: Values, at: At) -> Values:
     """The values, those that had to be waited for among them; all wait together."""
+    if len(values) == 1 and type(values[0]) is CoroutineType:
+        [value] = await settle(values)
+        return [run.fail(field, at(0), value) if isinstance(value, Exception) else value]
     if all(map(is_inert, set(map(type, values)))):
         return values
     is_awaitable = run.core.is_awaitable

@@ -16,6 +16,7 @@ from core.database import Database
 from core.pagination import PageRequest
 from core.reads import by_rows
 from loaders.base import Computed, many_by, one_by, page_by, read_page
+from loaders.beside import Beside
 from loaders.pages import Page, order
 from loaders.rows import Columns, Money, moneys, moneys_or_null, row_of
 from models.auctions import Auction, Bid, Product, Stall
@@ -284,11 +285,12 @@ async def auctions_page(
     ordering: str,
     request: PageRequest,
     columns: Columns = None,
+    beside: Beside | None = None,
 ) -> Page:
     """One page of all auctions under a filter, in one of `AUCTION_ORDERS`, with the columns that
-    are shown."""
+    are shown and what they refer to."""
     order = AUCTION_ORDERS[ordering]
-    return await read_page(db, AuctionRow, order, request, _conditions(wanted), columns)
+    return await read_page(db, AuctionRow, order, request, _conditions(wanted), columns, beside)
 
 
 def _conditions(wanted: AuctionFilter) -> list[ColumnElement[bool]]:

@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from core.database import Database
-from core.reads import Reads
+from core.reads import Lead, Reads
+from loaders.beside import Beside, Reference, nothing_beside, reference_of
 from loaders.declaring import Computed, CountBy, Loader, OneBy, PageBy, depends_on_viewer
 from loaders.pages import Order
 from loaders.rows import Columns, columns_behind
@@ -39,13 +40,15 @@ class Loaders:
     `common` are loaders that several subscribers of one event share: what does not depend on who
     asks is read once for all of them. `needs` says for GraphQL types which attributes of a row the
     operation reads, where that is known: rows that nothing but its fields look at are then read
-    with no more columns.
+    with no more columns. `leads` say where fields of such a type lead by a key: those rows are read
+    beside them where that is sooner.
     """
 
     db: Database
     viewer_id: UUID | None = None
     common: Loaders | None = None
     needs: Mapping[str, Reads] = field(default_factory=dict)
+    leads: Mapping[str, Sequence[Lead]] = field(default_factory=dict)
     _readings: dict[tuple[Loader, Columns], Reading] = field(default_factory=dict)
 
     def load(self, loader: Loader, key: Any) -> Awaitable[Any]:
@@ -87,6 +90,11 @@ class Loaders:
                 return order.names
         return () if self.needs else order.names
 
+    def beside(self, row: Any, type_name: str | None) -> Beside:
+        """What is read beside rows that are shown as this type."""
+        references = self._references(row, type_name)
+        return Beside(references, self._offer) if references else nothing_beside()
+
     def prime(self, loader: Loader, key: Any, row: Any) -> None:
         """Remember a whole row that was read on another way."""
         self._reading(loader, None).known.setdefault(key, row)
@@ -112,6 +120,21 @@ class Loaders:
     async def _counted(self, counter: CountBy, key: Any) -> int:
         return int(await self.load(counter, key))
 
+    def _references(self, row: Any, type_name: str | None) -> tuple[Reference, ...]:
+        leads = () if type_name is None else self.leads.get(type_name, ())
+        return tuple(found for lead in leads if (found := self._reference(row, lead)) is not None)
+
+    def _reference(self, row: Any, lead: Lead) -> Reference | None:
+        if not isinstance(lead.loader, OneBy):
+            return None
+        columns = self.shown_columns(lead.loader.row, lead.shown_as, lead.loader.key.name)
+        return reference_of(row, lead.key, lead.loader, columns)
+
+    def _offer(self, reference: Reference, rows: Mapping[Any, Any]) -> None:
+        known = self._reading(reference.loader, reference.columns).known
+        # What is known already stays: it may have been shown.
+        known.update({**rows, **known} if known else rows)
+
     def _shown(self, loader: Loader, type_name: str | None) -> Reading:
         if isinstance(loader, CountBy | Computed) or not self.needs:
             return self._whole(loader)
@@ -122,7 +145,10 @@ class Loaders:
             always = self.shown_places(loader.order)
         elif isinstance(loader, OneBy):
             always = (loader.key.name,)
-        return self._reading(loader, self.shown_columns(loader.row, type_name, *always))
+        reading = self._reading(loader, self.shown_columns(loader.row, type_name, *always))
+        if reading.beside is None:
+            reading.beside = self.beside(loader.row, type_name)
+        return reading
 
     def _whole(self, loader: Loader) -> Reading:
         if self.common is not None and not depends_on_viewer(loader):
@@ -159,6 +185,8 @@ class Reading:
     batch: Batch | None = None
     offered: list[Sequence[Any]] = field(default_factory=list)
     """Rows that were read on another way: few operations come to ask for one of them."""
+    beside: Beside | None = None
+    """What is read beside its rows; None until they are shown as a type."""
     refused: bool = False
     """Whether there is a refusal among what is known."""
 
@@ -230,7 +258,13 @@ class Reading:
         loaders = self.loaders
         try:
             answers = await run(
-                loaders.db, self.loader, loaders.viewer_id, keys, self.columns, loaders._counted
+                loaders.db,
+                self.loader,
+                loaders.viewer_id,
+                keys,
+                self.columns,
+                self.beside or nothing_beside(),
+                loaders._counted,
             )
             if any(issubclass(kind, Exception) for kind in set(map(type, answers))):
                 answers, self.refused = list(map(_answered, answers)), True

@@ -24,10 +24,13 @@ class Order:
     descending: bool = False
     names: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The columns that a row's position is made of."""
+    readers: tuple[Callable[[Any], Any], ...] = field(init=False, repr=False, compare=False)
+    """Each of them read from a row."""
     _read: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(column.name for column in self.columns))
+        object.__setattr__(self, "readers", tuple(map(attrgetter, self.names)))
         object.__setattr__(self, "_read", attrgetter(*self.names))
 
     def by(self, *, forward: bool = True) -> list[Any]:
@@ -87,10 +90,11 @@ def order(name: str, *columns: Any, descending: bool = False) -> Order:
 
 def _cursors(edges: Sequence[Edge]) -> list[str]:
     """As `Edge.cursor`, of many edges of one list or of lists in one order."""
-    order = edges[0].order
-    if any(edge.order is not order for edge in edges):
+    nodes, orders = zip(*edges, strict=True)
+    order = orders[0]
+    if len(set(map(id, orders))) != 1:
         return [edge.cursor for edge in edges]
-    return encode_cursors(order.key, [order.position(edge.node) for edge in edges])
+    return encode_cursors(order.key, [list(map(read, nodes)) for read in order.readers])
 
 
 class Edge(NamedTuple):

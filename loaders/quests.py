@@ -30,6 +30,7 @@ from sqlmodel import col
 from core.database import Database
 from core.pagination import PageRequest
 from loaders.base import Computed, many_by, one_by, page_by, read_page
+from loaders.beside import Beside
 from loaders.pages import Page, make_page, order
 from loaders.rows import Columns, Money, row_of
 from models.quests.assignments import Assignment, Team, TeamMember
@@ -247,12 +248,14 @@ async def quests_page(
     ordering: str,
     request: PageRequest,
     columns: Columns = None,
+    beside: Beside | None = None,
 ) -> Page:
     """One page of the quests under a filter that this viewer sees. DISTANCE needs `near`."""
     conditions = [quest_visible(viewer_id), *_conditions(wanted)]
     if ordering == "DISTANCE":
         return await _nearest(db, wanted, request, conditions)
-    return await read_page(db, QuestRow, QUEST_ORDERS[ordering], request, conditions, columns)
+    order = QUEST_ORDERS[ordering]
+    return await read_page(db, QuestRow, order, request, conditions, columns, beside)
 
 
 async def zones_page(db: Database, region: str | None, request: PageRequest) -> Page:

@@ -247,13 +247,15 @@ def _not_replaced(row: Any, /, **_: Any) -> NoReturn:
     raise MissingColumn(f"this {type(row).__name__} has some columns alone: it cannot be copied")
 
 
-def selected(row: Any, columns: Columns) -> list[Any]:
-    """What a statement selects for rows of `narrowed(row, columns)`."""
+def selected(row: Any, columns: Columns, *, of: Any = None) -> list[Any]:
+    """What a statement selects for rows of `narrowed(row, columns)`: of their own table, or `of` an
+    alias of it."""
+    there = row.__columns__ if of is None else [of.c[column.name] for column in row.__columns__]
     if columns is None:
-        return list(row.__columns__)
+        return list(there)
     return [
         column if column.name in columns else _written(column).label(column.name)
-        for column in row.__columns__
+        for column in there
         if column.name in columns or column.name + AS_TEXT in columns
     ]
 

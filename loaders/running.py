@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +13,13 @@ from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, bindparam, func
 
 from core.database import Database
 from core.pagination import PageRequest
+from loaders.beside import Beside, nothing_beside, told_apart, with_references
 from loaders.compiled import VIEWER, Statements, Values, compiled, compiled_for_viewers
 from loaders.declaring import Computed, CountBy, Loader, ManyBy, OneBy, PageBy
 from loaders.pages import Order, Page, make_page
 from loaders.rows import Columns, narrowed, selected
 
+_FIRST = itemgetter(0)
 STATEMENTS = Statements()
 """Of this process, whatever the database: they are texts."""
 
@@ -31,19 +33,21 @@ async def run(
     viewer_id: UUID | None,
     keys: Sequence[Any],
     columns: Columns,
+    beside: Beside,
     count: Count,
 ) -> Sequence[Any]:
     """Answer `keys`, in order, in one statement (`PageBy`: one a distinct page). Rows have
-    `columns` and those they are found by; other answers do not mind them."""
+    `columns` and those they are found by, and others are read `beside` them; answers that are no
+    rows do not mind either."""
     match loader:
         case OneBy():
-            return await _one(db, loader, viewer_id, keys, columns)
+            return await _one(db, loader, viewer_id, keys, columns, beside)
         case CountBy():
             return await _count(db, loader, viewer_id, keys)
         case ManyBy():
-            return await _many(db, loader, viewer_id, keys, columns)
+            return await _many(db, loader, viewer_id, keys, columns, beside)
         case PageBy():
-            return await _pages(db, loader, viewer_id, keys, columns, count)
+            return await _pages(db, loader, viewer_id, keys, columns, beside, count)
         case Computed():
             return await loader.load(db, viewer_id, keys)
 
@@ -82,16 +86,27 @@ async def _rows(
 
 
 async def _one(
-    db: Database, loader: OneBy, viewer_id: UUID | None, keys: Sequence[Any], columns: Columns
+    db: Database,
+    loader: OneBy,
+    viewer_id: UUID | None,
+    keys: Sequence[Any],
+    columns: Columns,
+    beside: Beside,
 ) -> list[Any]:
+    references = beside.within(len(keys))
+
     def make(viewer_id: UUID | None) -> Select[Any]:
         # = ANY(array) and not IN (list): one text, whatever the number of keys.
-        return select(*selected(loader.row, columns)).where(
+        rows = select(*selected(loader.row, columns)).where(
             loader.key == func.any(_keys(loader.key.type)), *_conditions(loader, viewer_id)
         )
+        return with_references(rows, loader.row, references)
 
     row, name = narrowed(loader.row, columns), loader.key.name
-    rows = await _rows(db, loader, viewer_id, (columns,), row, make, {"keys": keys})
+    form, made = (columns, references), tuple if references else row
+    rows = await _rows(db, loader, viewer_id, form, made, make, {"keys": keys})
+    if references:
+        rows = told_apart(rows, row, references, beside, 0)
     found = dict(zip(map(attrgetter(name), rows), rows, strict=True))
     return list(map(found.get, keys))
 
@@ -117,14 +132,23 @@ async def _many(
     viewer_id: UUID | None,
     keys: Sequence[tuple[UUID, int]],
     columns: Columns,
+    beside: Beside,
 ) -> list[Any]:
+    limit = min(max(n for _, n in keys), loader.limit)
+    parents = list(dict.fromkeys(map(_FIRST, keys)))
+    references = beside.within(limit * len(parents))
+
     def make(viewer_id: UUID | None) -> Select[Any]:
         inner = select(*selected(loader.row, columns)).where(*_conditions(loader, viewer_id))
+        inner = with_references(inner, loader.row, references)
         return _lateral(loader, inner.order_by(*loader.order_by))
 
-    limit = min(max(n for _, n in keys), loader.limit)
-    values = {"keys": list(dict.fromkeys(key for key, _ in keys)), "limit": limit}
-    found = await _children(db, loader, viewer_id, (columns,), columns, make, values)
+    def children(records: Sequence[Any]) -> list[Any]:
+        return told_apart(records, narrowed(loader.row, columns), references, beside, 1)
+
+    values = {"keys": parents, "limit": limit}
+    form = (columns, references)
+    found = await _children(db, loader, viewer_id, form, children, make, values)
     return [found[key][: min(n, loader.limit)] for key, n in keys]
 
 
@@ -134,6 +158,7 @@ async def _pages(
     viewer_id: UUID | None,
     keys: Sequence[tuple[UUID, PageRequest]],
     columns: Columns,
+    beside: Beside,
     count: Count,
 ) -> list[Any]:
     wanted: dict[PageRequest, list[UUID]] = defaultdict(list)
@@ -141,7 +166,7 @@ async def _pages(
         wanted[request].append(key)
     pages: dict[tuple[UUID, PageRequest], Page] = {}
     for request, parents in wanted.items():
-        found = await _page_rows(db, loader, viewer_id, request, parents, columns)
+        found = await _page_rows(db, loader, viewer_id, request, parents, columns, beside)
         for key in parents:
 
             def counted(key: UUID = key) -> Awaitable[int]:
@@ -158,22 +183,28 @@ async def _page_rows(
     request: PageRequest,
     parents: Sequence[UUID],
     columns: Columns,
+    beside: Beside,
 ) -> dict[UUID, list[Any]]:
     order = loader.order
+    references = beside.within((request.limit + 1) * len(parents))
 
     def make(viewer_id: UUID | None) -> Select[Any]:
         inner = select(*selected(loader.row, columns)).where(
             *_conditions(loader, viewer_id), *order.between_holes(request)
         )
+        inner = with_references(inner, loader.row, references)
         return _lateral(loader, inner.order_by(*order.by(forward=request.forward)))
+
+    def children(records: Sequence[Any]) -> list[Any]:
+        return told_apart(records, narrowed(loader.row, columns), references, beside, 1)
 
     values = {
         "keys": list(dict.fromkeys(parents)),
         "limit": request.limit + 1,
         **order.holes(request),
     }
-    form = (columns, *_form(request))
-    return await _children(db, loader, viewer_id, form, columns, make, values)
+    form = (columns, references, *_form(request))
+    return await _children(db, loader, viewer_id, form, children, make, values)
 
 
 def _form(request: PageRequest) -> tuple[bool, ...]:
@@ -195,16 +226,17 @@ async def _children(
     loader: ManyBy | PageBy,
     viewer_id: UUID | None,
     form: tuple[Any, ...],
-    columns: Columns,
+    children: Callable[[Sequence[Any]], list[Any]],
     make: Callable[[UUID | None], Select[Any]],
     values: Values,
 ) -> dict[UUID, list[Any]]:
-    """The rows of each of the `keys` among the values, in their order."""
-    row, new = narrowed(loader.row, columns), tuple.__new__
+    """The rows of each of the `keys` among the values, in their order; `children` makes them of
+    records that begin with the key's place."""
     keys = values["keys"]
     found: list[list[Any]] = [[] for _ in keys]
-    for place_and_row in await _rows(db, loader, viewer_id, form, tuple, make, values):
-        found[place_and_row[0] - 1].append(new(row, place_and_row[1:]))
+    records = await _rows(db, loader, viewer_id, form, tuple, make, values)
+    for place, row in zip(map(_FIRST, records), children(records), strict=True):
+        found[place - 1].append(row)
     return dict(zip(keys, found, strict=True))
 
 
@@ -215,9 +247,10 @@ async def read_page(
     request: PageRequest,
     conditions: Sequence[ColumnElement[bool]],
     columns: Columns = None,
+    beside: Beside | None = None,
 ) -> Page:
     """One page of a whole table under `conditions`: the root lists. Rows have `columns`, among them
-    the order's where somebody asks for cursors."""
+    the order's where somebody asks for cursors; others are read `beside` them."""
 
     async def count() -> int:
         async with db.read() as session:
@@ -227,7 +260,9 @@ async def read_page(
             )
             return int(found.scalar_one())
 
-    rows = await _rows_under(db, row, order, request, conditions, columns)
+    rows = await _rows_under(
+        db, row, order, request, conditions, columns, beside or nothing_beside()
+    )
     return make_page(rows, order, request, count)
 
 
@@ -238,25 +273,34 @@ async def _rows_under(
     request: PageRequest,
     conditions: Sequence[ColumnElement[bool]],
     columns: Columns,
+    beside: Beside,
 ) -> list[Any]:
+    references = beside.within(request.limit + 1)
+
     def make() -> Select[Any]:
-        return (
+        rows = (
             select(*selected(row, columns))
             .where(*conditions, *order.between_holes(request))
             .order_by(*order.by(forward=request.forward))
             .limit(bindparam("limit"))
         )
+        return with_references(rows, row, references)
 
-    made = narrowed(row, columns)
+    def apart(records: list[Any]) -> list[Any]:
+        return told_apart(records, narrowed(row, columns), references, beside, 0)
+
+    made = tuple if references else narrowed(row, columns)
     values = {"limit": request.limit + 1, **order.holes(request)}
     # SQLAlchemy's own key of an expression: equal for those of one text, its values beside it.
     keys = [condition._generate_cache_key() for condition in conditions]
     if None not in keys:
         given = [bound for key in keys for bound in key.bindparams]  # type: ignore[union-attr]
-        form = (row, order, columns, *_form(request), *(key.key for key in keys))  # type: ignore[union-attr]
+        form = (row, order, columns, references, *_form(request), *(key.key for key in keys))  # type: ignore[union-attr]
         statement = STATEMENTS.get(form, lambda: compiled(make(), made, given=given))
         if statement is not None:
             bound = {n: each.effective_value for n, each in enumerate(given)}
-            return await statement.run(db, {**values, **bound})
+            found = await statement.run(db, {**values, **bound})
+            return apart(found) if references else found
     async with db.read() as session:
-        return [tuple.__new__(made, each) for each in await session.execute(make(), values)]
+        found = [tuple.__new__(made, each) for each in await session.execute(make(), values)]
+    return apart(found) if references else found

@@ -76,7 +76,10 @@ async def auctions(
     columns = context.loaders.shown_columns(
         AuctionRow, "Auction", *context.loaders.shown_places(order)
     )
-    page = await loaders.auctions_page(context.server.db, wanted, ordering, request, columns)
+    beside = context.loaders.beside(AuctionRow, "Auction")
+    page = await loaders.auctions_page(
+        context.server.db, wanted, ordering, request, columns, beside
+    )
     context.loaders.prime_shown(loaders.auction_by_id, page.nodes, "Auction")
     return page
 

@@ -42,8 +42,9 @@ async def quests_page(
         if near
         else context.loaders.shown_columns(QuestRow, "Quest", *context.loaders.shown_places(order))
     )
+    beside = None if near else context.loaders.beside(QuestRow, "Quest")
     page = await loaders.quests_page(
-        context.server.db, context.viewer_id, wanted, ordering, request, columns
+        context.server.db, context.viewer_id, wanted, ordering, request, columns, beside
     )
     if not near:
         context.loaders.prime_shown(loaders.visible_quest_by_id, page.nodes, "Quest")

@@ -44,6 +44,7 @@ from schema.timing import in_time, limit_s_of
 
 ExecutorName = Literal["levels", "graphql-core"]
 ALL_TYPES = frozenset(StrawberryOperationType)
+KINDS = {kind: StrawberryOperationType(kind.value) for kind in OperationType}
 
 
 class MelaSchema(DomainSchema):
@@ -137,7 +138,7 @@ class MelaSchema(DomainSchema):
         operation = prepared.operation(operation_name)
         if operation is None:
             raise CannotGetOperationTypeError(operation_name)
-        kind = StrawberryOperationType(operation.operation.value)
+        kind = KINDS[operation.operation]
         if kind not in allowed:
             raise InvalidOperationTypeError(kind)
         if errors := (

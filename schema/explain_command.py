@@ -16,6 +16,7 @@ from rich.syntax import Syntax
 from rich.tree import Tree
 
 from execution.explain import Plan, PlanNode, as_json, as_mermaid
+from loaders.beside import MAX_ROWS
 from schema.build import build_schema
 from schema.explaining import NotExplained, explain
 
@@ -64,13 +65,16 @@ def show_plan(plan: Plan, out: Console) -> None:
         out.print(Syntax(text, "sql", word_wrap=True, background_color="default"))
 
 
+_BESIDE = f"beside up to {MAX_ROWS} rows, else "
+
+
 def _grow(tree: Tree, node: PlanNode) -> None:
     colour = COLOURS.get(node.kind, "dim")
     words = [escape(f"{node.key or '... on'}{_arguments(node)}: {node.type}")]
     words.append(f"[{colour}]{node.kind}[/]")
     if node.loading is not None:
         columns = node.loading.columns
-        words.append(f"by {node.loading.loader}")
+        words.append(f"{_BESIDE if node.loading.beside else ''}by {node.loading.loader}")
         words.append(f"[dim]({'all columns' if columns is None else ', '.join(columns)})[/]")
     if node.cost:
         words.append(f"cost {node.cost}")

@@ -14,12 +14,14 @@ from graphql import GraphQLSchema, OperationType
 from core.clock import utc_now
 from core.database import Database
 from core.ids import new_id
+from core.reads import Lead
 from core.settings import Settings
 from execution.explain import Loading, Plan, plan_of
 from execution.levels import LevelExecutor
-from execution.needed import shown_as
+from execution.needed import Needed, shown_as
 from execution.store import DocumentStore
 from loaders.base import Loaders, ManyBy, PageBy
+from loaders.beside import may_be_beside
 from loaders.recording import DryDatabase
 from resolvers.context import OperationContext, Server
 from services.users.access import KNOWN_SCOPES, Viewer
@@ -69,7 +71,7 @@ async def explain(
 async def told(schema: Explained, executor: LevelExecutor) -> Plan:
     """The plan of an operation that could begin, with the statements of its loaders."""
     fragments = tuple(executor.fragment_definitions.values())
-    needs = schema.documents.plans.needs(schema._schema, executor.operation, fragments)
+    needed = schema.documents.plans.needed(schema._schema, executor.operation, fragments)
     met: dict[Any, Any] = {}
 
     def meet(keyed: Any, arguments: Mapping[str, Any], type_: Any) -> Loading:
@@ -77,28 +79,35 @@ async def told(schema: Explained, executor: LevelExecutor) -> Plan:
         return Loading(keyed.loader.name)
 
     plan_of(executor, meet)
-    found = {key: await _loading(*each, needs=needs) for key, each in met.items()}
+    found = {key: await _loading(*each, needed=needed) for key, each in met.items()}
     return plan_of(
         executor, lambda keyed, arguments, type_: found[id(keyed), repr(arguments), str(type_)]
     )
 
 
 async def _loading(
-    keyed: Any, arguments: Mapping[str, Any], type_name: str | None, *, needs: Any
+    keyed: Any, arguments: Mapping[str, Any], type_name: str | None, *, needed: Needed
 ) -> Loading:
     """How a declared field is loaded: asked of it, for a row that does not exist."""
     context, loader = _dry_context(), keyed.loader
-    context.loaders.needs = needs
+    context.loaders.needs, context.loaders.leads = needed
     row = SimpleNamespace(**{keyed.key: new_id()})
     with suppress(Exception):  # what is computed may want more than a key
         await keyed.answer(context, [row], arguments, type_name)
     sent = cast(DryDatabase, context.server.db).sent
+    columns = context.loaders._shown(loader, type_name).columns
     return Loading(
         loader.name,
         paged=isinstance(loader, ManyBy | PageBy),
-        columns=context.loaders._shown(loader, type_name).columns,
+        columns=columns,
         statement=sent[0] if sent else None,
+        beside=_leads(needed, keyed, type_name) and may_be_beside(loader, columns),
     )
+
+
+def _leads(needed: Needed, keyed: Any, type_name: str | None) -> bool:
+    lead = Lead(keyed.key, keyed.loader, type_name)
+    return any(lead in leads for leads in needed.leads.values())
 
 
 def _dry_context() -> OperationContext:

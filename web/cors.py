@@ -4,13 +4,16 @@ the same list. Nothing here lets cookies through: who asks is said by a header."
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.settings import Settings
+from web.headers import headers_of
 
+Pair = tuple[bytes, bytes]
 PREFLIGHT_KEPT_S: Final = 24 * 3600
 """How long a browser may remember what it was allowed; it decides itself for how long it does."""
 LOCAL: Final = re.compile(r"https?://(localhost|[a-z0-9-]+\.localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
@@ -31,7 +34,7 @@ def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
     local = settings.profile != "prod"
     if not settings.cors_origins and not local:
         return app
-    return CORSMiddleware(
+    return _Cors(
         app,
         allow_origins=settings.cors_origins,
         allow_origin_regex=LOCAL.pattern if local else None,
@@ -41,6 +44,35 @@ def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
         expose_headers=EXPOSED,
         max_age=PREFLIGHT_KEPT_S,
     )
+
+
+class _Cors(CORSMiddleware):
+    """Starlette's, which answers what has no Origin, and needs no more than its Vary, through
+    objects for all headers that it has and gets."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or b"origin" in headers_of(scope):
+            await super().__call__(scope, receive, send)
+            return
+
+        async def send_varied(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = _varied(message.get("headers", ()))
+            await send(message)
+
+        await self.app(scope, receive, send_varied)
+
+
+def _varied(headers: Iterable[Pair]) -> list[Pair]:
+    """With the Origin in what the answer depends on, which is one header."""
+    varied = [b"Origin"]
+    others: list[Pair] = []
+    for pair in headers:
+        if pair[0] == b"vary":
+            varied.insert(-1, pair[1])
+        else:
+            others.append(pair)
+    return [*others, (b"vary", b", ".join(varied))]
 
 
 def may_open_socket(settings: Settings, origin: str) -> bool:

@@ -111,14 +111,15 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             return
         accepted = negotiate(headers.get(b"accept"))
         context = self._context(headers, scope)
-        exchange = Exchange(scope, headers, receive, send)
         if self.single.concerns(scope, headers):
-            await self.single.answer(exchange, context, partial(self._read, exchange, context))
+            exchange = Exchange(scope, headers, receive, send)
+            read = partial(self._read, scope, headers, receive, context)
+            await self.single.answer(exchange, context, read)
             return
-        asked = await self._read(exchange, context)
+        asked = await self._read(scope, headers, receive, context)
         try:
             if accepted is not None and accepted.streams and asked.form is None:
-                counts = self.sockets
+                counts, exchange = self.sockets, Exchange(scope, headers, receive, send)
                 if await answer_by_stream(self.mela, context, asked, accepted, counts, exchange):
                     return
             if accepted is None or accepted.plain is None:
@@ -133,18 +134,18 @@ class GraphQLEndpoint(GraphQL[OperationContext, None]):
             if asked.form is not None:
                 await asked.form.close()
 
-    async def _read(self, exchange: Exchange, context: OperationContext) -> Asked:
+    async def _read(
+        self, scope: Scope, headers: Headers, receive: Receive, context: OperationContext
+    ) -> Asked:
         """What is asked, with its text. Raises `Refused`, `RequestError` and `Gone`."""
-        scope, headers, settings = exchange.scope, exchange.headers, self.server.settings
+        settings = self.server.settings
         if scope["method"] == "GET" and headers.get(b"accept") == EVENT_STREAM:
             # A browser's EventSource can send no header of its own. Nothing is changed by a GET,
             # and no other site is shown what comes of it.
             asked = read_url(scope["query_string"])
         else:
             signed_in = context.viewer is not None
-            asked = await read_request(
-                scope, exchange.receive, headers, settings, may_upload=signed_in
-            )
+            asked = await read_request(scope, receive, headers, settings, may_upload=signed_in)
         if asked.extensions is None and asked.document_id is None:
             return asked
         try:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from starlette.types import Scope
 
 Headers = Mapping[bytes, bytes]
+READ: Final = "mela.headers"
+"""Where a scope has its headers once they were read: each layer looks at some."""
 
 
-def headers_of(scope: Scope) -> dict[bytes, bytes]:
+def headers_of(scope: Scope) -> Headers:
     """All headers by their name in small letters; one that is there twice is joined by a comma, as
     HTTP has it, so that nobody reads the first where somebody else reads the last."""
-    pairs = scope["headers"]
-    found: dict[bytes, bytes] = dict(pairs)
-    if len(found) == len(pairs):
+    found: dict[bytes, bytes] | None = scope.get(READ)
+    if found is not None:
         return found
-    found = {}
-    for name, value in pairs:
-        found[name] = found[name] + b", " + value if name in found else value
+    pairs = scope["headers"]
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        found = {}
+        for name, value in pairs:
+            found[name] = found[name] + b", " + value if name in found else value
+    scope[READ] = found
     return found

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from starlette.types import Receive
 
+from core.waiting import call_after
 from web.refusing import Gone
 
 T = TypeVar("T")
@@ -54,7 +55,7 @@ async def unless_left(work: Awaitable[T], receive: Receive, may_stop: Callable[[
     working = asyncio.current_task()
     assert working is not None
     watch = _Watch(working, receive, may_stop)
-    timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, watch.begin)
+    timer = call_after(WATCH_AFTER_S, watch.begin)
     try:
         return await work
     except asyncio.CancelledError:

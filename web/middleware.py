@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -16,22 +16,23 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.ids import new_id
+from core.ids import new_name
+from core.logging import REQUEST_ID
 from core.metrics import add_sockets, observe_request
 from core.settings import Settings
 from core.tracing import traced_request, tracing_is_on
 from web.compression import compressed
 from web.cors import with_cors
 from web.error_shapes import error_body
+from web.headers import headers_of
 
+Pair = tuple[bytes, bytes]
 log = structlog.get_logger(__name__)
 
 UPLOAD_PATH: Final = "/graphql"
 REQUEST_ID_HEADER: Final = b"x-request-id"
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,64}")
-_HEADS: Final = frozenset(
-    {"http.response.start", "websocket.accept", "websocket.http.response.start"}
-)
+_SOCKET_HEADS: Final = frozenset({"websocket.accept", "websocket.http.response.start"})
 _SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -41,6 +42,7 @@ _SECURITY: Final = (
 )
 _ONLY_HTTPS: Final = (b"strict-transport-security", b"max-age=31536000")
 _NO_FRAMES: Final = (b"content-security-policy", b"frame-ancestors 'none'")
+_SECURITY_NAMES: Final = frozenset(name for name, _ in (*_SECURITY, _ONLY_HTTPS, _NO_FRAMES))
 
 
 def wrap(app: ASGIApp, settings: Settings) -> ASGIApp:
@@ -50,138 +52,99 @@ def wrap(app: ASGIApp, settings: Settings) -> ASGIApp:
     if settings.compress:
         edge = compressed(edge)
     secure = settings.profile == "prod" and settings.public_url.startswith("https:")
-    edge = SecurityHeaders(edge, only_https=secure)
-    edge = Observed(edge)
-    return with_cors(RequestId(edge), settings)
+    return with_cors(Edge(edge, only_https=secure), settings)
 
 
-class RequestId:
-    """Gives each request and socket an id: in every log line, in the answer, in its errors.
+class Edge:
+    """What every request and socket gets here: its id, its count and time, its headers.
 
-    The caller's `X-Request-Id` holds if it is 1 to 64 of `[A-Za-z0-9_-]`. An exception that
-    nobody caught is logged here, where the id is still known, and answered by a masked 500.
+    The id is in each log line, in the answer and in its errors; the caller's `X-Request-Id` holds
+    if it is 1 to 64 of `[A-Za-z0-9_-]`. Requests are counted by route, method and class of status,
+    and timed to the answer's head: a stream of events lasts as long as its reader. Answers say
+    that nothing is sniffed, referred, embedded by other sites' pages or framed, unless their own
+    policy speaks of framing; `only_https`: browsers come by HTTPS for a year. Opens the request's
+    span when tracing is on.
+
+    An exception that nobody caught is logged here, where the id is still known, and answered by a
+    masked 500.
     """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
-        request_id = _inbound_id(scope) or str(new_id())
-        header = (REQUEST_ID_HEADER, request_id.encode())
-        progress = ""
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal progress
-            progress = message["type"]
-            if progress in _HEADS:
-                message["headers"] = [*message.get("headers", ()), header]
-            elif progress == "http.response.body" and not message.get("more_body"):
-                progress = "answered"
-            await send(message)
-
-        tokens = structlog.contextvars.bind_contextvars(request_id=request_id)
-        try:
-            await self.app(scope, receive, send_with_id)
-        except Exception:
-            log.exception("request_failed", path=scope["path"], kind=scope["type"])
-            if scope["type"] == "websocket" or progress == "http.response.start":
-                raise  # half an answer: only the server can cut it off
-            if progress != "answered":
-                await _send_error(
-                    scope, send_with_id, 500, "internal server error", "INTERNAL_SERVER_ERROR"
-                )
-        finally:
-            structlog.contextvars.reset_contextvars(**tokens)
-
-
-class Observed:
-    """Counts requests by route, method and class of status; times them to the answer's head.
-
-    To the head and not to the end, because a stream of events lasts as long as its reader.
-    Opens the request's span when tracing is on.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind = scope["type"]
-        if kind == "http":
-            inner = self._http
-        elif kind == "websocket":
-            inner = self._websocket
-        else:
-            await self.app(scope, receive, send)
-            return
-        if tracing_is_on():
-            method = scope.get("method", "WEBSOCKET")
-            with traced_request(method, Headers(scope=scope)) as span:
-                try:
-                    await inner(scope, receive, send)
-                finally:
-                    span.update_name(f"{method} {_route(scope)}")
-        else:
-            await inner(scope, receive, send)
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.perf_counter()
-        answered = False
-
-        async def send_observed(message: Message) -> None:
-            nonlocal answered
-            if not answered and message["type"] == "http.response.start":
-                answered = True
-                observe_request(
-                    _route(scope), scope["method"], message["status"], time.perf_counter() - began
-                )
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_observed)
-        except Exception:
-            if not answered:
-                observe_request(_route(scope), scope["method"], 500, time.perf_counter() - began)
-            raise
-
-    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        accepted = False
-
-        async def send_observed(message: Message) -> None:
-            nonlocal accepted
-            if message["type"] == "websocket.accept" and not accepted:
-                accepted = True
-                add_sockets(1)
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_observed)
-        finally:
-            if accepted:
-                add_sockets(-1)
-
-
-class SecurityHeaders:
-    """No sniffing, no referrer, nothing for other sites' pages to embed, no framing unless the
-    answer's own policy speaks of framing. `only_https`: browsers come by HTTPS for a year."""
 
     def __init__(self, app: ASGIApp, *, only_https: bool = False) -> None:
         self.app = app
         self.pairs = (*_SECURITY, _ONLY_HTTPS) if only_https else _SECURITY
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        request_id = _inbound_id(scope) or new_name()
+        app = self._traced if tracing_is_on() else self.app
+        serve = self._http if kind == "http" else self._websocket
+        token = REQUEST_ID.set(request_id)
+        try:
+            await serve(app, scope, receive, send, (REQUEST_ID_HEADER, request_id.encode()))
+        finally:
+            REQUEST_ID.reset(token)
 
-        async def send_secured(message: Message) -> None:
+    async def _http(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, own: Pair
+    ) -> None:
+        began = time.perf_counter()
+        begun = ended = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal begun, ended
             if message["type"] == "http.response.start":
-                message["headers"] = _secured(message.get("headers", ()), self.pairs)
+                if not begun:
+                    took_s = time.perf_counter() - began
+                    observe_request(_route(scope), scope["method"], message["status"], took_s)
+                begun = True
+                message["headers"] = [*_secured(message.get("headers", ()), self.pairs), own]
+            elif message["type"] == "http.response.body":
+                ended = not message.get("more_body")
             await send(message)
 
-        await self.app(scope, receive, send_secured)
+        try:
+            await app(scope, receive, send_with_headers)
+        except Exception:
+            log.exception("request_failed", path=scope["path"], kind="http")
+            if begun and not ended:
+                raise  # half an answer: only the server can cut it off
+            if not begun:
+                said, code = "internal server error", "INTERNAL_SERVER_ERROR"
+                await _send_error(scope, send_with_headers, 500, said, code)
+
+    async def _websocket(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, own: Pair
+    ) -> None:
+        accepted = False
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal accepted
+            if message["type"] in _SOCKET_HEADS:
+                message["headers"] = [*message.get("headers", ()), own]
+            if message["type"] == "websocket.accept" and not accepted:
+                accepted = True
+                add_sockets(1)
+            await send(message)
+
+        try:
+            await app(scope, receive, send_with_id)
+        except Exception:
+            log.exception("request_failed", path=scope["path"], kind="websocket")
+            raise
+        finally:
+            if accepted:
+                add_sockets(-1)
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope.get("method", "WEBSOCKET")
+        with traced_request(method, Headers(scope=scope)) as span:
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                span.update_name(f"{method} {_route(scope)}")
 
 
 class BodyLimit:
@@ -196,13 +159,17 @@ class BodyLimit:
         self.app = app
         self.max_bytes = max_bytes
         self.upload_bytes = max_bytes if upload_bytes is None else upload_bytes
+        self.least_bytes = min(self.max_bytes, self.upload_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        maximum = self.upload_bytes if _is_upload(scope) else self.max_bytes
         declared = _declared_length(scope)
+        if declared is not None and declared <= self.least_bytes:
+            await self.app(scope, receive, send)
+            return
+        maximum = self.upload_bytes if _is_upload(scope) else self.max_bytes
         if declared is None:
             await self._counted(scope, receive, send, maximum)
         elif declared <= maximum:
@@ -272,51 +239,37 @@ async def _send_error(
 
 
 def _error_type(scope: Scope) -> bytes:
-    accept = _header(scope, b"accept") or b""
+    accept = headers_of(scope).get(b"accept", b"")
     if b"application/graphql-response+json" in accept:
         return b"application/graphql-response+json; charset=utf-8"
     return b"application/json; charset=utf-8"
 
 
-Pairs = tuple[tuple[bytes, bytes], ...]
-
-
-def _secured(headers: list[tuple[bytes, bytes]], pairs: Pairs) -> list[tuple[bytes, bytes]]:
-    secured = list(headers)
-    names = {name for name, _ in headers}
-    secured += [pair for pair in pairs if pair[0] not in names]
+def _secured(headers: Sequence[Pair], pairs: tuple[Pair, ...]) -> list[Pair]:
+    given = dict(headers)
+    if _SECURITY_NAMES.isdisjoint(given):
+        return [*headers, *pairs, _NO_FRAMES]
+    secured = [*headers, *(pair for pair in pairs if pair[0] not in given)]
     if not any(n == _NO_FRAMES[0] and b"frame-ancestors" in value for n, value in headers):
         secured.append(_NO_FRAMES)  # browsers hold all the policies they are sent
     return secured
 
 
 def _inbound_id(scope: Scope) -> str | None:
-    found = _header(scope, REQUEST_ID_HEADER)
+    found = headers_of(scope).get(REQUEST_ID_HEADER)
     return found.decode() if found is not None and _REQUEST_ID.fullmatch(found) else None
 
 
 def _declared_length(scope: Scope) -> int | None:
     """The body's length as declared; None if it is not, or if a transfer coding overrides it."""
-    length: int | None = None
-    for name, value in scope["headers"]:
-        if name == b"transfer-encoding":
-            return None
-        if name == b"content-length":
-            length = int(value) if value.isdigit() else None
-    return length
+    headers = headers_of(scope)
+    length = headers.get(b"content-length", b"")
+    return int(length) if length.isdigit() and b"transfer-encoding" not in headers else None
 
 
 def _is_upload(scope: Scope) -> bool:
-    kind = (_header(scope, b"content-type") or b"").partition(b";")[0].strip().lower()
+    kind = headers_of(scope).get(b"content-type", b"").partition(b";")[0].strip().lower()
     return scope["path"] == UPLOAD_PATH and kind == b"multipart/form-data"
-
-
-def _header(scope: Scope, wanted: bytes) -> bytes | None:
-    for name, value in scope["headers"]:
-        if name == wanted:
-            found: bytes = value
-            return found
-    return None
 
 
 def _route(scope: Scope) -> str:

@@ -6,9 +6,9 @@ and may `dataclasses.replace` its query. Nothing here runs or answers anything.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Any, Final, Literal, TypeVar
 from urllib.parse import parse_qsl
 
@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope
 
 from core.errors import BadUserInput, Unauthenticated
 from core.settings import Settings
+from core.waiting import TimeLimit
 from web.headers import Headers
 from web.refusing import Gone, Refused
 from web.uploads import placed, read_form
@@ -40,13 +41,16 @@ PREFLIGHT: Final = (
 safelist has none of them."""
 ALLOWED: Final = b"GET, POST, PUT, DELETE"
 """PUT and DELETE are for streams of events (`web/streams_single.py`) and never come here."""
+_TEXT: Final = (str, NoneType)
+_OBJECT: Final = (dict, NoneType)
+"""As tuples, which are looked into in half the time of a union."""
 _PARAMETERS: Final = ("query", "documentId", "operationName", "variables", "extensions")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one for each request: frozen, it takes four times as long to make
 class Asked:
     """What a request asks for: each part of its type, or None. The text itself may be missing,
-    where extensions name it."""
+    where extensions name it. Nobody changes one."""
 
     query: str | None
     variables: dict[str, Any] | None
@@ -135,15 +139,15 @@ def asked_of(found: object) -> Asked:
     query, variables = found.get("query"), found.get("variables")
     name, extensions = found.get("operationName"), found.get("extensions")
     document_id = found.get("documentId")
-    if not isinstance(query, str | None):
+    if not isinstance(query, _TEXT):
         raise _wrong("query", "a string")
-    if not isinstance(document_id, str | None):
+    if not isinstance(document_id, _TEXT):
         raise _wrong("documentId", "a string")
-    if not isinstance(variables, dict | None):
+    if not isinstance(variables, _OBJECT):
         raise _wrong("variables", "an object")
-    if not isinstance(name, str | None):
+    if not isinstance(name, _TEXT):
         raise _wrong("operationName", "a string")
-    if not isinstance(extensions, dict | None):
+    if not isinstance(extensions, _OBJECT):
         raise _wrong("extensions", "an object")
     return Asked(query, variables, name, extensions, document_id=document_id)
 
@@ -218,7 +222,7 @@ def _refuse_coding(coding: bytes) -> None:
 
 async def _in_time(reading: Awaitable[T], limit_s: float) -> T:
     try:
-        async with asyncio.timeout(limit_s):
+        with TimeLimit(limit_s):
             return await reading
     except TimeoutError:
         said = f"the body took longer than {limit_s:g} s"

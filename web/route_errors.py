@@ -1,5 +1,5 @@
-"""Refusals of the routes beside GraphQL, and of addresses that are none: JSON in the shape of
-GraphQL's errors, with a code and the request's id."""
+"""The routes, with refusals of those beside GraphQL and of addresses that are none: JSON in the
+shape of GraphQL's errors, with a code and the request's id."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from web.error_shapes import error_body
 
@@ -31,13 +31,38 @@ def refusal(status: int, said: str, headers: Mapping[str, str] | None = None) ->
     return JSONResponse(body, status, headers={**(headers or {}), "Cache-Control": "no-store"})
 
 
-async def crashed(request: Request, error: Exception) -> Response:
-    """Of a route that raised what nobody expects: the log has it, the answer does not."""
+class Routed:
+    """Starlette's router with our answers to what it or a route raises. Starlette's application
+    does the same in five layers, each request and message through all of them.
+
+    What is no refusal is answered and raised, for the log.
+    """
+
+    def __init__(self, router: ASGIApp) -> None:
+        self.router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self  # without one, routes refuse by themselves
+        begun = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.router(scope, receive, send_noted)
+        except Exception as error:
+            if scope["type"] == "http" and not begun:
+                await _answer_to(error)(scope, receive, send)
+                if isinstance(error, HTTPException):
+                    return
+            raise
+
+
+def _answer_to(error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        # Of an address that no route has, and of a method that its route does not take.
+        said = _SAID.get(error.status_code, error.detail)
+        return refusal(error.status_code, said, error.headers)
     return refusal(500, "something went wrong here; give the requestId when you report it")
-
-
-async def not_routed(request: Request, error: Exception) -> Response:
-    """Of an address that no route has, and of a method that its route does not take."""
-    assert isinstance(error, HTTPException)
-    said = _SAID.get(error.status_code, error.detail)
-    return refusal(error.status_code, said, error.headers)

@@ -1,6 +1,6 @@
 """What is read of many rows at once is what is read of each."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -30,11 +30,41 @@ def whole(row, name):
     return whole_of(getattr(row, name).fget)
 
 
+TYPES = {
+    datetime: MOMENTS
+    | st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5))])),
+    int: st.integers(-(2**63), 2**63 - 1),
+    str: st.sampled_from(["],[", "]", "", "ü", '"']) | st.text(max_size=5),
+    UUID: st.uuids(),
+}
+
+
+@st.composite
+def positions_of(draw):
+    """An order, and positions in it."""
+    types = draw(st.lists(st.sampled_from(list(TYPES)), min_size=1, max_size=3))
+    name = draw(st.sampled_from(["newest", "a", "],[", "ü"]))
+    row = st.tuples(*(TYPES[each] for each in types))
+    return OrderKey(name, tuple(types)), draw(st.lists(row, max_size=5))
+
+
+@given(positions_of())
+def test_cursors_of_many_are_those_of_each(given):
+    order, positions = given
+    columns = list(zip(*positions, strict=True))
+    assert encode_cursors(order, columns) == [encode_cursor(order, each) for each in positions]
+
+
 @given(st.lists(st.tuples(MOMENTS, st.uuids()), max_size=4))
-def test_cursors_of_many_are_those_of_each(positions):
-    cursors = encode_cursors(NEWEST, positions)
-    assert cursors == [encode_cursor(NEWEST, position) for position in positions]
+def test_cursors_of_many_lead_back_to_their_positions(positions):
+    cursors = encode_cursors(NEWEST, list(zip(*positions, strict=True)))
     assert [decode_cursor(NEWEST, cursor) for cursor in cursors] == positions
+
+
+def test_a_column_of_several_kinds_is_taken_value_by_value():
+    order, columns = OrderKey("odd", (int, UUID)), [[1, True, "x"], [UUID(int=7)] * 3]
+    rows = list(zip(*columns, strict=True))
+    assert encode_cursors(order, columns) == [encode_cursor(order, each) for each in rows]
 
 
 def test_edges_of_several_orders_have_cursors_of_their_own():

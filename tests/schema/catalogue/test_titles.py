@@ -210,7 +210,7 @@ FIFTY = """{ titles(first: 50) { nodes { name
   availability(region: "FR") { tier price { amount } } ratingStats { count mean } } } }"""
 
 
-async def test_fifty_titles_with_cast_genres_offers_and_stats_cost_six_statements(
+async def test_fifty_titles_with_cast_genres_offers_and_stats_cost_five_statements(
     ask, add_titles, add_platform, report, statements
 ):
     keys = await add_titles(
@@ -234,7 +234,7 @@ async def test_fifty_titles_with_cast_genres_offers_and_stats_cost_six_statement
     assert {len(node["genres"]) for node in nodes} == {2}
     assert sum(len(node["availability"]) for node in nodes) == 5
     assert nodes[0]["availability"] == [{"tier": "SUBSCRIPTION", "price": {"amount": "4.99"}}]
-    assert len(statements) == 6, "\n".join(statements)
+    assert len(statements) == 5, "\n".join(statements)
 
 
 async def test_shelves(ask, add_titles, add_platform, plt):

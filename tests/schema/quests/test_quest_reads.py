@@ -77,7 +77,7 @@ async def test_recommendations_are_one_statement_for_each_thing_read(
     assert found[0]["distanceMetres"] == 0
     assert {one["quest"]["category"]["slug"] for one in found[:2]} == {"rivers", "parks"}
     # What was done, candidates; quests, outcomes, categories.
-    assert len(statements) == 5
+    assert len(statements) == 4
     nobody = await execute(RECOMMENDED)
     assert nobody.errors[0].extensions["code"] == "UNAUTHENTICATED"
     half = await execute(RECOMMENDED, ada, latitude=48.0)

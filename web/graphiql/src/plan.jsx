@@ -99,11 +99,11 @@ function PlanNode({ node }) {
   );
 }
 
-function Load({ node: { loader, columns, statement } }) {
+function Load({ node: { loader, columns, statement, beside } }) {
   return (
     <details>
       <summary>
-        one statement by <code>{loader}</code>
+        {beside && 'beside the rows that lead there, or '}one statement by <code>{loader}</code>
         {columns && `, ${columns.length} ${columns.length === 1 ? 'column' : 'columns'}`}
       </summary>
       {statement && <pre>{statement}</pre>}
