@@ -75,14 +75,18 @@ async def told(schema: Explained, executor: LevelExecutor) -> Plan:
     met: dict[Any, Any] = {}
 
     def meet(keyed: Any, arguments: Mapping[str, Any], type_: Any) -> Loading:
-        met[id(keyed), repr(arguments), str(type_)] = keyed, arguments, shown_as(type_)
+        met[_key(keyed, arguments, type_)] = keyed, arguments, shown_as(type_)
         return Loading(keyed.loader.name)
 
     plan_of(executor, meet)
     found = {key: await _loading(*each, needed=needed) for key, each in met.items()}
-    return plan_of(
-        executor, lambda keyed, arguments, type_: found[id(keyed), repr(arguments), str(type_)]
-    )
+    return plan_of(executor, lambda *loaded: found[_key(*loaded)])
+
+
+def _key(keyed: Any, arguments: Mapping[str, Any], type_: Any) -> tuple[int, str, str]:
+    """Of arguments as they are: those that never change come as another kind of mapping from the
+    second time on."""
+    return id(keyed), repr(dict(arguments)), str(type_)
 
 
 async def _loading(
