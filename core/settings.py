@@ -190,7 +190,7 @@ class Settings(BaseSettings):
         1.0, ge=0, le=100, description="What the ranking by words weighs in the fused one"
     )
     search_fuzzy_weight: float = Field(
-        1.0, ge=0, le=100, description="The ranking by names like it"
+        1.5, ge=0, le=100, description="The ranking by names like it"
     )
     search_semantic_weight: float = Field(1.0, ge=0, le=100, description="The ranking by meaning")
     search_fusion_k: int = Field(
