@@ -84,21 +84,20 @@ def encode_cursors(order: OrderKey, columns: Sequence[Sequence[CursorValue]]) ->
         return [encode_cursor(order, values) for values in zip(*columns, strict=True)]
     names = repeat(order.name, len(columns[0]))
     rows = list(zip(names, *filter(None, packed), strict=True))
-    # No value has a bracket in it, so that the text of all of them comes apart again.
-    return _to_texts(orjson.dumps(rows)[2:-2].split(b"],["))
+    return _to_texts(orjson.dumps(rows)[1:-1], len(rows))
 
 
-def _to_texts(rows: Sequence[bytes]) -> list[str]:
-    """The base64 of each row in brackets: where all are of one length, cut from that of all, each
-    filled up to where its own would have ended."""
-    if len(set(map(len, rows))) != 1:
-        return [_to_text(b"[%b]" % row) for row in rows]
-    length = len(rows[0]) + len("[]")
+def _to_texts(rows: bytes, count: int) -> list[str]:
+    """The base64 of each row of JSON; nothing in them has a closing bracket but they. Where all are
+    of one length, it is cut from that of all, each filled up to where its own would have ended."""
+    length = rows.index(b"]") + 1
+    if rows[length - 1 :: length + 1] != b"]" * count:
+        return [_to_text(b"[%b]" % row) for row in rows[1:-1].split(b"],[")]
     width, used = (length + 2) // 3 * 4, (length * 4 + 2) // 3
-    filler = b"\0" * (-length % 3)
-    packed = binascii.b2a_base64(b"[%b]" % (b"]%b[" % filler).join(rows), newline=False)
+    filled = rows.replace(b"],[", b"]%b[" % bytes(-length % 3))
+    packed = binascii.b2a_base64(filled, newline=False)
     text = packed.replace(b"+", b"-").replace(b"/", b"_").decode()  # the quickest of so many
-    return [text[at : at + used] for at in range(0, len(rows) * width, width)]
+    return [text[at : at + used] for at in range(0, count * width, width)]
 
 
 def _numbers_or_keys(column: Sequence[Any]) -> list[int] | list[str] | None:

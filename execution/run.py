@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from graphql import located_error
 from graphql.execution.values import get_argument_values
@@ -15,8 +14,6 @@ from graphql.type import GraphQLObjectType
 from execution.direct import Direct, never_change
 from execution.failures import Failed, Failures, Where, core_path, order_of, path_of
 from execution.plan import FieldPlan, SelectionPlan, plan_selection
-
-NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -35,9 +32,9 @@ class Run:
         )
 
     def arguments(self, plan: FieldPlan) -> Mapping[str, Any]:
-        """The field's arguments, coerced; raises as graphql-core does."""
+        """The field's arguments, coerced; nobody may change them. Raises as graphql-core does."""
         if not plan.has_arguments:
-            return NONE
+            return {}
         if plan.coerced is not None:
             return plan.coerced
         first = plan.details[0]
@@ -49,7 +46,7 @@ class Run:
             self.core.hide_suggestions,
         )
         if plan.is_literal and never_change(values):
-            plan.coerced = MappingProxyType(values)
+            plan.coerced = values
         return values
 
     def direct(

@@ -286,13 +286,6 @@ class Query:
         return wait()  # type: ignore[return-value]
 
     @strawberry.field
-    async def twice_later(self) -> int:
-        async def wait() -> int:
-            return 3
-
-        return wait()  # type: ignore[return-value]
-
-    @strawberry.field
     async def flowing(self, count: int = 2) -> AsyncIterator[int]:
         for n in range(count):
             yield n

@@ -45,7 +45,7 @@ LITERAL = (
     "{ raisesAtOnce }",
     '{ raisesAtOnce(how: "stops") }',
     '{ raisesAtOnce(how: "value") }',
-    "{ later a: later(n: 2) twiceLater flowing a2: flowing(count: 0) bare }",
+    "{ later a: later(n: 2) flowing a2: flowing(count: 0) bare }",
     "{ later(n: -1) }",
     "{ static ofClass wrapped a: static(n: 1) b: ofClass(n: 2) c: wrapped(n: 3) }",
     '{ signedIn(loud: "a") }',
