@@ -284,8 +284,8 @@ def _declared(
     guards = guards_of(directives)
     if rate_limit is not None:
         directives.append(rate_limit)
-        # The last: who may not have the field takes no turn.
-        guards.append(RateGuard(rate_limit))
+        # Strawberry asks the last first: who may not have the field takes no turn.
+        guards.insert(0, RateGuard(rate_limit))
     by_key = keyed is not None and (keyed.viewer or depends_on_viewer(keyed.loader))
     metadata = {"viewer": viewer or by_key, "keyed": keyed, SIZED_BY: sized_by}
     return directives, guards, metadata

@@ -5,6 +5,7 @@ import pytest
 from adapters.platforms.making import FeedPlatforms
 from core.errors import PlatformInvalidResponse, PlatformRateLimited, PlatformUnavailable
 from core.ports import PlatformAnswer, PlatformOffer
+from execution.rates import RateGuard
 
 SET = """mutation ($input: SetPlatformFeedInput!) { setPlatformFeed(input: $input) { __typename
   ... on SetPlatformFeedSuccess { platform { slug } } ... on InvalidInput { field reason }
@@ -188,3 +189,19 @@ async def test_a_platform_that_fails_leaves_a_stale_answer(
     assert done["platforms"] == [
         {"outcome": "RATE_LIMITED", "retryAfter": 9, "platform": {"slug": "moon"}}
     ]
+
+
+async def test_who_may_not_ask_takes_no_turn(execute, make_user, monkeypatch):
+    taken = []
+
+    async def take_turn(guard, info):
+        taken.append(guard.declared.limit)
+
+    monkeypatch.setattr(RateGuard, "take_turn", take_turn)
+    wanted = {"titleId": "ttl_" + "0" * 32, "region": "FR"}
+    refused = await execute(VERIFY, input=wanted)
+    assert refused.errors[0].extensions["code"] == "UNAUTHENTICATED"
+    assert taken == []
+    asked = await execute(VERIFY, await make_user("ada"), input=wanted)
+    assert asked.data["verifyAvailability"]["__typename"] == "NotFound"
+    assert taken == [20]
