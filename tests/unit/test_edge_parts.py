@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.settings import Settings
-from web.cors import may_open_socket
+from web.cors import EXPOSED, may_open_socket
 from web.middleware import wrap
 
 LOCAL = ["http://localhost:5173", "https://localhost", "http://127.0.0.1:3000", "http://[::1]:80"]
@@ -90,6 +90,8 @@ async def test_answers_vary_by_origin_whether_one_is_sent_or_not(origin, by, tol
         response = await client.get("/varied", params={"by": by}, headers=headers)
     assert response.headers.get_list("vary") == [told]
     assert response.headers.get_list("link") == ["</a>", "</b>"]
+    exposed = response.headers.get("access-control-expose-headers")
+    assert exposed == (None if origin is None else ", ".join(EXPOSED))
 
 
 async def test_all_pages_may_call_where_the_list_says_so():
