@@ -47,20 +47,32 @@ def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
 
 
 class _Cors(CORSMiddleware):
-    """Starlette's, which answers what has no Origin, and needs no more than its Vary, through
-    objects for all headers that it has and gets."""
+    """Starlette's, which makes objects of all headers that a request and its answer have: only
+    what asks beforehand is left to it. For answers without credentials, as all of ours are."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or b"origin" in headers_of(scope):
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        origin = headers_of(scope).get(b"origin")
+        if origin is not None and scope["method"] == "OPTIONS":
             await super().__call__(scope, receive, send)
             return
+        told = () if origin is None else self._told(origin)
 
-        async def send_varied(message: Message) -> None:
+        async def send_told(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = _varied(message.get("headers", ()))
+                message["headers"] = [*_varied(message.get("headers", ())), *told]
             await send(message)
 
-        await self.app(scope, receive, send_varied)
+        await self.app(scope, receive, send_told)
+
+    def _told(self, origin: bytes) -> list[Pair]:
+        """What an answer says to a page of this origin."""
+        told = {name.lower(): value for name, value in self.simple_headers.items()}
+        if not self.allow_all_origins and self.is_allowed_origin(origin.decode("latin-1")):
+            told["access-control-allow-origin"] = origin.decode("latin-1")
+        return [(name.encode(), value.encode("latin-1")) for name, value in told.items()]
 
 
 def _varied(headers: Iterable[Pair]) -> list[Pair]:

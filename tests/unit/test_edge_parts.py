@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from core.settings import Settings
-from web.cors import may_open_socket
+from web.cors import EXPOSED, may_open_socket
 from web.middleware import wrap
 
 LOCAL = ["http://localhost:5173", "https://localhost", "http://127.0.0.1:3000", "http://[::1]:80"]
@@ -25,8 +25,17 @@ async def sized(request: Request) -> Response:
     return Response(b"x" * size, media_type=kind)
 
 
+async def varied(request: Request) -> Response:
+    response = Response(b"x")
+    for value in request.query_params.getlist("by"):
+        response.headers.append("Vary", value)
+    response.headers.append("Link", "</a>")
+    response.headers.append("Link", "</b>")
+    return response
+
+
 def client_of(**given: object) -> httpx.AsyncClient:
-    app = Starlette(routes=[Route("/{size:int}", sized)])
+    app = Starlette(routes=[Route("/{size:int}", sized), Route("/varied", varied)])
     settings = Settings(**given)  # type: ignore[arg-type]
     transport = httpx.ASGITransport(wrap(app, settings))
     headers = {"Accept-Encoding": "gzip"}
@@ -68,6 +77,21 @@ async def test_local_pages_may_call_outside_of_prod(profile, origin):
     allowed = origin if origin in LOCAL else None
     assert response.headers.get("access-control-allow-origin") == allowed
     assert may_open_socket(Settings(profile=profile), origin) is (origin in LOCAL)
+
+
+@pytest.mark.parametrize("origin", [None, LOCAL[0], FOREIGN[0]])
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [([], "Origin"), (["Accept"], "Accept, Origin"), (["A", "B, C"], "A, B, C, Origin")],
+)
+async def test_answers_vary_by_origin_whether_one_is_sent_or_not(origin, by, told):
+    async with client_of() as client:
+        headers = {} if origin is None else {"Origin": origin}
+        response = await client.get("/varied", params={"by": by}, headers=headers)
+    assert response.headers.get_list("vary") == [told]
+    assert response.headers.get_list("link") == ["</a>", "</b>"]
+    exposed = response.headers.get("access-control-expose-headers")
+    assert exposed == (None if origin is None else ", ".join(EXPOSED))
 
 
 async def test_all_pages_may_call_where_the_list_says_so():
