@@ -74,6 +74,8 @@ async def _fill(
         at = below(above, field.key, field.order, plan.type.name)
         if is_still(run, field):
             columns[i] = still_column(run, field, sources, at)
+        elif is_shared(run, field):
+            columns[i] = _shared_at_once(run, field, sources, at)
         if columns[i] is None:
             waiting.append((i, field_values(run, field, sources, at)))
     if len(waiting) == 1:
@@ -172,6 +174,25 @@ async def _shared(run: Run, field: FieldPlan, sources: Values, at: At) -> Values
             return list(map(dict(zip(found, made, strict=True)).__getitem__, keys))
         values = _told_apart(run, field, list(map(found.get, keys)), at)
     return await _complete(run, field, field.shape, values, at)
+
+
+def _shared_at_once(run: Run, field: FieldPlan, sources: Values, at: At) -> Values | None:
+    """As `_shared`, where all that it leads to came with what leads there, and nothing about it is
+    odd: no task need wait for it. None otherwise."""
+    if field.guards or field.has_arguments:
+        return None
+    shown = shown_as(field.definition.type)
+    try:
+        known = field.keyed.at_once(run.core.context_value, sources, shown)
+    except Exception:
+        return None
+    if known is None:
+        return None
+    keys, found = known
+    made = still_values(run, field, list(found.values()), at)
+    return (
+        None if made is None else list(map(dict(zip(found, made, strict=True)).__getitem__, keys))
+    )
 
 
 async def _awaited(run: Run, field: FieldPlan, values: Values, at: At) -> Values:

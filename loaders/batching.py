@@ -78,6 +78,10 @@ class Loaders:
         """As `show`, for keys in their order; an exception in place of an answer that failed."""
         return await self._shown(loader, type_name).ask_all(keys)
 
+    def known(self, loader: Loader, keys: Sequence[Any], type_name: str | None) -> list[Any] | None:
+        """As `show_all`, where every answer is known already; else None, and nothing is read."""
+        return self._shown(loader, type_name).told(keys)
+
     def shown_columns(self, row: Any, type_name: str | None, *always: str) -> Columns:
         """The columns that rows shown as this type need, and those in `always`."""
         needed = None if type_name is None else self.needs.get(type_name)
@@ -219,6 +223,17 @@ class Reading:
         if not self.refused:
             return answers
         return [a.error if type(a) is Refusal else a for a in answers]
+
+    def told(self, keys: Sequence[Any]) -> list[Any] | None:
+        """The answers for these keys, if all of them are known, and are answers."""
+        if self.offered:
+            self._take_offered()
+        if self.refused or not self.known:
+            return None
+        try:
+            return list(map(self.known.__getitem__, keys))
+        except KeyError:
+            return None
 
     def _take_offered(self) -> None:
         key = attrgetter(self.loader.key.name)  # type: ignore[union-attr]

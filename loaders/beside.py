@@ -24,16 +24,24 @@ MAX_COLUMNS = 8
 
 
 class Reference(NamedTuple):
-    """A row's `key` leads through `loader`, which finds one row whoever asks, to `columns`."""
+    """A row's `key` leads through `loader`, which finds one row whoever asks, to `columns`. Where
+    the table vouches for it (`is_certain`), what it leads to has that key and is there."""
 
     key: str
     loader: OneBy
     columns: tuple[str, ...]
+    is_certain: bool
 
     @property
     def row(self) -> Any:
         """The class of the rows that it leads to."""
         return narrowed(self.loader.row, self.columns)
+
+    @property
+    def found_by(self) -> str:
+        """The attribute of that row which has the key."""
+        name: str = self.loader.key.name
+        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,9 @@ def reference_of(row: Any, key: str, loader: Any, columns: Columns) -> Reference
         return None
     if key not in row._fields or not _are_columns(row, key):
         return None
-    return Reference(key, loader, columns)
+    [column] = (c for c in row.__columns__ if c.name == key)
+    is_certain = any(each.column is loader.key for each in column.foreign_keys)
+    return Reference(key, loader, columns, is_certain)
 
 
 def with_references(
@@ -92,10 +102,12 @@ def with_references(
     columns: list[Any] = []
     for n, each in enumerate(references):
         beside = each.loader.key.table.alias(f"beside_{n}")
-        key = beside.c[each.loader.key.name]
-        source = source.outerjoin(beside, key == own[each.key])
-        found = selected(each.loader.row, each.columns, of=beside)
-        columns += [column.label(f"beside_{n}_{column.name}") for column in found]
+        source = source.outerjoin(beside, beside.c[each.found_by] == own[each.key])
+        columns += [
+            column.label(f"beside_{n}_{column.name}")
+            for column in selected(each.loader.row, each.columns, of=beside)
+            if not (each.is_certain and column.name == each.found_by)
+        ]
     return statement.add_columns(*columns).select_from(source)
 
 
@@ -124,13 +136,17 @@ def _teller(row: Any, references: tuple[Reference, ...], start: int) -> Callable
     lines, keep = [], []
     for n, each in enumerate((None, *references)):
         made = row if each is None else each.row
-        names = [f"c{number + i}" for i in range(len(made._fields))]
-        number += len(names)
-        values = f"({', '.join(names)},)"
+        names = {}
+        for name in made._fields:
+            if each is not None and each.is_certain and name == each.found_by:
+                names[name] = f"c{start + row._fields.index(each.key)}"
+            else:
+                names[name], number = f"c{number}", number + 1
+        values = f"({', '.join(names.values())},)"
         if each is None:
             lines.append(f"tell(new(Row, {values}))")
             continue
-        key = names[made._fields.index(each.loader.key.name)]
+        key = names[each.found_by]
         given[f"Row{n}"] = made
         keep.append(f"kept{n}")
         lines.append(f"if {key} not in kept{n}: kept{n}[{key}] = new(Row{n}, {values})")

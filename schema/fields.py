@@ -71,14 +71,30 @@ class Keyed:
         type_name: str | None = None,
     ) -> tuple[list[Any], dict[Any, Any]]:
         """As `answer`, told apart: the rows' keys, and the value for each that is among them."""
+        keys, found, asked = self._keys(rows)
         make = self.asked(context, arguments)
-        keys = list(map(attrgetter(self.key), rows))
-        found = dict.fromkeys(keys)
-        asked = [key for key in found if key is not None] if None in found else list(found)
         wanted = asked if make is _itself else list(map(make, asked))
         answers = await context.loaders.show_all(self.loader, wanted, type_name)
         found.update(zip(asked, answers, strict=True))
         return keys, found
+
+    def at_once(
+        self, context: OperationContext, rows: Sequence[Any], type_name: str | None = None
+    ) -> tuple[list[Any], dict[Any, Any]] | None:
+        """As `by_key` of a field without arguments, where nothing must be read; else None."""
+        keys, found, asked = self._keys(rows)
+        answers = context.loaders.known(self.loader, asked, type_name)
+        if answers is None:
+            return None
+        found.update(zip(asked, answers, strict=True))
+        return keys, found
+
+    def _keys(self, rows: Sequence[Any]) -> tuple[list[Any], dict[Any, Any], list[Any]]:
+        """The rows' keys; a place for the answer of each; those that are to be asked for."""
+        keys = list(map(attrgetter(self.key), rows))
+        found = dict.fromkeys(keys)
+        asked = [key for key in found if key is not None] if None in found else list(found)
+        return keys, found, asked
 
 
 def _itself(value: Any) -> Any:

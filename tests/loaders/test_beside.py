@@ -191,3 +191,31 @@ async def test_lists_that_sqlalchemy_runs_itself_bring_them_too(db, lots, statem
     found = await page_of_lots(db, loaders, wanted)
     assert await names(loaders, [row.seller_id for row in found]) == ["person_1"] * 3
     assert len(statements) == 1
+
+
+async def test_what_came_beside_is_told_at_once_and_nothing_else(db, lots, statements):
+    await lots(2)
+    loaders = showing(db, Auction=[SELLER])
+    found = await page_of_lots(db, loaders)
+    statements.clear()
+    seller, stranger = found[0].seller_id, new_id()
+    [told] = loaders.known(users.user_by_id, [seller], "User")
+    assert told.username == "person_1"
+    assert loaders.known(users.user_by_id, [seller, stranger], "User") is None
+    assert loaders.known(users.user_by_id, [seller], None) is None  # of whole rows none is known
+    assert statements == []
+
+
+async def test_a_key_that_no_table_vouches_for_is_looked_for(db, lots, stand, statements):
+    """A product's id leads to nobody, which the join finds; a seller's is there by its foreign key,
+    and told once."""
+    await lots(1)
+    needs = NEEDS | {"Auction": frozenset({"product_id", "seller_id"})}
+    leads = {"Auction": [Lead("product_id", users.user_by_id, "User"), SELLER]}
+    loaders = Loaders(db, needs=needs, leads=leads)
+    statements.clear()
+    [lot] = await page_of_lots(db, loaders)
+    assert "beside_0.id AS beside_0_id" in statements[0]
+    assert "beside_1.id AS" not in statements[0]
+    assert await names(loaders, [lot.seller_id, lot.product_id]) == ["person_1", None]
+    assert len(statements) == 2  # nobody came beside the product: the loader's own looks again

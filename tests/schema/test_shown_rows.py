@@ -74,7 +74,7 @@ async def test_a_query_reads_the_columns_that_it_shows(ask, open_lot, make_user,
     lots, bids = statements
     assert lots.startswith(
         "SELECT auction.id, auction.seller_id, auction.title,"
-        " beside_0.id AS beside_0_id, beside_0.username AS beside_0_username \nFROM auction"
+        " beside_0.username AS beside_0_username \nFROM auction"
     )
     assert "FROM bid" in bids
     assert "commitment" not in bids
