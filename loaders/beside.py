@@ -1,6 +1,5 @@
-"""Rows that others refer to by a key, read beside them in the same statement: a statement of their
-own costs more than a join, as long as there are not so many that it would read each several
-times."""
+"""Rows that others refer to by a key, read beside them in the same statement: one of their own costs
+more than a join, as long as these are few."""
 
 from __future__ import annotations
 
@@ -16,11 +15,9 @@ from sqlalchemy import Column, Select, Table
 from loaders.declaring import OneBy
 from loaders.rows import Columns, narrowed, selected
 
-MAX_ROWS = 250
-"""Of a statement that reads others beside them. Among more there are many that refer to the same
-row: a statement of its own reads that once."""
-MAX_COLUMNS = 8
-"""Of a row that is read beside others, for the same reason."""
+MAX_VALUES = 4_000
+"""Rows of a statement times columns that each would have beside it: to read so many values costs
+what a statement of its own does, and if all rows refer to the same one they are read in vain."""
 
 
 class Reference(NamedTuple):
@@ -53,7 +50,7 @@ class Beside:
 
     def within(self, rows: int) -> tuple[Reference, ...]:
         """What is read beside so many rows."""
-        return self.references if rows <= MAX_ROWS else ()
+        return tuple(r for r in self.references if rows * len(r.columns) <= MAX_VALUES)
 
 
 def nothing_beside() -> Beside:
@@ -69,7 +66,7 @@ def may_be_beside(loader: Any, columns: Columns) -> bool:
     viewers stays with the loader's own statement."""
     if not isinstance(loader, OneBy) or loader.where is not None or loader.visible is not None:
         return False
-    return columns is not None and len(columns) <= MAX_COLUMNS and _are_columns(loader.row)
+    return columns is not None and _are_columns(loader.row)
 
 
 def _are_columns(row: Any, *names: str) -> bool:

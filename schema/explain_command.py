@@ -16,7 +16,6 @@ from rich.syntax import Syntax
 from rich.tree import Tree
 
 from execution.explain import Plan, PlanNode, as_json, as_mermaid
-from loaders.beside import MAX_ROWS
 from schema.build import build_schema
 from schema.explaining import NotExplained, explain
 
@@ -65,7 +64,7 @@ def show_plan(plan: Plan, out: Console) -> None:
         out.print(Syntax(text, "sql", word_wrap=True, background_color="default"))
 
 
-_BESIDE = f"beside up to {MAX_ROWS} rows, else "
+_BESIDE = "beside few rows, else "
 
 
 def _grow(tree: Tree, node: PlanNode) -> None:

@@ -161,7 +161,7 @@ def test_the_command_takes_a_file_a_text_or_its_input(run_command, tmp_path):
     shown = run_command(str(file))
     assert run_command(PAGE) == run_command("-", stdin=PAGE) == shown
     assert shown.startswith("query Page  cost 161, by levels\n")
-    beside = "beside up to 250 rows, else by user_by_id"
+    beside = "beside few rows, else by user_by_id"
     assert f"seller: User!  keyed  {beside}  (id, username)  cost 20" in shown
     assert "FROM user_account" in shown
     assert run_command(PAGE, "--variables", '{"n": 1}').startswith("query Page  cost 9,")
