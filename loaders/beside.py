@@ -1,5 +1,5 @@
-"""Rows that others refer to by a key, read beside them in the same statement: one of their own costs
-more than a join, as long as these are few."""
+"""Rows that others refer to by a key, read beside them in the same statement: one of their own
+costs more than a join, as long as these are few."""
 
 from __future__ import annotations
 
