@@ -3,7 +3,7 @@ value: which columns the database fills, and which properties are made of them a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import getattr_static
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -50,6 +50,30 @@ def public_id_of(row: Any, attribute: str) -> PublicId | None:
     """The id that rows of this class show as that attribute, where it is made so."""
     found: dict[str, PublicId] = getattr(row, "__public_ids__", {})
     return found.get(attribute)
+
+
+class Within(NamedTuple):
+    """A row of `kind` that tuples of a class have within them, for who follows their `key` through
+    the loader: its columns, by what they are called there. It is there where the one called `found`
+    is not null."""
+
+    key: str
+    loader: Any
+    kind: type
+    columns: Mapping[str, str]
+    found: str
+
+
+def within(row: type, key: str, loader: Any) -> Within | None:
+    """What rows of this class have within them for who follows that key through that loader."""
+    found: tuple[Within, ...] = getattr(row, "__within__", ())
+    return next((each for each in found if each.key == key and each.loader is loader), None)
+
+
+def record_of(row: Any) -> tuple[str, ...]:
+    """What the places are called of tuples of this class: its fields, and what is behind them."""
+    found: tuple[str, ...] = getattr(row, "__record__", row._fields)
+    return found
 
 
 def certain_of(row: type) -> dict[str, Certain]:

@@ -3,13 +3,13 @@ class is certain of its columns (`core/certain.py`), so that no value is looked 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from graphql.type import GraphQLBoolean, GraphQLEnumType, GraphQLID, GraphQLInt, GraphQLString
 
-from core.certain import BEYOND, Certain, PublicId, certain_of, made_by, public_id_of
+from core.certain import BEYOND, Certain, certain_of, made_by, public_id_of, record_of, within
 from execution.classes import looks_at_class_alone
 from execution.plan import FieldPlan, Form, Kind, SelectionPlan, Shape
 from execution.serialising import takes_text
@@ -63,26 +63,44 @@ def projection_of(run: Run, plan: SelectionPlan, rows: Values) -> Projection | N
 
 @dataclass(slots=True)
 class _Code:
-    """What the expressions of one projection use: columns of the row, by name, and objects."""
+    """What the expressions of one projection use: names of the row's places, and objects."""
 
-    certain: dict[str, Certain]
     used: set[str] = field(default_factory=set)
     given: dict[str, Any] = field(default_factory=lambda: {"zip": zip, "str": str, "odd": _odd})
 
-    def column(self, name: str) -> str:
+    def place(self, name: str) -> str:
         self.used.add(name)
         return f"r_{name}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A row that expressions read, of this class: its columns are places of the row that is
+    projected, under the names they are `called` there. `present` are those of which it is known
+    already that they are not null."""
+
+    code: _Code
+    kind: Any
+    certain: Mapping[str, Certain]
+    called: Mapping[str, str]
+    present: frozenset[str] = frozenset()
+
+    def column(self, name: str) -> str:
+        return self.code.place(self.called.get(name, name))
+
+    def nullable(self, name: str) -> bool:
+        return self.certain[name].nullable and name not in self.present
+
+
 def _generated(run: Run, plan: SelectionPlan, kind: Any) -> Projection | None:
-    certain = certain_of(kind)
+    certain, code = certain_of(kind), _Code()
     if not certain:
         return None
-    code = _Code(certain)
+    source = _Source(code, kind, certain, {})
     late: list[int] = []
     pairs = []
     for i, each in enumerate(plan.fields):
-        expression = _field(run, code, each, kind)
+        expression = _field(run, source, each) or _within(run, source, each)
         if expression is None:
             late.append(i)
             expression = f"c{i}"
@@ -90,12 +108,12 @@ def _generated(run: Run, plan: SelectionPlan, kind: Any) -> Projection | None:
     if not code.used:
         return None
     # Columns of the database are names of its grammar, and of this code's own text.
-    names = ", ".join(f"r_{name}" if name in code.used else "_" for name in kind._fields)
+    names = ", ".join(f"r_{name}" if name in code.used else "_" for name in record_of(kind))
     columns = [f"c{i}" for i in late]
-    row, source = f"({names},)", "rows"
+    row, rows = f"({names},)", "rows"
     if columns:
-        row, source = f"{row}, {', '.join(columns)}", f"zip(rows, {', '.join(columns)})"
-    text = f"lambda {', '.join(['rows', *columns])}: [{{{', '.join(pairs)}}} for {row} in {source}]"
+        row, rows = f"{row}, {', '.join(columns)}", f"zip(rows, {', '.join(columns)})"
+    text = f"lambda {', '.join(['rows', *columns])}: [{{{', '.join(pairs)}}} for {row} in {rows}]"
     make: Callable[..., Values] = eval(text, code.given)
     return Projection(tuple(late), make)
 
@@ -108,63 +126,88 @@ def _key(key: str) -> str:
     return repr(key)
 
 
-def _field(run: Run, code: _Code, field: FieldPlan, kind: Any) -> str | None:
+def _display(fields: Sequence[FieldPlan], expression: Callable[[FieldPlan], str | None]) -> str:
+    """An object of these fields; nothing where one of them has no expression."""
+    pairs = [(_key(each.key), expression(each)) for each in fields]
+    if any(made is None for _, made in pairs):
+        return ""
+    return f"{{{', '.join(f'{key}: {made}' for key, made in pairs)}}}"
+
+
+def _field(run: Run, source: _Source, field: FieldPlan) -> str | None:
     """The expression of a field's value, complete; None where there is none."""
     if field.kind is Kind.TYPENAME:
         return repr(field.parent.name)
     if field.kind is not Kind.ATTRIBUTE:
         return None
     shape, name = field.shape, field.attribute
-    if shape.form is Form.LEAF and name in code.certain:
-        return _leaf(code, shape, name)
-    if (id := public_id_of(kind, name)) is not None:
-        return _public_id(code, shape, id)
-    made = made_by(kind, name) if shape.form is Form.OBJECT else None
-    if made is None or not all(column in code.certain for column in made.columns):
+    if shape.form is Form.LEAF and name in source.certain:
+        return _leaf(source, shape, name)
+    if (id := public_id_of(source.kind, name)) is not None:
+        return _public_id(source, shape, id.column, id.before)
+    return _made(run, source, field) if shape.form is Form.OBJECT else None
+
+
+def _made(run: Run, source: _Source, field: FieldPlan) -> str | None:
+    """Of a property that makes a row of some columns."""
+    shape, made = field.shape, made_by(source.kind, field.attribute)
+    if made is None or not all(column in source.certain for column in made.columns):
         return None
     first, *others = made.columns
-    nullable = code.certain[first].nullable
-    if (nullable and not shape.nullable) or any(code.certain[each].nullable for each in others):
+    nullable = source.nullable(first)
+    if (nullable and not shape.nullable) or any(map(source.nullable, others)):
         return None
     if not _is_certainly(shape.type, made.kind):
         return None
-    behind = dict(zip(made.kind._fields, made.columns, strict=True))  # type: ignore[attr-defined]
-    pairs = []
-    for inner in run.below(field, shape.type).fields:
-        expression = _inner(code, inner, behind, first)
-        if expression is None:
+    fields: Sequence[str] = made.kind._fields  # type: ignore[attr-defined]
+    behind = dict(zip(fields, made.columns, strict=True))
+    there = replace(source, present=source.present | {first})
+
+    def inner(each: FieldPlan) -> str | None:
+        if each.kind is Kind.TYPENAME:
+            return repr(each.parent.name)
+        if each.kind is not Kind.ATTRIBUTE or each.shape.form is not Form.LEAF:
             return None
-        pairs.append(f"{_key(inner.key)}: {expression}")
-    display = f"{{{', '.join(pairs)}}}"
-    return f"(None if {code.column(first)} is None else {display})" if nullable else display
+        column = behind.get(each.attribute)
+        return None if column is None else _leaf(there, each.shape, column)
+
+    display = _display(run.below(field, shape.type).fields, inner)
+    if display and nullable:
+        return f"(None if {source.column(first)} is None else {display})"
+    return display or None
 
 
-def _public_id(code: _Code, shape: Shape, id: PublicId) -> str | None:
-    certain = code.certain.get(id.column)
+def _within(run: Run, source: _Source, field: FieldPlan) -> str | None:
+    """Of a field that leads to a row which these have within them."""
+    if field.kind is not Kind.KEYED or field.guards or field.has_arguments:
+        return None
+    shape = field.shape
+    there = within(source.kind, field.keyed.key, field.keyed.loader)
+    if shape.form is not Form.OBJECT or there is None or not _is_certainly(shape.type, there.kind):
+        return None
+    inner = _Source(source.code, there.kind, certain_of(there.kind), there.columns)
+    display = _display(run.below(field, shape.type).fields, lambda each: _field(run, inner, each))
+    own = source.certain.get(there.found)
+    if not display or (own is not None and not own.nullable):
+        return display or None
+    otherwise = "None" if shape.nullable else "odd()"
+    return f"({display} if {source.column(there.found)} is not None else {otherwise})"
+
+
+def _public_id(source: _Source, shape: Shape, column: str, before: str) -> str | None:
+    certain = source.certain.get(column)
     if certain != Certain("uuid") or shape.type not in (GraphQLID, GraphQLString):
         return None
-    assert id.before.isidentifier()
-    return f'f"{id.before}{{{code.column(id.column)}.hex}}"'
+    assert before.isidentifier()
+    return f'f"{before}{{{source.column(column)}.hex}}"'
 
 
-def _inner(code: _Code, field: FieldPlan, behind: dict[str, str], first: str) -> str | None:
-    if field.kind is Kind.TYPENAME:
-        return repr(field.parent.name)
-    if field.kind is not Kind.ATTRIBUTE or field.shape.form is not Form.LEAF:
-        return None
-    column = behind.get(field.attribute)
-    return None if column is None else _leaf(code, field.shape, column, present=column == first)
-
-
-def _leaf(code: _Code, shape: Shape, name: str, *, present: bool = False) -> str | None:
-    """`present` where it is known already that the value is not null."""
-    kind, nullable = code.certain[name]
-    if present:
-        nullable = False
+def _leaf(source: _Source, shape: Shape, name: str) -> str | None:
+    kind, nullable = source.certain[name].kind, source.nullable(name)
     if nullable and not shape.nullable:
         return None
     type_: Any = shape.type
-    value = f"r_{name}"
+    value = source.column(name)
     made: str | None = None
     if kind in _AS_IT_IS.get(type_, ()):
         made = value
@@ -173,13 +216,12 @@ def _leaf(code: _Code, shape: Shape, name: str, *, present: bool = False) -> str
         nullable = False  # None is not that text either
     elif isinstance(type_, GraphQLEnumType) and kind == "text":
         names = f"names_{type_.name}"
-        code.given[names] = _Names(type_)
+        source.code.given[names] = _Names(type_)
         made = f"{names}[{value}]"
     elif getattr(type_, "coerce_output_value", None) is str and kind in ("text", "int32", "int"):
         made = value if kind == "text" else f"str({value})"
     if made is None:
         return None
-    code.column(name)
     return f"(None if {value} is None else {made})" if nullable and made != value else made
 
 

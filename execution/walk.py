@@ -169,9 +169,8 @@ async def _shared(run: Run, field: FieldPlan, sources: Values, at: At) -> Values
     except Exception as error:
         values = [run.fail(field, at(i), error) for i in range(len(sources))]
     else:
-        made = still_values(run, field, list(found.values()), at)
-        if made is not None:
-            return list(map(dict(zip(found, made, strict=True)).__getitem__, keys))
+        if (made := _each_once(run, field, keys, found, at)) is not None:
+            return made
         values = _told_apart(run, field, list(map(found.get, keys)), at)
     return await _complete(run, field, field.shape, values, at)
 
@@ -186,13 +185,17 @@ def _shared_at_once(run: Run, field: FieldPlan, sources: Values, at: At) -> Valu
         known = field.keyed.at_once(run.core.context_value, sources, shown)
     except Exception:
         return None
-    if known is None:
-        return None
-    keys, found = known
+    return None if known is None else _each_once(run, field, *known, at)
+
+
+def _each_once(
+    run: Run, field: FieldPlan, keys: Values, found: dict[Any, Any], at: At
+) -> Values | None:
+    """What each key leads to, made once; None where anything about one is odd."""
     made = still_values(run, field, list(found.values()), at)
-    return (
-        None if made is None else list(map(dict(zip(found, made, strict=True)).__getitem__, keys))
-    )
+    if made is None:
+        return None
+    return list(map(dict(zip(found, made, strict=True)).__getitem__, keys))
 
 
 async def _awaited(run: Run, field: FieldPlan, values: Values, at: At) -> Values:

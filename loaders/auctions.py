@@ -16,9 +16,9 @@ from core.database import Database
 from core.pagination import PageRequest
 from core.reads import by_rows
 from loaders.base import Computed, many_by, one_by, page_by, read_page
-from loaders.beside import Beside
+from loaders.beside import WHOLE, Shown
 from loaders.pages import Page, order
-from loaders.rows import Columns, Money, moneys, moneys_or_null, row_of
+from loaders.rows import Money, moneys, moneys_or_null, row_of
 from models.auctions import Auction, Bid, Product, Stall
 from models.events import EventTopic
 
@@ -284,13 +284,12 @@ async def auctions_page(
     wanted: AuctionFilter,
     ordering: str,
     request: PageRequest,
-    columns: Columns = None,
-    beside: Beside | None = None,
+    shown: Shown = WHOLE,
 ) -> Page:
-    """One page of all auctions under a filter, in one of `AUCTION_ORDERS`, with the columns that
-    are shown and what they refer to."""
+    """One page of all auctions under a filter, in one of `AUCTION_ORDERS`, with what is shown of
+    them."""
     order = AUCTION_ORDERS[ordering]
-    return await read_page(db, AuctionRow, order, request, _conditions(wanted), columns, beside)
+    return await read_page(db, AuctionRow, order, request, _conditions(wanted), shown)
 
 
 def _conditions(wanted: AuctionFilter) -> list[ColumnElement[bool]]:

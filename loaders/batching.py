@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from core.database import Database
 from core.reads import Lead, Reads
-from loaders.beside import Beside, Reference, nothing_beside, reference_of
+from loaders.beside import ALONE, Beside, Found, Reference, Shown, reference_of
 from loaders.declaring import Computed, CountBy, Loader, OneBy, PageBy, depends_on_viewer
 from loaders.pages import Order
 from loaders.rows import Columns, columns_behind
@@ -82,22 +83,11 @@ class Loaders:
         """As `show_all`, where every answer is known already; else None, and nothing is read."""
         return self._shown(loader, type_name).told(keys)
 
-    def shown_columns(self, row: Any, type_name: str | None, *always: str) -> Columns:
-        """The columns that rows shown as this type need, and those in `always`."""
-        needed = None if type_name is None else self.needs.get(type_name)
-        return columns_behind(row, needed, *always)
-
-    def shown_places(self, order: Order) -> tuple[str, ...]:
-        """The columns that rows of a list need for their cursors, where any are shown."""
-        for reads in self.needs.values():
-            if reads is None or not CURSORS.isdisjoint(reads):
-                return order.names
-        return () if self.needs else order.names
-
-    def beside(self, row: Any, type_name: str | None) -> Beside:
-        """What is read beside rows that are shown as this type."""
-        references = self._references(row, type_name)
-        return Beside(references, self._offer) if references else nothing_beside()
+    def shown(self, row: Any, type_name: str | None, order: Order | None = None) -> Shown:
+        """What is read of rows that are shown as this type, and beside them: in a list by this
+        order also what cursors are made of, where any are shown."""
+        always = () if order is None or not self._shows_cursors() else order.names
+        return Shown(self._columns(row, type_name, *always), self._beside(row, type_name))
 
     def prime(self, loader: Loader, key: Any, row: Any) -> None:
         """Remember a whole row that was read on another way."""
@@ -109,7 +99,7 @@ class Loaders:
         reading = self._shown(loader, type_name)
         needed = reading.columns or loader.row._fields
         if rows and set(needed).issubset(rows[0]._fields):
-            reading.offered.append(rows)
+            reading.offered.append(partial(_by_key, rows, loader.key.name))
 
     def let_go(self) -> None:
         """Forget everything, once nobody asks any more: what was read refers back to here."""
@@ -124,20 +114,29 @@ class Loaders:
     async def _counted(self, counter: CountBy, key: Any) -> int:
         return int(await self.load(counter, key))
 
-    def _references(self, row: Any, type_name: str | None) -> tuple[Reference, ...]:
+    def _columns(self, row: Any, type_name: str | None, *always: str) -> Columns:
+        needed = None if type_name is None else self.needs.get(type_name)
+        return columns_behind(row, needed, *always)
+
+    def _shows_cursors(self) -> bool:
+        for reads in self.needs.values():
+            if reads is None or not CURSORS.isdisjoint(reads):
+                return True
+        return not self.needs
+
+    def _beside(self, row: Any, type_name: str | None) -> Beside:
         leads = () if type_name is None else self.leads.get(type_name, ())
-        return tuple(found for lead in leads if (found := self._reference(row, lead)) is not None)
+        references = tuple(each for lead in leads if (each := self._reference(row, lead)))
+        return Beside(references, self._offer) if references else ALONE
 
     def _reference(self, row: Any, lead: Lead) -> Reference | None:
         if not isinstance(lead.loader, OneBy):
             return None
-        columns = self.shown_columns(lead.loader.row, lead.shown_as, lead.loader.key.name)
+        columns = self._columns(lead.loader.row, lead.shown_as, lead.loader.key.name)
         return reference_of(row, lead.key, lead.loader, columns)
 
-    def _offer(self, reference: Reference, rows: Mapping[Any, Any]) -> None:
-        known = self._reading(reference.loader, reference.columns).known
-        # What is known already stays: it may have been shown.
-        known.update({**rows, **known} if known else rows)
+    def _offer(self, reference: Reference, found: Found) -> None:
+        self._reading(reference.loader, reference.columns).offered.append(found)
 
     def _shown(self, loader: Loader, type_name: str | None) -> Reading:
         if isinstance(loader, CountBy | Computed) or not self.needs:
@@ -145,13 +144,13 @@ class Loaders:
         if self.common is not None and not depends_on_viewer(loader):
             return self._whole(loader)
         always: tuple[str, ...] = ()
-        if isinstance(loader, PageBy):
-            always = self.shown_places(loader.order)
+        if isinstance(loader, PageBy) and self._shows_cursors():
+            always = loader.order.names
         elif isinstance(loader, OneBy):
             always = (loader.key.name,)
-        reading = self._reading(loader, self.shown_columns(loader.row, type_name, *always))
+        reading = self._reading(loader, self._columns(loader.row, type_name, *always))
         if reading.beside is None:
-            reading.beside = self.beside(loader.row, type_name)
+            reading.beside = self._beside(loader.row, type_name)
         return reading
 
     def _whole(self, loader: Loader) -> Reading:
@@ -187,7 +186,7 @@ class Reading:
     columns: Columns
     known: dict[Any, Any] = field(default_factory=dict)
     batch: Batch | None = None
-    offered: list[Sequence[Any]] = field(default_factory=list)
+    offered: list[Found] = field(default_factory=list)
     """Rows that were read on another way: few operations come to ask for one of them."""
     beside: Beside | None = None
     """What is read beside its rows; None until they are shown as a type."""
@@ -236,10 +235,10 @@ class Reading:
             return None
 
     def _take_offered(self) -> None:
-        key = attrgetter(self.loader.key.name)  # type: ignore[union-attr]
-        for rows in self.offered:
-            for row in rows:
-                self.known.setdefault(key(row), row)
+        for found in self.offered:
+            rows = found()
+            # What is known already stays: it may have been shown.
+            self.known.update({**rows, **self.known} if self.known else rows)
         self.offered.clear()
 
     def _collecting(self) -> Batch:
@@ -253,6 +252,8 @@ class Reading:
     async def read(self, batch: Batch) -> None:
         """Close the batch, read it, tell who waits."""
         self.batch = None
+        if self.offered:
+            self._take_offered()
         known = self.known
         keys = [key for key in batch.keys if key not in known] if known else list(batch.keys)
         parts = [keys[n : n + MAX_BATCH] for n in range(0, len(keys), MAX_BATCH)]
@@ -277,8 +278,7 @@ class Reading:
                 self.loader,
                 loaders.viewer_id,
                 keys,
-                self.columns,
-                self.beside or nothing_beside(),
+                Shown(self.columns, self.beside or ALONE),
                 loaders._counted,
             )
             if any(issubclass(kind, Exception) for kind in set(map(type, answers))):
@@ -307,6 +307,10 @@ def _tell(waiting: asyncio.Future[Any], answer: Any) -> None:
         waiting.set_exception(answer.error)
     else:
         waiting.set_result(answer)
+
+
+def _by_key(rows: Sequence[Any], name: str) -> dict[Any, Any]:
+    return dict(zip(map(attrgetter(name), rows), rows, strict=True))
 
 
 def _answered(answer: Any) -> Any:

@@ -5,19 +5,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import repeat
+from functools import lru_cache, partial
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Column, Select, Table
 
+from core.certain import Within
 from loaders.declaring import OneBy
 from loaders.rows import Columns, narrowed, selected
 
 MAX_VALUES = 4_000
 """Rows of a statement times columns that each would have beside it: to read so many values costs
 what a statement of its own does, and if all rows refer to the same one they are read in vain."""
+
+PLACE: Final = "place_among_keys"
+"""What the last column is called of rows that belong to one of several keys: its place, from 1."""
+
+Found = Callable[[], Mapping[Any, Any]]
+"""Rows by key, made when somebody asks for one."""
 
 
 class Reference(NamedTuple):
@@ -40,25 +46,43 @@ class Reference(NamedTuple):
         name: str = self.loader.key.name
         return name
 
+    def called(self, n: int) -> dict[str, str]:
+        """What the columns of that row are called behind the row that refers to it, as its `n`th. A
+        key that the table vouches for is told once."""
+        own = {self.found_by: self.key} if self.is_certain else {}
+        return {name: f"beside_{n}_{name}" for name in self.row._fields} | own
+
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What is to be read beside rows, and who takes it: `offer(reference, rows)`, by key."""
+    """What is to be read beside rows, and who takes it."""
 
     references: tuple[Reference, ...]
-    offer: Callable[[Reference, Mapping[Any, Any]], None]
+    offer: Callable[[Reference, Found], None]
 
     def within(self, rows: int) -> tuple[Reference, ...]:
         """What is read beside so many rows."""
         return tuple(r for r in self.references if rows * len(r.columns) <= MAX_VALUES)
 
+    def tell(self, rows: Sequence[Any], references: Sequence[Reference]) -> None:
+        """Offer what rows of `widened` have within them."""
+        if rows:
+            for n, reference in enumerate(references):
+                self.offer(reference, partial(_found_within, rows, n))
 
-def nothing_beside() -> Beside:
-    """Of rows that are read alone."""
-    return _NOTHING
+
+ALONE: Final = Beside((), lambda reference, found: None)
+"""Nothing is read beside rows."""
 
 
-_NOTHING = Beside((), lambda reference, rows: None)
+class Shown(NamedTuple):
+    """What is read of rows, and beside them."""
+
+    columns: Columns = None
+    beside: Beside = ALONE
+
+
+WHOLE: Final = Shown()
 
 
 def may_be_beside(loader: Any, columns: Columns) -> bool:
@@ -100,56 +124,54 @@ def with_references(
     for n, each in enumerate(references):
         beside = each.loader.key.table.alias(f"beside_{n}")
         source = source.outerjoin(beside, beside.c[each.found_by] == own[each.key])
+        called = each.called(n)
         columns += [
-            column.label(f"beside_{n}_{column.name}")
+            column.label(called[column.name])
             for column in selected(each.loader.row, each.columns, of=beside)
-            if not (each.is_certain and column.name == each.found_by)
+            if called[column.name] != each.key
         ]
     return statement.add_columns(*columns).select_from(source)
 
 
-def told_apart(
-    records: Sequence[Any], row: Any, references: Sequence[Reference], beside: Beside, start: int
-) -> list[Any]:
-    """The rows of records, whose columns begin at `start`; what is beside them is offered."""
-    if not references:
-        part = itemgetter(slice(start, start + len(row._fields)))
-        return list(map(tuple.__new__, repeat(row), map(part, records)))
-    found: list[dict[Any, Any]] = [{} for _ in references]
-    rows: list[Any] = []
-    _teller(row, tuple(references), start)(records, rows.append, *found)
-    for reference, theirs in zip(references, found, strict=True):
-        theirs.pop(None, None)
-        beside.offer(reference, theirs)
-    return rows
-
-
 @lru_cache(maxsize=2_000)
-def _teller(row: Any, references: tuple[Reference, ...], start: int) -> Callable[..., None]:
-    """Generated: hands on the row of each record, and keeps those beside it by their keys. To take
-    a record apart into names costs half of what slices of it do. There is nothing of a client in
-    the text: its names are numbered."""
-    number, given = start, {"new": tuple.__new__, "Row": row}
-    lines, keep = [], []
-    for n, each in enumerate((None, *references)):
-        made = row if each is None else each.row
-        names = {}
-        for name in made._fields:
-            if each is not None and each.is_certain and name == each.found_by:
-                names[name] = f"c{start + row._fields.index(each.key)}"
-            else:
-                names[name], number = f"c{number}", number + 1
-        values = f"({', '.join(names.values())},)"
-        if each is None:
-            lines.append(f"tell(new(Row, {values}))")
-            continue
-        key = names[each.found_by]
-        given[f"Row{n}"] = made
-        keep.append(f"kept{n}")
-        lines.append(f"if {key} not in kept{n}: kept{n}[{key}] = new(Row{n}, {values})")
-    record = f"({', '.join(f'c{i}' for i in range(number))},)"
-    body = "".join(f"\n        {line}" for line in lines)
-    text = f"def told({', '.join(['records', 'tell', *keep])}):\n    for {record} in records:{body}"
-    exec(text, given)
-    told: Callable[..., None] = given["told"]
-    return told
+def widened(
+    row: Any, columns: Columns, references: tuple[Reference, ...], *, placed: bool = False
+) -> Any:
+    """The class of the rows of such a statement: those of `narrowed(row, columns)`, which have
+    others within them, and behind them, where they are `placed`, which key they belong to."""
+    own = narrowed(row, columns)
+    if not references and not placed:
+        return own
+    within = tuple(_within(each, n) for n, each in enumerate(references))
+    names = dict.fromkeys(own._fields)
+    for each in within:
+        names |= dict.fromkeys(each.columns.values())
+    record = (*names, PLACE) if placed else tuple(names)
+    made = {"__slots__": (), "__repr__": _told, "__record__": record, "__within__": within}
+    return type(row.__name__, (own,), made)
+
+
+def _within(reference: Reference, n: int) -> Within:
+    called = reference.called(n)
+    return Within(
+        reference.key, reference.loader, reference.row, called, called[reference.found_by]
+    )
+
+
+def _told(row: Any) -> str:
+    named = zip(row.__record__, row, strict=True)
+    return f"{type(row).__name__}({', '.join(f'{name}={value!r}' for name, value in named)})"
+
+
+def _found_within(rows: Sequence[Any], n: int) -> dict[Any, Any]:
+    """The rows that these have within them as their `n`th, by their key; each once."""
+    kind: Any = type(rows[0])
+    within: Within = kind.__within__[n]
+    places = {name: place for place, name in enumerate(kind.__record__)}
+    holders = dict(zip(map(itemgetter(places[within.found]), rows), rows, strict=True))
+    holders.pop(None, None)
+    taken = [places[name] for name in within.columns.values()]
+    return {
+        key: tuple.__new__(within.kind, [row[place] for place in taken])
+        for key, row in holders.items()
+    }

@@ -30,9 +30,9 @@ from sqlmodel import col
 from core.database import Database
 from core.pagination import PageRequest
 from loaders.base import Computed, many_by, one_by, page_by, read_page
-from loaders.beside import Beside
+from loaders.beside import WHOLE, Shown
 from loaders.pages import Page, make_page, order
-from loaders.rows import Columns, Money, row_of
+from loaders.rows import Money, row_of
 from models.quests.assignments import Assignment, Team, TeamMember
 from models.quests.quests import AREA_BOX, Quest, QuestCategory, QuestPrerequisite, Zone
 
@@ -247,15 +247,14 @@ async def quests_page(
     wanted: QuestFilter,
     ordering: str,
     request: PageRequest,
-    columns: Columns = None,
-    beside: Beside | None = None,
+    shown: Shown = WHOLE,
 ) -> Page:
     """One page of the quests under a filter that this viewer sees. DISTANCE needs `near`."""
     conditions = [quest_visible(viewer_id), *_conditions(wanted)]
     if ordering == "DISTANCE":
         return await _nearest(db, wanted, request, conditions)
     order = QUEST_ORDERS[ordering]
-    return await read_page(db, QuestRow, order, request, conditions, columns, beside)
+    return await read_page(db, QuestRow, order, request, conditions, shown)
 
 
 async def zones_page(db: Database, region: str | None, request: PageRequest) -> Page:

@@ -9,15 +9,26 @@ from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, bindparam, func, select, true
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    func,
+    select,
+    true,
+)
 
 from core.database import Database
 from core.pagination import PageRequest
-from loaders.beside import Beside, nothing_beside, told_apart, with_references
-from loaders.compiled import VIEWER, Statements, Values, compiled, compiled_for_viewers
+from loaders.beside import WHOLE, Reference, Shown, widened, with_references
+from loaders.compiled import VIEWER, Statement, Statements, Values, compiled, compiled_for_viewers
 from loaders.declaring import Computed, CountBy, Loader, ManyBy, OneBy, PageBy
 from loaders.pages import Order, Page, make_page
-from loaders.rows import Columns, narrowed, selected
+from loaders.rows import selected
 
 _FIRST = itemgetter(0)
 STATEMENTS = Statements()
@@ -32,22 +43,20 @@ async def run(
     loader: Loader,
     viewer_id: UUID | None,
     keys: Sequence[Any],
-    columns: Columns,
-    beside: Beside,
+    shown: Shown,
     count: Count,
 ) -> Sequence[Any]:
-    """Answer `keys`, in order, in one statement (`PageBy`: one a distinct page). Rows have
-    `columns` and those they are found by, and others are read `beside` them; answers that are no
-    rows do not mind either."""
+    """Answer `keys`, in order, in one statement (`PageBy`: one a distinct page). Of rows is read
+    what is `shown`, with what they are found by; answers that are no rows do not mind."""
     match loader:
         case OneBy():
-            return await _one(db, loader, viewer_id, keys, columns, beside)
+            return await _one(db, loader, viewer_id, keys, shown)
         case CountBy():
             return await _count(db, loader, viewer_id, keys)
         case ManyBy():
-            return await _many(db, loader, viewer_id, keys, columns, beside)
+            return await _many(db, loader, viewer_id, keys, shown)
         case PageBy():
-            return await _pages(db, loader, viewer_id, keys, columns, beside, count)
+            return await _pages(db, loader, viewer_id, keys, shown, count)
         case Computed():
             return await loader.load(db, viewer_id, keys)
 
@@ -90,24 +99,21 @@ async def _one(
     loader: OneBy,
     viewer_id: UUID | None,
     keys: Sequence[Any],
-    columns: Columns,
-    beside: Beside,
+    shown: Shown,
 ) -> list[Any]:
-    references = beside.within(len(keys))
+    references = shown.beside.within(len(keys))
 
     def make(viewer_id: UUID | None) -> Select[Any]:
         # = ANY(array) and not IN (list): one text, whatever the number of keys.
-        rows = select(*selected(loader.row, columns)).where(
+        rows = select(*selected(loader.row, shown.columns)).where(
             loader.key == func.any(_keys(loader.key.type)), *_conditions(loader, viewer_id)
         )
         return with_references(rows, loader.row, references)
 
-    row, name = narrowed(loader.row, columns), loader.key.name
-    form, made = (columns, references), tuple if references else row
-    rows = await _rows(db, loader, viewer_id, form, made, make, {"keys": keys})
-    if references:
-        rows = told_apart(rows, row, references, beside, 0)
-    found = dict(zip(map(attrgetter(name), rows), rows, strict=True))
+    row, form = widened(loader.row, shown.columns, references), (shown.columns, references)
+    rows = await _rows(db, loader, viewer_id, form, row, make, {"keys": keys})
+    shown.beside.tell(rows, references)
+    found = dict(zip(map(attrgetter(loader.key.name), rows), rows, strict=True))
     return list(map(found.get, keys))
 
 
@@ -131,24 +137,19 @@ async def _many(
     loader: ManyBy,
     viewer_id: UUID | None,
     keys: Sequence[tuple[UUID, int]],
-    columns: Columns,
-    beside: Beside,
+    shown: Shown,
 ) -> list[Any]:
     limit = min(max(n for _, n in keys), loader.limit)
     parents = list(dict.fromkeys(map(_FIRST, keys)))
-    references = beside.within(limit * len(parents))
+    references = shown.beside.within(limit * len(parents))
 
     def make(viewer_id: UUID | None) -> Select[Any]:
-        inner = select(*selected(loader.row, columns)).where(*_conditions(loader, viewer_id))
+        inner = select(*selected(loader.row, shown.columns)).where(*_conditions(loader, viewer_id))
         inner = with_references(inner, loader.row, references)
         return _lateral(loader, inner.order_by(*loader.order_by))
 
-    def children(records: Sequence[Any]) -> list[Any]:
-        return told_apart(records, narrowed(loader.row, columns), references, beside, 1)
-
     values = {"keys": parents, "limit": limit}
-    form = (columns, references)
-    found = await _children(db, loader, viewer_id, form, children, make, values)
+    found = await _children(db, loader, viewer_id, shown, references, (), make, values)
     return [found[key][: min(n, loader.limit)] for key, n in keys]
 
 
@@ -157,8 +158,7 @@ async def _pages(
     loader: PageBy,
     viewer_id: UUID | None,
     keys: Sequence[tuple[UUID, PageRequest]],
-    columns: Columns,
-    beside: Beside,
+    shown: Shown,
     count: Count,
 ) -> list[Any]:
     wanted: dict[PageRequest, list[UUID]] = defaultdict(list)
@@ -166,7 +166,7 @@ async def _pages(
         wanted[request].append(key)
     pages: dict[tuple[UUID, PageRequest], Page] = {}
     for request, parents in wanted.items():
-        found = await _page_rows(db, loader, viewer_id, request, parents, columns, beside)
+        found = await _page_rows(db, loader, viewer_id, request, parents, shown)
         for key in parents:
 
             def counted(key: UUID = key) -> Awaitable[int]:
@@ -182,29 +182,25 @@ async def _page_rows(
     viewer_id: UUID | None,
     request: PageRequest,
     parents: Sequence[UUID],
-    columns: Columns,
-    beside: Beside,
+    shown: Shown,
 ) -> dict[UUID, list[Any]]:
     order = loader.order
-    references = beside.within((request.limit + 1) * len(parents))
+    references = shown.beside.within((request.limit + 1) * len(parents))
 
     def make(viewer_id: UUID | None) -> Select[Any]:
-        inner = select(*selected(loader.row, columns)).where(
+        inner = select(*selected(loader.row, shown.columns)).where(
             *_conditions(loader, viewer_id), *order.between_holes(request)
         )
         inner = with_references(inner, loader.row, references)
         return _lateral(loader, inner.order_by(*order.by(forward=request.forward)))
-
-    def children(records: Sequence[Any]) -> list[Any]:
-        return told_apart(records, narrowed(loader.row, columns), references, beside, 1)
 
     values = {
         "keys": list(dict.fromkeys(parents)),
         "limit": request.limit + 1,
         **order.holes(request),
     }
-    form = (columns, references, *_form(request))
-    return await _children(db, loader, viewer_id, form, children, make, values)
+    form = _form(request)
+    return await _children(db, loader, viewer_id, shown, references, form, make, values)
 
 
 def _form(request: PageRequest) -> tuple[bool, ...]:
@@ -213,30 +209,33 @@ def _form(request: PageRequest) -> tuple[bool, ...]:
 
 
 def _lateral(loader: ManyBy | PageBy, inner: Select[Any]) -> Select[Any]:
-    """The first `limit` rows of `inner` for each key: the key's place, from 1, then the row's
-    columns. A place is a small number: the driver takes longer for a key, and so does a dict."""
+    """The first `limit` rows of `inner` for each key: the row's columns, then the key's place, from
+    1. A place is a small number: the driver takes longer for a key, and so does a dict."""
     keys = func.unnest(_keys())
     parents = keys.table_valued("parent", with_ordinality="place").render_derived()
     per_key = inner.where(loader.key == parents.c.parent).limit(bindparam("limit")).lateral("rows")
-    return select(parents.c.place, *per_key.c).select_from(parents.join(per_key, true()))
+    return select(*per_key.c, parents.c.place).select_from(parents.join(per_key, true()))
 
 
 async def _children(
     db: Database,
     loader: ManyBy | PageBy,
     viewer_id: UUID | None,
+    shown: Shown,
+    references: tuple[Reference, ...],
     form: tuple[Any, ...],
-    children: Callable[[Sequence[Any]], list[Any]],
     make: Callable[[UUID | None], Select[Any]],
     values: Values,
 ) -> dict[UUID, list[Any]]:
-    """The rows of each of the `keys` among the values, in their order; `children` makes them of
-    records that begin with the key's place."""
+    """The rows of each of the `keys` among the values, in their order."""
     keys = values["keys"]
     found: list[list[Any]] = [[] for _ in keys]
-    records = await _rows(db, loader, viewer_id, form, tuple, make, values)
-    for place, row in zip(map(_FIRST, records), children(records), strict=True):
-        found[place - 1].append(row)
+    row = widened(loader.row, shown.columns, references, placed=True)
+    form = (shown.columns, references, *form)
+    rows = await _rows(db, loader, viewer_id, form, row, make, values)
+    for row in rows:
+        found[row[-1] - 1].append(row)
+    shown.beside.tell(rows, references)
     return dict(zip(keys, found, strict=True))
 
 
@@ -246,11 +245,10 @@ async def read_page(
     order: Order,
     request: PageRequest,
     conditions: Sequence[ColumnElement[bool]],
-    columns: Columns = None,
-    beside: Beside | None = None,
+    shown: Shown = WHOLE,
 ) -> Page:
-    """One page of a whole table under `conditions`: the root lists. Rows have `columns`, among them
-    the order's where somebody asks for cursors; others are read `beside` them."""
+    """One page of a whole table under `conditions`: the root lists. Of its rows is read what is
+    `shown`, among it the order's columns where somebody asks for cursors."""
 
     async def count() -> int:
         async with db.read() as session:
@@ -260,9 +258,7 @@ async def read_page(
             )
             return int(found.scalar_one())
 
-    rows = await _rows_under(
-        db, row, order, request, conditions, columns, beside or nothing_beside()
-    )
+    rows = await _rows_under(db, row, order, request, conditions, shown)
     return make_page(rows, order, request, count)
 
 
@@ -272,35 +268,47 @@ async def _rows_under(
     order: Order,
     request: PageRequest,
     conditions: Sequence[ColumnElement[bool]],
-    columns: Columns,
-    beside: Beside,
+    shown: Shown,
 ) -> list[Any]:
-    references = beside.within(request.limit + 1)
+    references = shown.beside.within(request.limit + 1)
 
     def make() -> Select[Any]:
         rows = (
-            select(*selected(row, columns))
+            select(*selected(row, shown.columns))
             .where(*conditions, *order.between_holes(request))
             .order_by(*order.by(forward=request.forward))
             .limit(bindparam("limit"))
         )
         return with_references(rows, row, references)
 
-    def apart(records: list[Any]) -> list[Any]:
-        return told_apart(records, narrowed(row, columns), references, beside, 0)
-
-    made = tuple if references else narrowed(row, columns)
+    made = widened(row, shown.columns, references)
     values = {"limit": request.limit + 1, **order.holes(request)}
+    form = (row, order, shown.columns, references, *_form(request))
+    statement, bound = _statement_under(
+        form, conditions, lambda given: compiled(make(), made, given=given)
+    )
+    if statement is not None:
+        found = await statement.run(db, {**values, **bound})
+    else:
+        async with db.read() as session:
+            records = await session.execute(make(), values)
+            found = [tuple.__new__(made, each) for each in records]
+    shown.beside.tell(found, references)
+    return found
+
+
+def _statement_under(
+    form: tuple[Any, ...],
+    conditions: Sequence[ColumnElement[bool]],
+    make: Callable[[Sequence[BindParameter[Any]]], Statement],
+) -> tuple[Statement | None, Values]:
+    """The statement of that form under these conditions, and what fills their holes; none where it
+    is not one text."""
     # SQLAlchemy's own key of an expression: equal for those of one text, its values beside it.
     keys = [condition._generate_cache_key() for condition in conditions]
-    if None not in keys:
-        given = [bound for key in keys for bound in key.bindparams]  # type: ignore[union-attr]
-        form = (row, order, columns, references, *_form(request), *(key.key for key in keys))  # type: ignore[union-attr]
-        statement = STATEMENTS.get(form, lambda: compiled(make(), made, given=given))
-        if statement is not None:
-            bound = {n: each.effective_value for n, each in enumerate(given)}
-            found = await statement.run(db, {**values, **bound})
-            return apart(found) if references else found
-    async with db.read() as session:
-        found = [tuple.__new__(made, each) for each in await session.execute(make(), values)]
-    return apart(found) if references else found
+    if None in keys:
+        return None, {}
+    given = [bound for key in keys for bound in key.bindparams]  # type: ignore[union-attr]
+    texts = [key.key for key in keys]  # type: ignore[union-attr]
+    statement = STATEMENTS.get((*form, *texts), lambda: make(given))
+    return statement, {n: each.effective_value for n, each in enumerate(given)}

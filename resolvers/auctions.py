@@ -72,14 +72,8 @@ async def auctions(
     context: OperationContext, wanted: AuctionFilter, ordering: str, request: PageRequest
 ) -> Any:
     """A page of auctions; the rows are remembered for `node` and references."""
-    order = loaders.AUCTION_ORDERS[ordering]
-    columns = context.loaders.shown_columns(
-        AuctionRow, "Auction", *context.loaders.shown_places(order)
-    )
-    beside = context.loaders.beside(AuctionRow, "Auction")
-    page = await loaders.auctions_page(
-        context.server.db, wanted, ordering, request, columns, beside
-    )
+    shown = context.loaders.shown(AuctionRow, "Auction", loaders.AUCTION_ORDERS[ordering])
+    page = await loaders.auctions_page(context.server.db, wanted, ordering, request, shown)
     context.loaders.prime_shown(loaders.auction_by_id, page.nodes, "Auction")
     return page
 

@@ -33,18 +33,12 @@ async def quests_page(
     context: OperationContext, wanted: QuestFilter, ordering: str, request: PageRequest
 ) -> Any:
     """A page of quests; the rows are remembered for `node` and references."""
-    order = loaders.QUEST_ORDERS[ordering]
-    if ordering == "DISTANCE" and wanted.near is None:
-        raise BadUserInput("orderBy DISTANCE needs filter.near")
     near = ordering == "DISTANCE"
-    columns = (
-        None
-        if near
-        else context.loaders.shown_columns(QuestRow, "Quest", *context.loaders.shown_places(order))
-    )
-    beside = None if near else context.loaders.beside(QuestRow, "Quest")
+    if near and wanted.near is None:
+        raise BadUserInput("orderBy DISTANCE needs filter.near")
+    shown = context.loaders.shown(QuestRow, "Quest", loaders.QUEST_ORDERS[ordering])
     page = await loaders.quests_page(
-        context.server.db, context.viewer_id, wanted, ordering, request, columns, beside
+        context.server.db, context.viewer_id, wanted, ordering, request, shown
     )
     if not near:
         context.loaders.prime_shown(loaders.visible_quest_by_id, page.nodes, "Quest")

@@ -82,8 +82,11 @@ class Keyed:
         self, context: OperationContext, rows: Sequence[Any], type_name: str | None = None
     ) -> tuple[list[Any], dict[Any, Any]] | None:
         """As `by_key` of a field without arguments, where nothing must be read; else None."""
+        known = context.loaders.known
+        if known(self.loader, (), type_name) is None:
+            return None  # of no key at all: theirs need not be looked at
         keys, found, asked = self._keys(rows)
-        answers = context.loaders.known(self.loader, asked, type_name)
+        answers = known(self.loader, asked, type_name)
         if answers is None:
             return None
         found.update(zip(asked, answers, strict=True))

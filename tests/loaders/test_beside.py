@@ -23,6 +23,7 @@ BIDDER = Lead("bidder_id", users.user_by_id, "User")
 NEEDS = {
     "User": frozenset({"username"}),
     "Auction": frozenset({"title", "seller_id", "winner_id"}),
+    "AuctionEdge": frozenset({"cursor"}),
     "Bid": frozenset({"sequence", "bidder_id"}),
 }
 
@@ -35,15 +36,9 @@ def showing(db, *, viewer_id=None, **leads):
 
 async def page_of_lots(db, loaders, wanted=None, request=FIRST):
     """A page of auctions with what is read beside it."""
-    columns = loaders.shown_columns(auctions.AuctionRow, "Auction", "id", "created_at")
-    found = await auctions.auctions_page(
-        db,
-        wanted or auctions.AuctionFilter(),
-        "NEWEST",
-        request,
-        columns,
-        loaders.beside(auctions.AuctionRow, "Auction"),
-    )
+    shown = loaders.shown(auctions.AuctionRow, "Auction", auctions.AUCTION_ORDERS["NEWEST"])
+    wanted = wanted or auctions.AuctionFilter()
+    found = await auctions.auctions_page(db, wanted, "NEWEST", request, shown)
     return found.nodes
 
 
@@ -100,7 +95,8 @@ async def test_lists_of_each_row_bring_those_they_refer_to_in_their_order(
         )
         lists = [*tops, *(page.nodes for page in pages)]
         people_of = [await names(loaders, [bid.bidder_id for bid in each]) for each in lists]
-        seen[len(statements)] = [[*map(tuple, each)] for each in lists], people_of
+        told = [[bid[: len(bid._fields)] for bid in bids] for bids in lists]
+        seen[len(statements)] = told, people_of
     assert [*seen] == [2, 3]
     assert seen[2] == seen[3]
     assert seen[2][1] == [

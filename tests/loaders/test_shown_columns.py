@@ -11,6 +11,7 @@ from core.ids import encode_id, new_id
 from core.pagination import PageRequest
 from loaders import auctions, base, compiled, running
 from loaders.base import Loaders, one_by, page_by, read_page
+from loaders.beside import Shown
 from loaders.rows import BEYOND, MissingColumn, columns_behind, narrowed
 from models.auctions import Auction
 
@@ -200,10 +201,9 @@ async def test_what_only_dutch_lots_have_is_null_in_others(db, lots):
 
 async def test_rows_read_on_another_way_answer_what_shows_no_more(db, lots, statements):
     ids = await lots(2)
-    loaders = needing(db, Auction={"title"})
-    order = auctions.AUCTION_ORDERS["NEWEST"]
-    columns = loaders.shown_columns(auctions.AuctionRow, "Auction", *order.names)
-    page = await auctions.auctions_page(db, auctions.AuctionFilter(), "NEWEST", FIRST, columns)
+    loaders = needing(db, Auction={"title"}, AuctionEdge={"cursor"})
+    shown = loaders.shown(auctions.AuctionRow, "Auction", auctions.AUCTION_ORDERS["NEWEST"])
+    page = await auctions.auctions_page(db, auctions.AuctionFilter(), "NEWEST", FIRST, shown)
     statements.clear()
     loaders.prime_shown(auctions.auction_by_id, page.nodes, "Auction")
     assert await loaders.show(auctions.auction_by_id, ids[0], "Auction") in page.nodes
@@ -297,7 +297,8 @@ async def test_lists_of_values_in_a_filter_are_left_to_sqlalchemy(db, lots, stat
     statements.clear()
     for statuses, count in ((["OPEN"], 2), (["SOLD", "UNSOLD"], 0), (["SOLD", "OPEN"], 2)):
         wanted = auctions.AuctionFilter(statuses=statuses)
-        page = await auctions.auctions_page(db, wanted, "NEWEST", FIRST, ("id", "created_at"))
+        shown = Shown(("id", "created_at"))
+        page = await auctions.auctions_page(db, wanted, "NEWEST", FIRST, shown)
         assert len(page.nodes) == count
     assert len(statements) == 3
 
