@@ -24,9 +24,8 @@ from core.tracing import traced_request, tracing_is_on
 from web.compression import compressed
 from web.cors import with_cors
 from web.error_shapes import error_body
-from web.headers import headers_of
+from web.headers import Pair, headers_of
 
-Pair = tuple[bytes, bytes]
 log = structlog.get_logger(__name__)
 
 UPLOAD_PATH: Final = "/graphql"
