@@ -120,7 +120,7 @@ async def _serve(
 ) -> None:
     check_method(look, asked)
     context = replace(context, connection_id=new_id().hex)
-    with place(counts, context):
+    with counted(counts, context):
         stream = Stream(
             framing,
             revocations=context.server.revocations,
@@ -153,9 +153,9 @@ async def _serve(
 
 
 @contextmanager
-def place(counts: SocketCounts, context: OperationContext) -> Iterator[None]:
-    """A stream's place among the process's sockets. Raises `Refused`: 503 where no more are taken
-    from there, 429 where this viewer has as many as one may have."""
+def counted(counts: SocketCounts, context: OperationContext) -> Iterator[None]:
+    """A stream counts among the process's sockets meanwhile. Raises `Refused`: 503 where no more
+    are taken from there, 429 where this viewer has as many as one may have."""
     if (full := counts.enter(context.address)) is not None:
         raise Refused(503, Unavailable(full.lower()), {b"retry-after": b"1"})
     try:
