@@ -24,12 +24,7 @@ from web.crowding import answers_to, question_of
 from web.encoding import payload_of
 from web.requests import Asked
 from web.streams import Stream
-from web.streams_framing import (
-    PARTS_2022,
-    Framing,
-    SharedEventFraming,
-    errors_payload,
-)
+from web.streams_framing import PARTS_2022, Framing, SharedEventFraming, errors_payload
 from web.streams_incremental import Parts2022, encode_part
 from web.streams_wire import chunk
 
@@ -114,7 +109,7 @@ class StreamedOperation:
         self._ended()
 
     async def _results(self, resuming: Resuming | None) -> Any:
-        """What the operation is answered, error by error where it cannot run."""
+        """The operation's results; where it cannot run, one of errors alone."""
         rides = self.lasting and resuming is None and self._stream.wire is not None
         context = replace(
             self._context,
@@ -166,8 +161,8 @@ class StreamedOperation:
 
     def when_writable(self, call: Callable[[], None]) -> None:
         """See `Outlet`: when the whole stream is."""
-        if self._stream.wire is not None:
-            self._stream.wire.when_writable(call)
+        assert self._stream.wire is not None  # or it would not ride
+        self._stream.wire.when_writable(call)
 
     def seated(self, seat: Seat) -> None:
         """See `Outlet`."""
