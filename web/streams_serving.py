@@ -121,12 +121,7 @@ async def _serve(
     check_method(look, asked)
     context = replace(context, connection_id=new_id().hex)
     with counted(counts, context):
-        stream = Stream(
-            framing,
-            revocations=context.server.revocations,
-            viewer=context.viewer,
-            request_id=context.request_id,
-        )
+        stream = stream_for(context, framing)
 
         def ended() -> None:
             stream.finished(THE_ONE)
@@ -150,6 +145,16 @@ async def _serve(
             await stream.serve(exchange, operation.begin)
         finally:
             context.server.live.presence.leave(context.connection_id)
+
+
+def stream_for(context: OperationContext, framing: Framing) -> Stream:
+    """A stream that whoever asks is to get, and that ends when they are signed in no longer."""
+    return Stream(
+        framing,
+        revocations=context.server.revocations,
+        viewer=context.viewer,
+        request_id=context.request_id,
+    )
 
 
 @contextmanager

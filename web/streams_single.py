@@ -32,7 +32,7 @@ from web.socket_counts import SocketCounts
 from web.streams import Exchange, Stream
 from web.streams_framing import EVENTS, SharedEventFraming
 from web.streams_operations import StreamedOperation
-from web.streams_serving import counted, look_at
+from web.streams_serving import counted, look_at, stream_for
 
 TOKEN_HEADER: Final = b"x-graphql-event-stream-token"
 UNUSED_S: Final = 30.0
@@ -107,12 +107,7 @@ class SingleConnections:
         counting = ExitStack()
         counting.enter_context(counted(self._counts, context))
         token = secrets.token_urlsafe(32)
-        stream = Stream(
-            EVENTS,
-            revocations=context.server.revocations,
-            viewer=context.viewer,
-            request_id=context.request_id,
-        )
+        stream = stream_for(context, EVENTS)
         self._reserved[token] = Reservation(stream, context.viewer, new_id().hex, counting)
         asyncio.get_running_loop().call_later(UNUSED_S, self._forget_unused, token)
         await _tell(send, 201, token.encode())
