@@ -18,7 +18,7 @@ from subscriptions.reading import GOING_DOWN
 from web.error_shapes import shaped
 from web.headers import Headers
 from web.presence import until_signed_out
-from web.streams_framing import Framing, errors_payload
+from web.streams_framing import Framing, error_payload
 from web.streams_wire import StreamWire, stream_wire
 
 STALLED_S: Final = 60.0
@@ -171,7 +171,7 @@ class Stream:
         for operation in list(self.running.values()):
             await operation.stop()
             if error is not None:
-                parting += operation.framing.error(errors_payload(self.shaped(error)))
+                parting += operation.framing.error(error_payload(self.shaped(error)))
                 parting += operation.framing.complete()
         if gone:
             return

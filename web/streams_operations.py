@@ -24,7 +24,7 @@ from web.crowding import answers_to, question_of
 from web.encoding import payload_of
 from web.requests import Asked
 from web.streams import Stream
-from web.streams_framing import PARTS_2022, Framing, SharedEventFraming, errors_payload
+from web.streams_framing import PARTS_2022, Framing, SharedEventFraming, error_payload
 from web.streams_incremental import Parts2022, encode_part
 from web.streams_wire import chunk
 
@@ -102,7 +102,7 @@ class StreamedOperation:
                 return
             await self._stream.send(self.framing.complete())
         except RequestError as error:
-            payload = errors_payload(self._stream.shaped(error))
+            payload = error_payload(self._stream.shaped(error))
             await self._stream.send(self.framing.error(payload) + self.framing.complete())
         except Exception:
             log.exception("stream_failed")  # and the answer is cut off: what came of it is unknown
