@@ -7,7 +7,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from contextvars import Context
-from types import TracebackType
 from typing import Final, Self
 
 EARLY_S: Final = 0.001
@@ -98,12 +97,7 @@ class TimeLimit:
         self._waiting = call_after(self._limit_s, self._expire)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         self._waiting.cancel()
         del self._waiting  # which refers back to here
         if not self.expired or self._task.uncancel() > self._cancelling:

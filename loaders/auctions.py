@@ -140,7 +140,6 @@ NEWEST_STALLS = order("stalls", Stall.created_at, Stall.id, descending=True)
 NEWEST_PRODUCTS = order("products", Product.created_at, Product.id, descending=True)
 
 NOT_DELETED = col(Product.deleted_at).is_(None)
-ACTIVE_STALL = Stall.active.is_(True)  # type: ignore[attr-defined]
 
 stall_by_id = one_by("stall_by_id", StallRow, Stall.id)
 product_by_id = one_by("product_by_id", ProductRow, Product.id)

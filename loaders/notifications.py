@@ -16,7 +16,7 @@ from loaders.pages import Page, order
 from loaders.rows import row_of
 from models.events import EventTopic
 from models.notification_kinds import CHANNELS, DEFAULTS, KINDS
-from models.notifications import Notification, NotificationPreference, PushSubscription
+from models.notifications import Notification, NotificationPreference
 from models.user_tables import accounts
 
 PREFERENCES_MAX = len(KINDS) * len(CHANNELS)
@@ -30,12 +30,6 @@ class NotificationRow(row_of(Notification, "ntf", without=("dedupe_key", "in_app
 
 class ChosenRow(row_of(NotificationPreference, "")):  # type: ignore[misc]
     """A departure from the defaults."""
-
-    __slots__ = ()
-
-
-class BrowserRow(row_of(PushSubscription, "", without=("p256dh", "auth"))):  # type: ignore[misc]
-    """A browser that takes pushes."""
 
     __slots__ = ()
 

@@ -217,9 +217,3 @@ class OperationContext:
         if not 0 <= first <= maximum:
             raise BadUserInput(f"first must be from 0 to {maximum}", {"maximum": maximum})
         return first
-
-
-def context_of(info: Any) -> OperationContext:
-    """The context of a resolver's info."""
-    context: OperationContext = info.context
-    return context

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -220,6 +220,35 @@ def make_database(postgres_url: str, worker: str) -> Iterator[Callable[..., str]
 def database_url(make_database: Callable[..., str], template_database: str) -> str:
     """The URL of a database of this test alone: a clone of the migrated one."""
     return make_database(template_database)
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Any]:
+    """The test's own database, with `db.published`: the events of what was committed."""
+    from core.database import Database
+
+    published: list[Any] = []
+
+    async def publish(events: Sequence[Any]) -> None:
+        published.extend(events)
+
+    database: Any = Database(database_url, after_commit=publish)
+    database.published = published
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def sql(db: Any) -> Callable[..., Coroutine[Any, Any, Sequence[Any]]]:
+    """`await sql("SELECT …", name=value)`: the rows; `UPDATE …` works as well."""
+    from sqlalchemy import text
+
+    async def run(statement: str, **parameters: Any) -> Sequence[Any]:
+        async with db.engine.begin() as connection:
+            result = await connection.execute(text(statement), parameters)
+            return result.all() if result.returns_rows else []
+
+    return run
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.settings import Settings
-from web.headers import headers_of
+from web.headers import Pair, headers_of
 
-Pair = tuple[bytes, bytes]
 PREFLIGHT_KEPT_S: Final = 24 * 3600
 """How long a browser may remember what it was allowed; it decides itself for how long it does."""
 LOCAL: Final = re.compile(r"https?://(localhost|[a-z0-9-]+\.localhost|127\.0\.0\.1|\[::1\])(:\d+)?")

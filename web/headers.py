@@ -8,6 +8,8 @@ from typing import Final
 from starlette.types import Scope
 
 Headers = Mapping[bytes, bytes]
+Pair = tuple[bytes, bytes]
+"""A header as ASGI has it: its name in small letters, and its value."""
 READ: Final = "mela.headers"
 """Where a scope has its headers once they were read: each layer looks at some."""
 

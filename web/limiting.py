@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from web.headers import Pair
+
 CODE = "RATE_LIMITED"
 
 
-def limit_headers(result: Any) -> list[tuple[bytes, bytes]] | None:
+def limit_headers(result: Any) -> list[Pair] | None:
     """The headers of an answer that refuses the operation as a whole, by the details of its error;
     None of any other. Times are in seconds from now."""
     if result.data is not None or not result.errors or result.errors[0].path is not None:

@@ -24,9 +24,9 @@ from core.tracing import traced_request, tracing_is_on
 from web.compression import compressed
 from web.cors import with_cors
 from web.error_shapes import error_body
-from web.headers import headers_of
+from web.headers import Pair, headers_of
+from web.negotiating import JSON, RESPONSE
 
-Pair = tuple[bytes, bytes]
 log = structlog.get_logger(__name__)
 
 UPLOAD_PATH: Final = "/graphql"
@@ -149,24 +149,24 @@ class Edge:
 
 class BodyLimit:
     """Answers 413 to a body above the limit: at once by Content-Length, else while it streams.
-    A form with files sent to `UPLOAD_PATH`, and nothing else, may have `upload_bytes`.
+    A form with files sent to `UPLOAD_PATH`, and nothing else, may have `upload_bytes`, which are
+    more.
 
     For a streamed body the application is stopped by an exception from `receive`; whatever it
     still sends is dropped. Messages of sockets are bounded by uvicorn's `ws_max_size`.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int, *, upload_bytes: int | None = None) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, *, upload_bytes: int) -> None:
         self.app = app
         self.max_bytes = max_bytes
-        self.upload_bytes = max_bytes if upload_bytes is None else upload_bytes
-        self.least_bytes = min(self.max_bytes, self.upload_bytes)
+        self.upload_bytes = upload_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         declared = _declared_length(scope)
-        if declared is not None and declared <= self.least_bytes:
+        if declared is not None and declared <= self.max_bytes:
             await self.app(scope, receive, send)
             return
         maximum = self.upload_bytes if _is_upload(scope) else self.max_bytes
@@ -240,9 +240,7 @@ async def _send_error(
 
 def _error_type(scope: Scope) -> bytes:
     accept = headers_of(scope).get(b"accept", b"")
-    if b"application/graphql-response+json" in accept:
-        return b"application/graphql-response+json; charset=utf-8"
-    return b"application/json; charset=utf-8"
+    return (RESPONSE if RESPONSE in accept else JSON) + b"; charset=utf-8"
 
 
 def _secured(headers: Sequence[Pair], pairs: tuple[Pair, ...]) -> list[Pair]:

@@ -18,7 +18,7 @@ from schema.executing import MelaSchema
 from subscriptions.crowds import Resuming, Seat
 from subscriptions.log import LogEvent
 from web.crowding import answers_to, question_of
-from web.encoding import json_once
+from web.encoding import encoded, json_once
 from web.requests import Asked
 from web.socket_messages import cut_reason
 from web.wire import EXTENSION, SocketProtocol, frame_head
@@ -64,19 +64,16 @@ class Answer:
     __slots__ = ("_frame_heads", "_rest")
 
     def __init__(self, result: Any) -> None:
-        payload = {"data": json_once(result.data)}
-        if result.extensions:
-            payload["extensions"] = result.extensions
-        self._rest = orjson.dumps(payload) + b"}"
+        self._rest = encoded(result, with_data=True) + b"}"
         self._frame_heads: dict[int, bytes] = {}
 
     def framed(self, head: bytes) -> bytes:
         """The frame of a `next` message that begins with `head`."""
         size = len(head)
-        frame = self._frame_heads.get(size)
-        if frame is None:
-            frame = self._frame_heads[size] = frame_head(size + len(self._rest))
-        return b"".join((frame, head, self._rest))
+        begun = self._frame_heads.get(size)
+        if begun is None:
+            begun = self._frame_heads[size] = frame_head(size + len(self._rest))
+        return b"".join((begun, head, self._rest))
 
 
 class Riding(Protocol):

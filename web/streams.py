@@ -18,7 +18,7 @@ from subscriptions.reading import GOING_DOWN
 from web.error_shapes import shaped
 from web.headers import Headers
 from web.presence import until_signed_out
-from web.streams_framing import Framing, errors_payload
+from web.streams_framing import Framing, error_payload
 from web.streams_wire import StreamWire, stream_wire
 
 STALLED_S: Final = 60.0
@@ -128,7 +128,7 @@ class Stream:
             await self._live()
             await self._finish(self._over.result(), gone=gone.done())
         finally:
-            await _stopped(watching)
+            await _cancelled(watching)
             await self.stop()
 
     async def stop(self) -> None:
@@ -157,7 +157,7 @@ class Stream:
                 self._quiet = True
         finally:
             if beat is not None:
-                await _stopped([beat])
+                await _cancelled([beat])
 
     def _give_up(self) -> None:
         if self.wire is not None:
@@ -171,7 +171,7 @@ class Stream:
         for operation in list(self.running.values()):
             await operation.stop()
             if error is not None:
-                parting += operation.framing.error(errors_payload(self.shaped(error)))
+                parting += operation.framing.error(error_payload(self.shaped(error)))
                 parting += operation.framing.complete()
         if gone:
             return
@@ -200,7 +200,7 @@ class Stream:
         self.end(await until_signed_out(viewer, self._revocations))
 
 
-async def _stopped(tasks: list[asyncio.Task[Any]]) -> None:
+async def _cancelled(tasks: list[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,9 +3,10 @@ PROTOCOL.md), as Apollo's multipart subscriptions, as parts of incremental deliv
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import orjson
+from graphql import GraphQLError
 
 BOUNDARY: Final = b"graphql"
 _PART: Final = b"\r\nContent-Type: application/json; charset=utf-8\r\n\r\n"
@@ -158,6 +159,6 @@ PARTS_2022: Final = PartFraming(b";deferSpec=20220824")
 PARTS_V02: Final = PartFraming(b";incrementalSpec=v0.2")
 
 
-def errors_payload(*errors: Any) -> bytes:
-    """Errors alone."""
-    return orjson.dumps({"errors": [error.formatted for error in errors]})
+def error_payload(error: GraphQLError) -> bytes:
+    """An error alone, with the keys of a result."""
+    return orjson.dumps({"errors": [error.formatted]})

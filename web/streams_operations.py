@@ -24,12 +24,7 @@ from web.crowding import answers_to, question_of
 from web.encoding import payload_of
 from web.requests import Asked
 from web.streams import Stream
-from web.streams_framing import (
-    PARTS_2022,
-    Framing,
-    SharedEventFraming,
-    errors_payload,
-)
+from web.streams_framing import PARTS_2022, Framing, SharedEventFraming, error_payload
 from web.streams_incremental import Parts2022, encode_part
 from web.streams_wire import chunk
 
@@ -107,14 +102,14 @@ class StreamedOperation:
                 return
             await self._stream.send(self.framing.complete())
         except RequestError as error:
-            payload = errors_payload(self._stream.shaped(error))
+            payload = error_payload(self._stream.shaped(error))
             await self._stream.send(self.framing.error(payload) + self.framing.complete())
         except Exception:
             log.exception("stream_failed")  # and the answer is cut off: what came of it is unknown
         self._ended()
 
     async def _results(self, resuming: Resuming | None) -> Any:
-        """What the operation is answered, error by error where it cannot run."""
+        """The operation's results; where it cannot run, one of errors alone."""
         rides = self.lasting and resuming is None and self._stream.wire is not None
         context = replace(
             self._context,
@@ -166,8 +161,8 @@ class StreamedOperation:
 
     def when_writable(self, call: Callable[[], None]) -> None:
         """See `Outlet`: when the whole stream is."""
-        if self._stream.wire is not None:
-            self._stream.wire.when_writable(call)
+        assert self._stream.wire is not None  # or it would not ride
+        self._stream.wire.when_writable(call)
 
     def seated(self, seat: Seat) -> None:
         """See `Outlet`."""

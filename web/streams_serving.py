@@ -120,13 +120,8 @@ async def _serve(
 ) -> None:
     check_method(look, asked)
     context = replace(context, connection_id=new_id().hex)
-    with place(counts, context):
-        stream = Stream(
-            framing,
-            revocations=context.server.revocations,
-            viewer=context.viewer,
-            request_id=context.request_id,
-        )
+    with counted(counts, context):
+        stream = stream_for(context, framing)
 
         def ended() -> None:
             stream.finished(THE_ONE)
@@ -152,10 +147,20 @@ async def _serve(
             context.server.live.presence.leave(context.connection_id)
 
 
+def stream_for(context: OperationContext, framing: Framing) -> Stream:
+    """A stream that whoever asks is to get, and that ends when they are signed in no longer."""
+    return Stream(
+        framing,
+        revocations=context.server.revocations,
+        viewer=context.viewer,
+        request_id=context.request_id,
+    )
+
+
 @contextmanager
-def place(counts: SocketCounts, context: OperationContext) -> Iterator[None]:
-    """A stream's place among the process's sockets. Raises `Refused`: 503 where no more are taken
-    from there, 429 where this viewer has as many as one may have."""
+def counted(counts: SocketCounts, context: OperationContext) -> Iterator[None]:
+    """A stream counts among the process's sockets meanwhile. Raises `Refused`: 503 where no more
+    are taken from there, 429 where this viewer has as many as one may have."""
     if (full := counts.enter(context.address)) is not None:
         raise Refused(503, Unavailable(full.lower()), {b"retry-after": b"1"})
     try:

@@ -32,7 +32,7 @@ from web.socket_counts import SocketCounts
 from web.streams import Exchange, Stream
 from web.streams_framing import EVENTS, SharedEventFraming
 from web.streams_operations import StreamedOperation
-from web.streams_serving import look_at, place
+from web.streams_serving import counted, look_at, stream_for
 
 TOKEN_HEADER: Final = b"x-graphql-event-stream-token"
 UNUSED_S: Final = 30.0
@@ -55,7 +55,8 @@ class Reservation:
     stream: Stream
     viewer: Viewer | None
     connection_id: str
-    place: ExitStack
+    counted: ExitStack
+    """To be closed where it is over: see `web.streams_serving.counted`."""
     opened: bool = False
     names: set[str] = field(default_factory=set)
     """Of operations that run, or are about to."""
@@ -103,16 +104,11 @@ class SingleConnections:
     async def _reserve(self, context: OperationContext, send: Send) -> None:
         if self._workers > 1:
             raise Refused(404, _ALONE)
-        taken = ExitStack()
-        taken.enter_context(place(self._counts, context))
+        counting = ExitStack()
+        counting.enter_context(counted(self._counts, context))
         token = secrets.token_urlsafe(32)
-        stream = Stream(
-            EVENTS,
-            revocations=context.server.revocations,
-            viewer=context.viewer,
-            request_id=context.request_id,
-        )
-        self._reserved[token] = Reservation(stream, context.viewer, new_id().hex, taken)
+        stream = stream_for(context, EVENTS)
+        self._reserved[token] = Reservation(stream, context.viewer, new_id().hex, counting)
         asyncio.get_running_loop().call_later(UNUSED_S, self._forget_unused, token)
         await _tell(send, 201, token.encode())
 
@@ -124,7 +120,7 @@ class SingleConnections:
 
     def _forget(self, token: str) -> None:
         if (found := self._reserved.pop(token, None)) is not None:
-            found.place.close()
+            found.counted.close()
 
     async def _open(
         self, token: str, found: Reservation, context: OperationContext, exchange: Exchange

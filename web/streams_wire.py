@@ -4,16 +4,14 @@ down. What a chunk says is of no concern here."""
 
 from __future__ import annotations
 
-import socket
 from asyncio import BaseTransport, Transport
 from collections.abc import Callable, MutableMapping
-from contextlib import suppress
 from typing import Any, cast
 
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from web.wire import UNSENT_BYTES
+from web.wire import bound_unsent
 
 EXTENSION = "mela.stream"
 """Where an ASGI scope has its connection's `StreamingProtocol`, if it was served by one."""
@@ -67,7 +65,7 @@ class StreamWire:
     def __init__(self, protocol: StreamingProtocol, cycle: RequestResponseCycle) -> None:
         self._protocol = protocol
         self._cycle = cycle
-        _bound(protocol.transport)
+        bound_unsent(protocol.transport)
 
     def write(self, chunks: bytes) -> bool:
         """Send whole chunks; False, and nothing sent, while the client takes none. To a client that
@@ -109,12 +107,3 @@ def stream_wire(scope: Scope) -> StreamWire | None:
 def _is_of(protocol: StreamingProtocol, scope: Scope) -> bool:
     # Middleware and routers copy a scope; its headers they hand on.
     return protocol.scope["headers"] is scope["headers"]
-
-
-def _bound(transport: Transport) -> None:
-    """Bound what waits for a client that does not read, here and in the kernel."""
-    transport.set_write_buffer_limits(high=UNSENT_BYTES)
-    raw = transport.get_extra_info("socket")
-    if raw is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        with suppress(OSError):  # a Unix socket, or a system that has no such option
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from asyncio import BaseTransport
+from asyncio import BaseTransport, Transport
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from typing import Any, cast
@@ -21,11 +21,19 @@ UNSENT_BYTES = 32 * 1024
 """What may wait in the kernel, and again as much here, for a client that does not read. Without it
 the kernel would take megabytes, and nobody would notice for a long time."""
 
-
 CLOSING_S = 2.0
 """How long a close frame may take to leave a socket whose client is thought to be gone."""
 PONG_TIMEOUT = 4408, "Pong timeout"
 """A code after which clients come back; after uvicorn's own, 1011, graphql-ws's does not."""
+
+
+def bound_unsent(transport: Transport) -> None:
+    """Let `UNSENT_BYTES` wait for a client that does not read, here and in the kernel."""
+    transport.set_write_buffer_limits(high=UNSENT_BYTES)
+    raw = transport.get_extra_info("socket")
+    if raw is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        with suppress(OSError):  # a Unix socket, or a system that has no such option
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -118,11 +126,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         """Bound what waits for a client that does not read."""
         super().connection_made(transport)
-        self.transport.set_write_buffer_limits(high=UNSENT_BYTES)
-        raw = transport.get_extra_info("socket")
-        if raw is not None and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            with suppress(OSError):  # a Unix socket, or a system that has no such option
-                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        bound_unsent(self.transport)
 
     def handle_connect(self, event: Request) -> None:
         """Let the application find this protocol in the scope."""

@@ -12,13 +12,7 @@ from sqlalchemy import text
 from core.database import Transaction, database_now
 from core.events import NewEvent
 from core.ids import encode_id
-from services.content.availability import (
-    LEAVING_WITHIN,
-    TELL_WATCHERS,
-    TITLES_MAX,
-    apply_reports,
-    tell,
-)
+from services.content.availability import LEAVING_WITHIN, TELL_WATCHERS, TITLES_MAX, tell
 from services.content.offers import Change, OfferReport
 from services.idempotency import claim, idempotent_request
 from services.jobs import enqueue
@@ -147,34 +141,3 @@ async def _notify(
             reference=encode_id("ttl", UUID(hex=change["title"])),
             facts={name: change[name] for name in ("kind", "platform", "region", "tier")},
         )
-
-
-async def apply_snapshot(
-    tx: Transaction,
-    *,
-    title_id: UUID,
-    platform_id: UUID,
-    region: str,
-    offers: Sequence[OfferReport],
-    source: str,
-) -> list[Change]:
-    """As `apply_reports`, where a source told all that a platform has of a title in a region: what
-    is stored and was not told of is gone."""
-    stored = await tx.execute(
-        _OTHERS, {"title": title_id, "platform": platform_id, "region": region}
-    )
-    told = {offer.tier for offer in offers}
-    gone = [
-        OfferReport(title_id, platform_id, region, row.tier, False, row.price_minor, row.asset)
-        for row in stored
-        if row.tier not in told
-    ]
-    return await apply_reports(tx, [*offers, *gone], source)
-
-
-_OTHERS = text(
-    """
-    SELECT tier, price_minor, asset FROM availability
-    WHERE title_id = :title AND platform_id = :platform AND region = :region AND available
-    """
-)

@@ -1,6 +1,6 @@
 """Who pays for a quest: its sponsor's budget, an account of its own, or the platform's rewards.
 
-A sponsor fills a budget from their wallet; only rewards leave it, and what the sponsor takes back.
+A sponsor fills a budget from their wallet; only rewards leave it.
 """
 
 from __future__ import annotations
@@ -30,15 +30,12 @@ async def fill_budget(
     tx: Transaction, *, sponsor_id: UUID, asset: str, amount_minor: int
 ) -> Written:
     """Move an amount from the sponsor's wallet into their budget. Raises as `transfer_all`."""
-    step = _between(user_account(sponsor_id, asset), budget(sponsor_id, asset), amount_minor)
-    return (await transfer_all(tx, [step]))[0]
-
-
-async def empty_budget(
-    tx: Transaction, *, sponsor_id: UUID, asset: str, amount_minor: int
-) -> Written:
-    """Move an amount from the sponsor's budget back into their wallet. Raises as `transfer_all`."""
-    step = _between(budget(sponsor_id, asset), user_account(sponsor_id, asset), amount_minor)
+    step = Transfer(
+        debit=user_account(sponsor_id, asset),
+        credit=budget(sponsor_id, asset),
+        amount_minor=amount_minor,
+        code="SPONSORSHIP",
+    )
     return (await transfer_all(tx, [step]))[0]
 
 
@@ -74,10 +71,6 @@ def payment(
 def sponsor_may_pay(book: Book, sponsor_id: UUID, asset: str) -> bool:
     """Whether the sponsor's wallet is open: of who is frozen, the budget is frozen as well."""
     return account_of(book, user_account(sponsor_id, asset)).status == "OPEN"
-
-
-def _between(debit: AccountRef, credit: AccountRef, amount_minor: int) -> Transfer:
-    return Transfer(debit=debit, credit=credit, amount_minor=amount_minor, code="SPONSORSHIP")
 
 
 def _step(

@@ -1,20 +1,18 @@
-"""The words of the index: how documents and queries become terms, what a term weighs in a document
-(BM25F), and the SQL that scores documents by the terms of a query. Fragments are put together by
-whoever retrieves; what is written stands in indexing.py.
+"""The words of the index: how a document becomes terms, what a term weighs in it (BM25F), and which
+slot is read. Fragments of SQL: what is written by them stands in indexing.py, what is read in
+retrieving.py.
 
-Every statement names one slot (0 or 1, of `models.search.SLOTS`) and its partitions, so that the
-planner sees one table.
+Every statement there names one slot (0 or 1, of `models.search.SLOTS`) and its partitions, so that
+the planner sees one table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import text
 
 from core.database import ReadSession, Transaction
-from models.search import SLOTS
 
 SATURATION = 2.0
 """BM25's k1: how soon a term that is repeated adds no more."""
@@ -31,27 +29,11 @@ LANGUAGE = "mela_search"
 """Without the words that are everywhere: all but names, and queries."""
 
 
-class QueryTerm(NamedTuple):
-    """A term of a query as one slot knows it: how many documents have it, and what its rarity
-    weighs, times how often the query says it."""
-
-    term: str
-    documents: int
-    weight: float
-
-
 class SlotInUse(NamedTuple):
     """Which slot is read, and how many documents it has."""
 
     slot: int
     documents: int
-
-
-def checked_slot(slot: int) -> int:
-    """The slot, to be written into SQL; ValueError for what is none."""
-    if slot not in SLOTS:
-        raise ValueError(f"no slot: {slot!r}")
-    return slot
 
 
 def document_terms(name: str, names: str, details: str, body: str) -> str:
@@ -86,54 +68,10 @@ def impact_of(weight: str, length: str, mean_length: str) -> str:
     return f"CAST({weight} * {SATURATION + 1} / ({weight} + {SATURATION} * {of_length}) AS real)"
 
 
-def lexical_scores(slot: int) -> str:
-    """SQL of a set of (document, score, terms): every document that has any of the terms, what it
-    scores, and how many of them it has. Takes `:terms` (text[]) and `:weights` (real[]), those of
-    `query_terms`.
-
-    An index-only scan a term and one hash: about half a microsecond a posting.
-    """
-    slot = checked_slot(slot)
-    return f"""
-        SELECT p.document, CAST(sum(p.impact * q.weight) AS real) AS score, count(*) AS terms
-        FROM unnest(CAST(:terms AS text[]), CAST(:weights AS real[])) AS q(term, weight)
-        JOIN search_posting_{slot} AS p ON p.slot = {slot} AND p.term = q.term
-        GROUP BY p.document
-    """
-
-
 _SLOT_IN_USE = text("SELECT slot, documents FROM search_slot WHERE state = 'ACTIVE'")
-# Of two or three words that are everywhere nothing would be left: then they are what is asked for.
-_QUERY_TERMS = {
-    slot: text(
-        f"""
-        WITH said AS MATERIALIZED (
-            SELECT to_tsvector('{LANGUAGE}', search_words(:words)) AS rare,
-                to_tsvector('{WHOLE_LANGUAGE}', search_words(:words)) AS every
-        ), asked AS (
-            SELECT l.lexeme, cardinality(l.positions) AS times
-            FROM said, unnest(CASE WHEN length(rare) > 0 THEN rare ELSE every END) AS l
-        ), size AS (SELECT greatest(documents, 1) AS documents FROM search_slot WHERE slot = {slot})
-        SELECT t.term, t.documents, CAST(asked.times * ln(1 + greatest(
-            size.documents - t.documents + 0.5, 0.5) / (t.documents + 0.5)) AS real)
-        FROM asked CROSS JOIN size
-        JOIN search_term_{slot} AS t ON t.slot = {slot} AND t.term = asked.lexeme COLLATE "C"
-        ORDER BY t.documents, t.term
-        """
-    )
-    for slot in SLOTS
-}
 
 
 async def slot_in_use(session: ReadSession | Transaction) -> SlotInUse:
     """The slot that is read now; it may be another one after the next reindex, and be empty a
     moment after that: read it again for each search."""
     return SlotInUse(*(await session.execute(_SLOT_IN_USE)).one())
-
-
-async def query_terms(
-    session: ReadSession | Transaction, *, slot: int, words: str
-) -> Sequence[QueryTerm]:
-    """The terms of a query that stand in any document, the rarest first. One statement."""
-    found = await session.execute(_QUERY_TERMS[checked_slot(slot)], {"words": words})
-    return [QueryTerm(*row) for row in found]

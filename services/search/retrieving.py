@@ -65,6 +65,7 @@ class Texts:
 
 
 def _opening(slot: int) -> Any:
+    # Of two or three words that are everywhere nothing would be left: then they are asked for.
     return text(
         f"""
         WITH said AS MATERIALIZED (

@@ -5,32 +5,13 @@ from functools import partial
 
 import orjson
 import pytest
-from sqlalchemy import text
 
-from core.database import Database
 from jobs.platforms import poll_batch, start_polls
 from services.content.feeds import FeedDetails, configure_feed
 from services.content.importing import import_titles
 from services.content.platforms import PlatformDetails, upsert_platform
 
 TITLES = 250
-
-
-@pytest.fixture
-async def db(database_url):
-    database = Database(database_url)
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-def sql(db):
-    async def run(statement, **parameters):
-        async with db.engine.begin() as connection:
-            result = await connection.execute(text(statement), parameters)
-            return result.all() if result.returns_rows else []
-
-    return run
 
 
 @pytest.fixture

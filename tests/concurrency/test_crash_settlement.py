@@ -14,7 +14,6 @@ import asyncpg
 import orjson
 import pytest
 
-from core.database import Database
 from core.ids import encode_id
 from core.signing import ensure_note_keys
 from core.tokens import ensure_keys
@@ -83,13 +82,6 @@ class Machines:
             await asyncio.sleep(self.town.dice.choice([0, 0, 0.1]))
         self.pids.clear()
         self.town.url = None
-
-
-@pytest.fixture
-async def db(database_url):
-    database = Database(database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import time
 import httpx
 import pytest
 
-from core.database import Database
 from core.ids import encode_id
 from core.settings import Settings
 from models.users import UserRole
@@ -21,13 +20,6 @@ mutation ($id: ID!) { moderateContent(input: {nodeId: $id, action: SUSPEND, reas
 WATCH = "subscription ($id: ID!) { commentAdded(postId: $id) { cursor } }"
 WRITE = 'mutation ($id: ID!) { addComment(input: {postId: $id, text: "x"}) { __typename } }'
 PROMISED_S = 5.0
-
-
-@pytest.fixture
-async def db(database_url):
-    made = Database(database_url)
-    yield made
-    await made.close()
 
 
 @pytest.fixture

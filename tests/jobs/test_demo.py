@@ -23,13 +23,6 @@ from services.users.passwords import Passwords
 QUICK = DemoPace(least_s=0.01, most_s=0.03, quiet_s=5.0, retry_s=0.2)
 
 
-@pytest.fixture
-async def db(database_url) -> AsyncIterator[Database]:
-    db = Database(database_url)
-    yield db
-    await db.close()
-
-
 @asynccontextmanager
 async def bots(db: Database, pace: DemoPace = QUICK) -> AsyncIterator[list[str]]:
     """Bots at work; yields the lots that they told of."""

@@ -6,19 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event, insert
 
-from core.database import Database
 from core.ids import new_id
 from models.auctions import Auction, Bid, Product, Stall
 from models.users import UserAccount
 
 MOMENT = datetime(2031, 5, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-async def db(database_url):
-    database = Database(database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 import redis.asyncio
 from sqlalchemy import text
 
-from core.database import Database
 from core.errors import Unavailable
 from core.ids import new_id
 from core.settings import Settings
@@ -52,13 +51,6 @@ class Process:
     async def stop(self):
         await self.presence.close()
         await self.signals.close()
-
-
-@pytest.fixture
-async def db(database_url):
-    database = Database(database_url)
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -7,9 +7,11 @@ import pytest
 
 from core.errors import InvalidInput, NotFound
 from core.ids import new_id
+from core.ports import PlatformAnswer, PlatformOffer
 from jobs.catalogue import apply_all, tell_watchers_of, watch_ends
+from services.content.answers import take_answer
 from services.content.availability import apply_reports
-from services.content.availability_ends import WATCHERS_PAGE, apply_snapshot
+from services.content.availability_ends import WATCHERS_PAGE
 from services.content.offers import OfferReport
 from services.content.viewing import add_to_watchlist
 
@@ -117,14 +119,26 @@ async def test_more_titles_than_topics_end_page_by_page(titles, platform, told, 
     assert sorted(await told()) == ["ADDED"] * 23 + ["REMOVED"] * 23
 
 
-async def test_a_snapshot_says_what_is_gone(offer, do, told, sql):
-    rent = offer(price_minor=399, asset="EUR")
-    where = {"title_id": rent.title_id, "platform_id": rent.platform_id, "region": "FR"}
-    buy = OfferReport(rent.title_id, rent.platform_id, "FR", "BUY", price_minor=999, asset="EUR")
-    await do(apply_snapshot, **where, offers=[rent, buy], source="POLL")
-    elsewhere = OfferReport(rent.title_id, rent.platform_id, "DE", "BUY")
+async def test_an_answer_about_all_of_a_title_says_what_is_gone(titles, platform, do, sql):
+    [title_id], platform_id = await titles(), await platform()
+    rent = PlatformOffer(title_id, "FR", "RENT", price_minor=399, asset="EUR")
+    buy = PlatformOffer(title_id, "FR", "BUY", price_minor=999, asset="EUR")
+
+    async def take(*offers):
+        return await do(
+            take_answer,
+            platform_id=platform_id,
+            region="FR",
+            answer=PlatformAnswer(offers, frozenset([title_id])),
+            title_ids=[title_id],
+            asked_at=await clock(sql),
+            source="POLL",
+        )
+
+    await take(rent, buy)
+    elsewhere = OfferReport(title_id, platform_id, "DE", "BUY")
     await do(apply_reports, reports=[elsewhere], source="POLL")
-    changes = await do(apply_snapshot, **where, offers=[buy], source="POLL")
+    changes = await take(buy)
     assert [(change.kind, change.report.tier) for change in changes] == [("REMOVED", "RENT")]
     rows = await sql("SELECT region, tier FROM availability WHERE available ORDER BY region")
     assert [tuple(row) for row in rows] == [("DE", "BUY"), ("FR", "BUY")]

@@ -22,8 +22,11 @@ from services.search import searching
 from services.search.contract import SearchQuery
 from services.search.feeding import begin_following
 from services.search.indexing import index_entities
-from services.search.postings import lexical_scores, query_terms, slot_in_use
+from services.search.keeping import Mark
+from services.search.matching import candidates
+from services.search.postings import slot_in_use
 from services.search.reindexing import _TRY_LOCK, BuildRuns, _begin, reindex, rounded_length
+from services.search.retrieving import open_search, read_postings
 from tests.services.search.index_world import IndexWorld
 
 FILMS = [
@@ -73,14 +76,14 @@ def search(world):
     async def find(words):
         async with world.db.read() as session:
             slot = (await slot_in_use(session)).slot
-            terms = await query_terms(session, slot=slot, words=words)
-        rows = await world.sql(
-            f"SELECT d.name FROM ({lexical_scores(slot)}) AS s"
-            f" JOIN search_document_{slot} AS d ON d.id = s.document ORDER BY s.score DESC, d.id",
-            terms=[term.term for term in terms],
-            weights=[term.weight for term in terms],
-        )
-        return [row.name for row in rows]
+            mark = Mark(slot, 0, 0, (0, 0))
+            terms = (await open_search(session, words=words, viewer_id=None, mark=mark)).terms
+            postings = await read_postings(session, terms, slot=slot)
+        rows = await world.sql(f"SELECT id, name FROM search_document_{slot}")
+        names = {row.id: row.name for row in rows}
+        documents, scores, _ = candidates(terms, postings, max(names, default=0) + 1)
+        best = sorted(zip(-scores, documents, strict=True))
+        return [names[document] for _, document in best if document in names]
 
     return find
 
