@@ -185,7 +185,10 @@ def _shared_at_once(run: Run, field: FieldPlan, sources: Values, at: At) -> Valu
         known = field.keyed.at_once(run.core.context_value, sources, shown)
     except Exception:
         return None
-    return None if known is None else _each_once(run, field, *known, at)
+    if known is None:
+        return None
+    keys, found = known
+    return _each_once(run, field, keys, found, at)
 
 
 def _each_once(
