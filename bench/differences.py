@@ -12,7 +12,7 @@ import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from execution import columns, projecting
+from execution import projecting
 from execution.levels import level_executor
 from tests.conformance.both_hostile import grow_hostile, hostile_difference
 from tests.conformance.cases import REGRESSIONS, Case, keep
@@ -89,7 +89,7 @@ async def _real(
 def _generate_code(*, at_once: bool) -> None:
     """Let the executor generate code for each selection that it meets; or for what comes again,
     which of these operations none does."""
-    columns.MIN_RUNS = projecting.MIN_RUNS = 0 if at_once else RUNS_AS_SERVED
+    projecting.MIN_RUNS = 0 if at_once else RUNS_AS_SERVED
 
 
 def _tell(out: Console, case: Case, said: str, compared: Compared) -> None:

@@ -14,10 +14,11 @@ from graphql.pyutils import Undefined
 from graphql.type import GraphQLEnumType
 
 from core.reads import Whole, whole_of
+from execution import projecting
 from execution.classes import looks_at_class_alone
 from execution.failures import At, Failed, among, below, in_lists
 from execution.plan import READ_FROM_ROWS, FieldPlan, Form, Kind, SelectionPlan, Shape
-from execution.projecting import MIN_RUNS, projection_of
+from execution.projecting import projection_of
 from execution.serialising import serialised
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ def made_rows(plan: SelectionPlan, columns: list[Values], count: int) -> Values:
     if not keys:
         return [{} for _ in range(count)]
     plan.runs += 1
-    if plan.runs > MIN_RUNS:
+    if plan.runs > projecting.MIN_RUNS:
         return _maker(keys)(*columns)
     return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
 

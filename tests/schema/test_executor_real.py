@@ -3,7 +3,7 @@ answered alike, for somebody and for nobody, and costs no more than was requeste
 
 import pytest
 
-from execution import columns, projecting
+from execution import projecting
 from tests.conformance.cases import REAL, read_cases
 from tests.conformance.comparing import alike
 from tests.conformance.costing import costs_of
@@ -17,8 +17,7 @@ HALVES = 2
 @pytest.mark.parametrize("half", range(HALVES))
 async def test_the_real_schema_answers_alike_through_both(half, settings, monkeypatch):
     if half:  # with the code that is generated for what comes again
-        for module in (columns, projecting):
-            monkeypatch.setattr(module, "MIN_RUNS", 0)
+        monkeypatch.setattr(projecting, "MIN_RUNS", 0)
     cases = read_cases(REAL)[half::HALVES]
     assert len(cases) >= 400
     understood = answered = failed = cheaper = 0
