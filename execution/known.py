@@ -25,6 +25,7 @@ from execution.cost import OperationCost
 from execution.needed import Needed, needed_of
 from execution.plan import SelectionPlan, Tree
 from execution.sharing import Asking, asking_of
+from execution.variables import Plain, plain_variables
 
 MAX_PLANS = 16
 """Of one operation: each set of values that @skip and @include were given has its own."""
@@ -52,6 +53,8 @@ class Known:
     costs: OrderedDict[tuple[bool, ...], OperationCost] = field(default_factory=OrderedDict)
     asking: Asking | None = None
     needed: Needed | None = None
+    variables: tuple[tuple[Plain, ...] | None] | None = None
+    """Those it takes, if all are plain, once somebody gave some."""
     caching: tuple[CachePolicy | None] | None = None
     """Its cache policy, once somebody asked for it."""
 
@@ -150,6 +153,19 @@ class PlanStore:
         if known.needed is None:
             known.needed = needed_of(schema, operation, fragments)
         return known.needed
+
+    def variables(
+        self,
+        schema: GraphQLSchema,
+        operation: OperationDefinitionNode,
+        fragments: Sequence[FragmentDefinitionNode],
+    ) -> tuple[Plain, ...] | None:
+        """The variables that the operation takes, looked up or found out; None where some are not
+        plain."""
+        known = self.of(operation, fragments)
+        if known.variables is None:
+            known.variables = (plain_variables(schema, operation),)
+        return known.variables[0]
 
     def caching(
         self,

@@ -29,6 +29,7 @@ from execution.reticence import ReticentExecutor
 from execution.run import Run
 from execution.sharing import SharedData, class_of
 from execution.store import Prepared
+from execution.variables import plain_values
 from execution.walk import field_values, selected
 
 MAX_ERRORS = 50
@@ -109,7 +110,10 @@ class LevelExecutor(ReticentExecutor):
         values: Any = VariableValues({}, {})
         if definitions:
             given = variables or {}
-            values = get_variable_values(schema, definitions, given, MAX_ERRORS, cls.reticent)
+            plain = cls.plans.variables(schema, operation, tuple(prepared.fragments.values()))
+            values = None if plain is None else plain_values(plain, given)
+            if values is None:
+                values = get_variable_values(schema, definitions, given, MAX_ERRORS, cls.reticent)
             if isinstance(values, list):
                 return values
         return cls(

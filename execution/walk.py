@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from types import CoroutineType
 from typing import Any
 
 from graphql import GraphQLError
@@ -203,9 +202,6 @@ def _each_once(
 
 async def _awaited(run: Run, field: FieldPlan, values: Values, at: At) -> Values:
     """The values, those that had to be waited for among them; all wait together."""
-    if len(values) == 1 and type(values[0]) is CoroutineType:
-        [value] = await settle(values)
-        return [run.fail(field, at(0), value) if isinstance(value, Exception) else value]
     if all(map(is_inert, set(map(type, values)))):
         return values
     is_awaitable = run.core.is_awaitable
