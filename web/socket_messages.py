@@ -19,8 +19,6 @@ class Close(IntEnum):
     BAD_MESSAGE = 4400
     UNAUTHORIZED = 4401
     FORBIDDEN = 4403
-    TIMEOUT = 4408
-    """No `connection_init`, or no `pong`, in time: clients come back after either."""
     ID_IN_USE = 4409
     TOO_MANY_INITS = 4429
 

@@ -31,7 +31,7 @@ from web.presence import join_presence, until_signed_out
 from web.pulse import Pulse
 from web.socket_counts import SocketCounts
 from web.socket_messages import TRANSPORT_WS, Close, fault_of
-from web.wire import text_frame
+from web.wire import PONG_TIMEOUT, text_frame
 
 TELLING_S = 2.0
 """How long a client whose session has ended may take to hear of it."""
@@ -147,7 +147,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Any, Any]):
         wire.stop_keepalive()  # by frames, which proxies may answer in a client's place
         pulse = Pulse(
             lambda: wire.write_frame(PING),
-            lambda: wire.give_up(Close.TIMEOUT, "Pong timeout"),
+            lambda: wire.give_up(*PONG_TIMEOUT),
             every_s=settings.socket_ping_s,
             within_s=settings.socket_pong_s,
         )

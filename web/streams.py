@@ -71,18 +71,20 @@ class Stream:
         self._over: asyncio.Future[RequestError | None] = asyncio.get_running_loop().create_future()
         self._quiet = True
         self._going_down = False
-        self._sending_since: float | None = None
+        self._sending: list[float] = []
+        """Since when each piece waits that is being sent; the oldest first."""
 
     async def send(self, data: bytes) -> None:
         """Write a whole piece, when the stream is open and its client takes it."""
         if self._send is None:
             await self._opened.wait()
         assert self._send is not None
-        self._sending_since = asyncio.get_running_loop().time()
+        since = asyncio.get_running_loop().time()
+        self._sending.append(since)
         try:
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
         finally:
-            self._sending_since = None
+            self._sending.remove(since)
         self._quiet = False
 
     def write(self, chunks: bytes) -> bool:
@@ -149,8 +151,8 @@ class Stream:
                 await asyncio.wait((self._over,), timeout=every_s)
                 if self._over.done():
                     return
-                if self._sending_since is not None:
-                    if loop.time() - self._sending_since > STALLED_S:
+                if self._sending:
+                    if loop.time() - self._sending[0] > STALLED_S:
                         self._give_up()
                 elif self._quiet and self._framing.heartbeat is not None:
                     beat = asyncio.create_task(self.send(self._framing.heartbeat))
