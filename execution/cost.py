@@ -39,7 +39,7 @@ from graphql.execution.collect_fields import (
 from graphql.execution.values import VariableValues
 
 from core.errors import BadUserInput
-from execution.limits import TooLarge
+from execution.limits import MAX_TOLD, TooLarge
 from execution.weights import Sizing, Weighed, field_weight, sizing_of, weighed
 
 MUTATION_COST = 10
@@ -91,9 +91,10 @@ class OperationCost:
     priced: int
 
     def requested(self, variables: Variables) -> int:
-        """What the operation may cost at most, in points. Raises `BadUserInput` where a field wants
-        one slicing argument and gets none or several."""
-        return max(0, self.base + value_of(self.root.requested, variables))
+        """What the operation may cost at most, in points; `MAX_TOLD` stands for more too: lists in
+        lists make numbers of any length. Raises `BadUserInput` where a field wants one slicing
+        argument and gets none or several."""
+        return min(MAX_TOLD, max(0, self.base + value_of(self.root.requested, variables)))
 
 
 def price(

@@ -137,6 +137,17 @@ async def test_what_may_cost_too_much_does_not_run_over_any_transport(server, dr
         assert (await first(connection, DEAR, {"n": 79}))["data"] == {"titles": {"nodes": []}}
 
 
+async def test_a_cost_of_any_length_is_told_in_a_number_that_every_reader_takes(server, driver):
+    lists = "auctions(first: 2147483647) { nodes { bids(first: 2147483647) { nodes { bidder {"
+    followers = "followers(first: 2147483647) { nodes { id } }"
+    text = f"{{ {lists} {followers} {'} ' * 6}"
+    async with driver.connect(server.url, token(server)) as connection:
+        result = await first(connection, text)
+        assert code_of(result) == "COST_EXCEEDED"
+        assert details_of(result)["requested"] == 2**53 - 1
+        assert result.get("data") is None
+
+
 async def test_a_budget_is_spent_and_given_back_over_every_transport(server, driver):
     async with driver.connect(server.url, token(server)) as connection:
         ask = partial(first, connection, extensions={"cost": True})

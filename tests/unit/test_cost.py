@@ -141,6 +141,13 @@ def test_lists_are_as_long_as_arguments_declarations_or_the_field_above_say(
     assert requested(text, **variables) == points
 
 
+def test_what_no_reader_of_json_could_take_is_told_as_the_largest_number():
+    friends = "friends { " * 5 + "name" + " }" * 5
+    asked = f"query($n: Int) {{ asked(first: $n, last: null) {{ author {{ {friends} }} }} }}"
+    assert requested(asked, n=1) == 1 + 5 * sum(100**level for level in range(6))
+    assert requested(asked, n=2**31 - 1) == 2**53 - 1
+
+
 @pytest.mark.parametrize("arguments", ["", "(first: 1, last: 1)", "(first: null)"])
 def test_where_one_slicing_argument_is_required_there_must_be_exactly_one(arguments):
     cost, coerced = priced(f"{{ one{arguments} {{ name }} }}", {})
