@@ -15,6 +15,7 @@ from graphql import (
     GraphQLSchema,
     GraphQLString,
     OperationDefinitionNode,
+    is_list_type,
     is_non_null_type,
 )
 from graphql.execution.get_variable_signature import (
@@ -24,20 +25,26 @@ from graphql.execution.get_variable_signature import (
 from graphql.execution.values import VariableValues, VariableValueSource
 from graphql.pyutils import Undefined
 
-_CLASSES: dict[Any, type] = {
-    GraphQLString: str,
-    GraphQLID: str,
-    GraphQLBoolean: bool,
-    GraphQLInt: int,
+Kinds = frozenset[type]
+"""Classes of values that stand as they are."""
+
+NOTHING = type(None)
+_JSON: Kinds = frozenset({dict, list, str, int, float, bool})
+_OF_ITEMS: dict[Any, Kinds] = {
+    GraphQLString: frozenset({str}),
+    GraphQLID: frozenset({str}),
+    GraphQLBoolean: frozenset({bool}),
 }
+_OF_VALUES: dict[Any, Kinds] = {**_OF_ITEMS, GraphQLInt: frozenset({int})}
 
 
 class Plain(NamedTuple):
-    """A variable of a scalar that takes values of one class as they are."""
+    """A variable of a scalar, or of a list of scalars, that stands as it is where it is of these
+    classes, and its `items` of theirs."""
 
     name: str
-    kind: type
-    nullable: bool
+    kinds: Kinds
+    items: Kinds | None
     signature: GraphQLVariableSignature
 
 
@@ -50,11 +57,14 @@ def plain_variables(
         signature = get_variable_signature(schema, definition)
         if not isinstance(signature, GraphQLVariableSignature) or signature.default is not None:
             return None
-        nullable = not is_non_null_type(signature.type)
-        kind = _CLASSES.get(signature.type if nullable else signature.type.of_type)  # type: ignore[union-attr]
-        if kind is None:
+        type_, nullable = _taken_apart(signature.type)
+        kinds, items = _OF_VALUES.get(type_), None
+        if is_list_type(type_):
+            kinds, items = frozenset({list}), _of_items(type_.of_type)
+        if kinds is None or (items is None and list in kinds):
             return None
-        found.append(Plain(signature.name, kind, nullable, signature))
+        kinds = kinds | {NOTHING} if nullable else kinds
+        found.append(Plain(signature.name, kinds, items, signature))
     return tuple(found)
 
 
@@ -63,17 +73,34 @@ def plain_values(variables: tuple[Plain, ...], given: Mapping[str, Any]) -> Vari
     plain."""
     sources: dict[str, VariableValueSource] = {}
     coerced: dict[str, Any] = {}
-    for name, kind, nullable, signature in variables:
+    for name, kinds, items, signature in variables:
         value = given.get(name, Undefined)
         sources[name] = VariableValueSource(signature, value)
-        if type(value) is kind and (kind is not int or _is_int32(value)):
-            coerced[name] = value
-        elif not nullable or (value is not None and value is not Undefined):
+        if value is Undefined and NOTHING in kinds:
+            continue
+        kind = type(value)
+        if kind not in kinds or (kind is int and not GRAPHQL_MIN_INT <= value <= GRAPHQL_MAX_INT):
             return None
-        elif value is None:
-            coerced[name] = None
+        if kind is list and not (items and items.issuperset(map(type, value))):
+            return None
+        coerced[name] = value
     return VariableValues(sources, coerced)
 
 
-def _is_int32(value: Any) -> bool:
-    return bool(GRAPHQL_MIN_INT <= value <= GRAPHQL_MAX_INT)
+def _taken_apart(type_: Any) -> tuple[Any, bool]:
+    """A type without its mark of what may not be null, and whether it may."""
+    return (type_.of_type, False) if is_non_null_type(type_) else (type_, True)
+
+
+def _of_items(type_: Any) -> Kinds | None:
+    inner, nullable = _taken_apart(type_)
+    kinds = _JSON if _hands_on(inner) else _OF_ITEMS.get(inner)
+    return kinds | {NOTHING} if kinds is not None and nullable else kinds
+
+
+def _hands_on(type_: Any) -> bool:
+    """Whether it is federation's scalar of anything at all, whose values are not looked at."""
+    probe: list[Any] = [object(), {}]
+    if getattr(type_, "name", "") != "_Any":
+        return False
+    return all(type_.coerce_input_value(each) is each for each in probe)
