@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Column, Select, Table
+from sqlalchemy import Column, Select, Table, select
 
 from core.certain import Within
 from loaders.declaring import OneBy
@@ -65,7 +65,7 @@ class Beside:
         return tuple(r for r in self.references if rows * len(r.columns) <= MAX_VALUES)
 
     def tell(self, rows: Sequence[Any], references: Sequence[Reference]) -> None:
-        """Offer what rows of `widened` have within them."""
+        """Offer what rows of a `Wide` have within them."""
         if rows:
             for n, reference in enumerate(references):
                 self.offer(reference, partial(_found_within, rows, n))
@@ -81,8 +81,47 @@ class Shown(NamedTuple):
     columns: Columns = None
     beside: Beside = ALONE
 
+    def of(self, row: Any, count: int, *, placed: bool = False) -> Wide:
+        """What is read of so many rows of a class."""
+        return Wide(row, self.columns, self.beside.within(count), placed)
+
 
 WHOLE: Final = Shown()
+
+
+class Wide(NamedTuple):
+    """What a statement selects: rows of a class with some columns, behind them the rows they refer
+    to, and behind those, where they are `placed`, which key a row belongs to. Equal for those of
+    one text."""
+
+    row: Any
+    columns: Columns
+    references: tuple[Reference, ...]
+    placed: bool
+
+    @property
+    def kind(self) -> Any:
+        """The class of what is read."""
+        return _widened(self)
+
+    def select(self) -> Select[Any]:
+        """The statement, without conditions and without places. What it refers to is read under
+        aliases: conditions about the same table mean the table as before."""
+        columns = selected(self.row, self.columns)
+        if not self.references:
+            return select(*columns)
+        own = {column.name: column for column in self.row.__columns__}
+        source: Any = own[self.references[0].key].table
+        for n, each in enumerate(self.references):
+            beside = each.loader.key.table.alias(f"beside_{n}")
+            source = source.outerjoin(beside, beside.c[each.found_by] == own[each.key])
+            called = each.called(n)
+            columns += [
+                column.label(called[column.name])
+                for column in selected(each.loader.row, each.columns, of=beside)
+                if called[column.name] != each.key
+            ]
+        return select(*columns).select_from(source)
 
 
 def may_be_beside(loader: Any, columns: Columns) -> bool:
@@ -111,44 +150,18 @@ def reference_of(row: Any, key: str, loader: Any, columns: Columns) -> Reference
     return Reference(key, loader, columns, is_certain)
 
 
-def with_references(
-    statement: Select[Any], row: Any, references: Sequence[Reference]
-) -> Select[Any]:
-    """A statement of rows of one table that also selects, behind their columns, those of the rows
-    they refer to. Each is an alias: conditions about the same table mean the table as before."""
-    if not references:
-        return statement
-    own = {column.name: column for column in row.__columns__}
-    source: Any = own[references[0].key].table
-    columns: list[Any] = []
-    for n, each in enumerate(references):
-        beside = each.loader.key.table.alias(f"beside_{n}")
-        source = source.outerjoin(beside, beside.c[each.found_by] == own[each.key])
-        called = each.called(n)
-        columns += [
-            column.label(called[column.name])
-            for column in selected(each.loader.row, each.columns, of=beside)
-            if called[column.name] != each.key
-        ]
-    return statement.add_columns(*columns).select_from(source)
-
-
 @lru_cache(maxsize=2_000)
-def widened(
-    row: Any, columns: Columns, references: tuple[Reference, ...], *, placed: bool = False
-) -> Any:
-    """The class of the rows of such a statement: those of `narrowed(row, columns)`, which have
-    others within them, and behind them, where they are `placed`, which key they belong to."""
-    own = narrowed(row, columns)
-    if not references and not placed:
+def _widened(wide: Wide) -> Any:
+    own = narrowed(wide.row, wide.columns)
+    if not wide.references and not wide.placed:
         return own
-    within = tuple(_within(each, n) for n, each in enumerate(references))
+    within = tuple(_within(each, n) for n, each in enumerate(wide.references))
     names = dict.fromkeys(own._fields)
     for each in within:
         names |= dict.fromkeys(each.columns.values())
-    record = (*names, PLACE) if placed else tuple(names)
+    record = (*names, PLACE) if wide.placed else tuple(names)
     made = {"__slots__": (), "__repr__": _told, "__record__": record, "__within__": within}
-    return type(row.__name__, (own,), made)
+    return type(wide.row.__name__, (own,), made)
 
 
 def _within(reference: Reference, n: int) -> Within:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
@@ -24,11 +25,10 @@ from sqlalchemy import (
 
 from core.database import Database
 from core.pagination import PageRequest
-from loaders.beside import WHOLE, Reference, Shown, widened, with_references
+from loaders.beside import WHOLE, Shown, Wide
 from loaders.compiled import VIEWER, Statement, Statements, Values, compiled, compiled_for_viewers
 from loaders.declaring import Computed, CountBy, Loader, ManyBy, OneBy, PageBy
 from loaders.pages import Order, Page, make_page
-from loaders.rows import selected
 
 _FIRST = itemgetter(0)
 STATEMENTS = Statements()
@@ -81,7 +81,7 @@ async def _rows(
     make: Callable[[UUID | None], Select[Any]],
     values: Values,
 ) -> list[Any]:
-    """The rows of a loader's statement in one of its forms; as tuples where `row` is one."""
+    """The rows, of this class, of a loader's statement in one of its forms."""
     # Without a rule about viewers all of them are nobody to the text.
     viewer_id = None if loader.visible is None else viewer_id
     statement = STATEMENTS.get(
@@ -101,18 +101,15 @@ async def _one(
     keys: Sequence[Any],
     shown: Shown,
 ) -> list[Any]:
-    references = shown.beside.within(len(keys))
+    wide = shown.of(loader.row, len(keys))
 
     def make(viewer_id: UUID | None) -> Select[Any]:
         # = ANY(array) and not IN (list): one text, whatever the number of keys.
-        rows = select(*selected(loader.row, shown.columns)).where(
-            loader.key == func.any(_keys(loader.key.type)), *_conditions(loader, viewer_id)
-        )
-        return with_references(rows, loader.row, references)
+        asked = loader.key == func.any(_keys(loader.key.type))
+        return wide.select().where(asked, *_conditions(loader, viewer_id))
 
-    row, form = widened(loader.row, shown.columns, references), (shown.columns, references)
-    rows = await _rows(db, loader, viewer_id, form, row, make, {"keys": keys})
-    shown.beside.tell(rows, references)
+    rows = await _rows(db, loader, viewer_id, wide, wide.kind, make, {"keys": keys})
+    shown.beside.tell(rows, wide.references)
     found = dict(zip(map(attrgetter(loader.key.name), rows), rows, strict=True))
     return list(map(found.get, keys))
 
@@ -141,15 +138,15 @@ async def _many(
 ) -> list[Any]:
     limit = min(max(n for _, n in keys), loader.limit)
     parents = list(dict.fromkeys(map(_FIRST, keys)))
-    references = shown.beside.within(limit * len(parents))
+    wide = shown.of(loader.row, limit * len(parents), placed=True)
 
     def make(viewer_id: UUID | None) -> Select[Any]:
-        inner = select(*selected(loader.row, shown.columns)).where(*_conditions(loader, viewer_id))
-        inner = with_references(inner, loader.row, references)
+        inner = wide.select().where(*_conditions(loader, viewer_id))
         return _lateral(loader, inner.order_by(*loader.order_by))
 
     values = {"keys": parents, "limit": limit}
-    found = await _children(db, loader, viewer_id, shown, references, (), make, values)
+    found = await _children(db, loader, viewer_id, wide, (), make, values)
+    shown.beside.tell(list(chain.from_iterable(found.values())), wide.references)
     return [found[key][: min(n, loader.limit)] for key, n in keys]
 
 
@@ -185,22 +182,21 @@ async def _page_rows(
     shown: Shown,
 ) -> dict[UUID, list[Any]]:
     order = loader.order
-    references = shown.beside.within((request.limit + 1) * len(parents))
+    wide = shown.of(loader.row, (request.limit + 1) * len(parents), placed=True)
 
     def make(viewer_id: UUID | None) -> Select[Any]:
-        inner = select(*selected(loader.row, shown.columns)).where(
-            *_conditions(loader, viewer_id), *order.between_holes(request)
-        )
-        inner = with_references(inner, loader.row, references)
-        return _lateral(loader, inner.order_by(*order.by(forward=request.forward)))
+        within = *_conditions(loader, viewer_id), *order.between_holes(request)
+        inner = wide.select().where(*within).order_by(*order.by(forward=request.forward))
+        return _lateral(loader, inner)
 
     values = {
         "keys": list(dict.fromkeys(parents)),
         "limit": request.limit + 1,
         **order.holes(request),
     }
-    form = _form(request)
-    return await _children(db, loader, viewer_id, shown, references, form, make, values)
+    found = await _children(db, loader, viewer_id, wide, _form(request), make, values)
+    shown.beside.tell(list(chain.from_iterable(found.values())), wide.references)
+    return found
 
 
 def _form(request: PageRequest) -> tuple[bool, ...]:
@@ -221,8 +217,7 @@ async def _children(
     db: Database,
     loader: ManyBy | PageBy,
     viewer_id: UUID | None,
-    shown: Shown,
-    references: tuple[Reference, ...],
+    wide: Wide,
     form: tuple[Any, ...],
     make: Callable[[UUID | None], Select[Any]],
     values: Values,
@@ -230,12 +225,9 @@ async def _children(
     """The rows of each of the `keys` among the values, in their order."""
     keys = values["keys"]
     found: list[list[Any]] = [[] for _ in keys]
-    row = widened(loader.row, shown.columns, references, placed=True)
-    form = (shown.columns, references, *form)
-    rows = await _rows(db, loader, viewer_id, form, row, make, values)
+    rows = await _rows(db, loader, viewer_id, (wide, *form), wide.kind, make, values)
     for row in rows:
         found[row[-1] - 1].append(row)
-    shown.beside.tell(rows, references)
     return dict(zip(keys, found, strict=True))
 
 
@@ -270,30 +262,25 @@ async def _rows_under(
     conditions: Sequence[ColumnElement[bool]],
     shown: Shown,
 ) -> list[Any]:
-    references = shown.beside.within(request.limit + 1)
+    wide = shown.of(row, request.limit + 1)
 
     def make() -> Select[Any]:
-        rows = (
-            select(*selected(row, shown.columns))
-            .where(*conditions, *order.between_holes(request))
-            .order_by(*order.by(forward=request.forward))
-            .limit(bindparam("limit"))
-        )
-        return with_references(rows, row, references)
+        rows = wide.select().where(*conditions, *order.between_holes(request))
+        return rows.order_by(*order.by(forward=request.forward)).limit(bindparam("limit"))
 
-    made = widened(row, shown.columns, references)
     values = {"limit": request.limit + 1, **order.holes(request)}
-    form = (row, order, shown.columns, references, *_form(request))
     statement, bound = _statement_under(
-        form, conditions, lambda given: compiled(make(), made, given=given)
+        (wide, order, *_form(request)),
+        conditions,
+        lambda given: compiled(make(), wide.kind, given=given),
     )
     if statement is not None:
         found = await statement.run(db, {**values, **bound})
     else:
         async with db.read() as session:
             records = await session.execute(make(), values)
-            found = [tuple.__new__(made, each) for each in records]
-    shown.beside.tell(found, references)
+            found = [tuple.__new__(wide.kind, each) for each in records]
+    shown.beside.tell(found, wide.references)
     return found
 
 

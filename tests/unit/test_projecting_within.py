@@ -14,7 +14,7 @@ from execution import projecting
 from execution.levels import level_executor
 from loaders.auctions import AuctionRow
 from loaders.base import Loaders
-from loaders.beside import Beside, Reference, widened
+from loaders.beside import Beside, Reference, Wide
 from loaders.users import UserRow, user_by_id
 from schema.fields import attribute, loaded
 from schema.scalars import SCALARS
@@ -27,7 +27,8 @@ REFERENCES = (
     Reference("winner_id", user_by_id, PERSON, True),
     Reference("product_id", user_by_id, PERSON, False),
 )
-WIDE = widened(AuctionRow, ("title", "seller_id", "winner_id", "product_id"), REFERENCES)
+COLUMNS_OF_LOTS = ("title", "seller_id", "winner_id", "product_id")
+WIDE = Wide(AuctionRow, COLUMNS_OF_LOTS, REFERENCES, placed=False).kind
 TEXT = """{ lots { title seller { id name: username avatarUrl createdAt __typename }
   winner { id username createdAt } keeper { id avatarUrl } watcher { username } } }"""
 ADA, BOB, NOBODY = UUID(int=1), UUID(int=2), UUID(int=9)
