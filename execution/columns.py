@@ -18,7 +18,6 @@ from execution import projecting
 from execution.classes import looks_at_class_alone
 from execution.failures import At, Failed, among, below, in_lists
 from execution.plan import READ_FROM_ROWS, FieldPlan, Form, Kind, SelectionPlan, Shape
-from execution.projecting import projection_of
 from execution.serialising import serialised
 
 if TYPE_CHECKING:
@@ -203,7 +202,7 @@ def are_of_type(run: Run, field: FieldPlan, type_: Any, values: Values, at: At) 
 def still_rows(run: Run, plan: SelectionPlan, rows: Values, above: At) -> Values:
     """The objects of a selection that is read from rows alone. Raises where something is not
     plain."""
-    projection = projection_of(run, plan, rows)
+    projection = projecting.projection_of(run, plan, rows)
     if projection is None and len(rows) == 1:
         plan.runs += 1
         return [_still_row(run, plan, rows[0], above)]

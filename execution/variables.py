@@ -4,6 +4,7 @@ Values that are plainly right stand as they are; all others are left to graphql-
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -28,7 +29,6 @@ from graphql.pyutils import Undefined
 Kinds = frozenset[type]
 """Classes of values that stand as they are."""
 
-NOTHING = type(None)
 _JSON: Kinds = frozenset({dict, list, str, int, float, bool})
 _OF_ITEMS: dict[Any, Kinds] = {
     GraphQLString: frozenset({str}),
@@ -63,7 +63,7 @@ def plain_variables(
             kinds, items = frozenset({list}), _of_items(type_.of_type)
         if kinds is None or (items is None and list in kinds):
             return None
-        kinds = kinds | {NOTHING} if nullable else kinds
+        kinds = kinds | {NoneType} if nullable else kinds
         found.append(Plain(signature.name, kinds, items, signature))
     return tuple(found)
 
@@ -76,7 +76,7 @@ def plain_values(variables: tuple[Plain, ...], given: Mapping[str, Any]) -> Vari
     for name, kinds, items, signature in variables:
         value = given.get(name, Undefined)
         sources[name] = VariableValueSource(signature, value)
-        if value is Undefined and NOTHING in kinds:
+        if value is Undefined and NoneType in kinds:
             continue
         kind = type(value)
         if kind not in kinds or (kind is int and not GRAPHQL_MIN_INT <= value <= GRAPHQL_MAX_INT):
@@ -95,7 +95,7 @@ def _taken_apart(type_: Any) -> tuple[Any, bool]:
 def _of_items(type_: Any) -> Kinds | None:
     inner, nullable = _taken_apart(type_)
     kinds = _JSON if _hands_on(inner) else _OF_ITEMS.get(inner)
-    return kinds | {NOTHING} if kinds is not None and nullable else kinds
+    return kinds | {NoneType} if kinds is not None and nullable else kinds
 
 
 def _hands_on(type_: Any) -> bool:

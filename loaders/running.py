@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any
 from uuid import UUID
@@ -145,8 +144,7 @@ async def _many(
         return _lateral(loader, inner.order_by(*loader.order_by))
 
     values = {"keys": parents, "limit": limit}
-    found = await _children(db, loader, viewer_id, wide, (), make, values)
-    shown.beside.tell(list(chain.from_iterable(found.values())), wide.references)
+    found = await _children(db, loader, viewer_id, shown, wide, (), make, values)
     return [found[key][: min(n, loader.limit)] for key, n in keys]
 
 
@@ -194,9 +192,7 @@ async def _page_rows(
         "limit": request.limit + 1,
         **order.holes(request),
     }
-    found = await _children(db, loader, viewer_id, wide, _form(request), make, values)
-    shown.beside.tell(list(chain.from_iterable(found.values())), wide.references)
-    return found
+    return await _children(db, loader, viewer_id, shown, wide, _form(request), make, values)
 
 
 def _form(request: PageRequest) -> tuple[bool, ...]:
@@ -217,6 +213,7 @@ async def _children(
     db: Database,
     loader: ManyBy | PageBy,
     viewer_id: UUID | None,
+    shown: Shown,
     wide: Wide,
     form: tuple[Any, ...],
     make: Callable[[UUID | None], Select[Any]],
@@ -226,6 +223,7 @@ async def _children(
     keys = values["keys"]
     found: list[list[Any]] = [[] for _ in keys]
     rows = await _rows(db, loader, viewer_id, (wide, *form), wide.kind, make, values)
+    shown.beside.tell(rows, wide.references)
     for row in rows:
         found[row[-1] - 1].append(row)
     return dict(zip(keys, found, strict=True))
