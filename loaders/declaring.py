@@ -13,9 +13,6 @@ from sqlalchemy import ColumnElement
 from core.database import Database
 from loaders.pages import Order
 
-MAX_BATCH = 1_000
-"""Keys in one statement; a larger batch becomes several."""
-
 Visible = Callable[[UUID | None], ColumnElement[bool]]
 """The rows a viewer (None: anonymous) may see, as a condition on the loader's table. Of two viewers
 the conditions differ in nothing but the viewer's id, so that one text serves both."""

@@ -6,18 +6,14 @@ from uuid import UUID
 
 import pytest
 import strawberry
-from strawberry.schema.config import StrawberryConfig
 
 from core.certain import BEYOND, Certain, certain_of
-from execution import projecting
-from execution.levels import level_executor
 from loaders.auctions import AuctionRow
 from loaders.rows import Money as MoneyRow
 from loaders.rows import narrowed
 from schema.auctions.types import AuctionStatus
 from schema.common import Money
 from schema.fields import attribute
-from schema.scalars import SCALARS
 
 COLUMNS = ("id", "title", "region", "asset", "starting_price_minor", "buy_now_minor")
 NARROW = narrowed(AuctionRow, (*COLUMNS, "ends_at::text", "status", "bid_count"))
@@ -58,12 +54,8 @@ def lot(n: int, **odd):
 
 
 @pytest.fixture(scope="module")
-def schemas():
-    config = StrawberryConfig(scalar_map=SCALARS)
-    return [
-        strawberry.Schema(Query, config=config, execution_context_class=each)
-        for each in (level_executor(), None)
-    ]
+def schemas(through_both):
+    return through_both(Query)
 
 
 def test_a_narrowed_class_promises_what_its_table_does_of_the_columns_it_has():
@@ -77,17 +69,8 @@ def test_a_narrowed_class_promises_what_its_table_does_of_the_columns_it_has():
 
 
 @pytest.mark.parametrize("odd", [{}, {"ends_at": BEYOND}, {"status": "NONE"}])
-async def test_generated_objects_are_those_of_graphql_core(schemas, odd, monkeypatch, caplog):
+async def test_generated_objects_are_those_of_graphql_core(schemas, odd, late_fields, caplog):
     caplog.set_level("CRITICAL")
-    monkeypatch.setattr(projecting, "MIN_RUNS", 0)
-    made = []
-    generated = projecting._generated
-
-    def seen(*args):
-        made.append(generated(*args))
-        return made[-1]
-
-    monkeypatch.setattr(projecting, "_generated", seen)
     rows = [lot(n) for n in range(5)] + [lot(7, **odd)]
     text = TEXT + " " * len(str(odd))  # a document of its own: plans are kept by document
     found, expected = [await each.execute(text, context_value=rows) for each in schemas]
@@ -97,4 +80,4 @@ async def test_generated_objects_are_those_of_graphql_core(schemas, odd, monkeyp
     assert found.data["lots"][1]["a"] == f"auc_{UUID(int=1).hex}"
     assert list(found.data["lots"][0]) == list(expected.data["lots"][0])
     # `twice` and the price with its `amount` alone come as columns.
-    assert next(each.late for each in made if each is not None) == (7, 8)
+    assert late_fields[0] == (7, 8)

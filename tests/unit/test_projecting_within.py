@@ -7,17 +7,13 @@ from uuid import UUID
 
 import pytest
 import strawberry
-from strawberry.schema.config import StrawberryConfig
 
 from core.certain import BEYOND, record_of
-from execution import projecting
-from execution.levels import level_executor
 from loaders.auctions import AuctionRow
 from loaders.base import Loaders
 from loaders.beside import Beside, Reference, Wide
 from loaders.users import UserRow, user_by_id
 from schema.fields import attribute, loaded
-from schema.scalars import SCALARS
 
 AT = "2026-01-31T12:00:00Z"
 COLUMNS = ("id", "username", "avatar_url", "created_at")
@@ -87,27 +83,8 @@ def context(rows, beyond=None):
 
 
 @pytest.fixture(scope="module")
-def schemas():
-    config = StrawberryConfig(scalar_map=SCALARS)
-    return [
-        strawberry.Schema(Query, config=config, execution_context_class=each)
-        for each in (level_executor(), None)
-    ]
-
-
-@pytest.fixture
-def lates(monkeypatch):
-    """Which fields each generated projection leaves to columns of their own."""
-    monkeypatch.setattr(projecting, "MIN_RUNS", 0)
-    made = []
-    generated = projecting._generated
-
-    def seen(*args):
-        made.append(generated(*args))
-        return made[-1]
-
-    monkeypatch.setattr(projecting, "_generated", seen)
-    return lambda: [each.late for each in made if each is not None]
+def schemas(through_both):
+    return through_both(Query)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +96,9 @@ def lates(monkeypatch):
     ],
     ids=["all there", "no such keeper", "no key of a keeper"],
 )
-async def test_rows_within_rows_are_shown_as_those_a_loader_finds(schemas, lates, rows, caplog):
+async def test_rows_within_rows_are_shown_as_those_a_loader_finds(
+    schemas, late_fields, rows, caplog
+):
     caplog.set_level("CRITICAL")
     text = TEXT + " " * len(rows) + "\n" * repr(rows).count("None")  # a document of its own
     found, expected = [await each.execute(text, context_value=context(rows)) for each in schemas]
@@ -134,10 +113,10 @@ async def test_rows_within_rows_are_shown_as_those_a_loader_finds(schemas, lates
         "createdAt": AT,
         "__typename": "Person",
     }
-    assert lates()[0] == ()
+    assert late_fields[0] == ()
 
 
-async def test_what_is_odd_about_one_within_is_looked_at_one_by_one(schemas, lates, caplog):
+async def test_what_is_odd_about_one_within_is_looked_at_one_by_one(schemas, late_fields, caplog):
     caplog.set_level("CRITICAL")
     rows = [lot(winner=None), lot(seller=BOB, winner=None, beyond=BOB)]
     known = context(rows, beyond=BOB)
@@ -146,7 +125,7 @@ async def test_what_is_odd_about_one_within_is_looked_at_one_by_one(schemas, lat
     assert [e.path for e in found.errors] == [["lots", 1, "seller", "createdAt"]]
     assert found.data == expected.data
     assert found.data["lots"][0]["seller"]["createdAt"] == AT
-    assert lates()[0] == ()
+    assert late_fields[0] == ()
 
 
 async def test_a_class_is_told_with_all_that_it_has(schemas):
